@@ -1,0 +1,125 @@
+"""Holdfast: threads that survive their connections.
+
+Each thread is a supervised actor that owns its history, its turn and that turn's cancel scope.
+Start with `open_runtime`.
+"""
+
+from .actor.kinds import Handler, ThreadKind
+from .actor.turn import Turn
+from .answer import Answer
+from .core.commands import OnBusy, Truncation
+from .core.effects import Cancelled, CancelOutcome, Submitted, Truncated
+from .core.event_codec import Row
+from .core.events import (
+    Entry,
+    Event,
+    Recorded,
+    ThreadCreated,
+    ThreadDeleted,
+    ThreadEnded,
+    ThreadTruncated,
+    TurnDelta,
+    TurnEnded,
+    TurnItem,
+    TurnStarted,
+    TurnSubmitted,
+    UnknownEvent,
+)
+from .core.head import Head, Life, Settled
+from .core.items import Content, Item
+from .core.position import Position, parse_cursor
+from .core.resume import Mode
+from .core.turn_lifecycle import TurnState
+from .delivery.batches import Batch, CaughtUp, Detached, Events, Snapshot, TurnItems
+from .delivery.subscription import Subscription
+from .errors import (
+    HoldfastError,
+    InternalError,
+    JournalCorrupt,
+    JournalError,
+    JournalFenced,
+    JournalUnavailable,
+    LocalProtocolError,
+    PositionUnrecoverable,
+    ProtocolError,
+    Rejected,
+    RemoteProtocolError,
+    TurnFailed,
+    TurnOver,
+    TurnsAbandoned,
+)
+from .handles import Thread
+from .journal.contract import HistoryPage, Journal, Summary, SummaryPage
+from .limits import DEFAULT_LIMITS, Limits
+from .ports import Clock, Executor, Ids
+from .runtime import Runtime, RuntimeStatistics, open_runtime
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Answer",
+    "Batch",
+    "CancelOutcome",
+    "Cancelled",
+    "CaughtUp",
+    "Clock",
+    "Content",
+    "Detached",
+    "Entry",
+    "Event",
+    "Events",
+    "Executor",
+    "Handler",
+    "Head",
+    "HistoryPage",
+    "HoldfastError",
+    "Ids",
+    "InternalError",
+    "Item",
+    "Journal",
+    "JournalCorrupt",
+    "JournalError",
+    "JournalFenced",
+    "JournalUnavailable",
+    "Life",
+    "Limits",
+    "LocalProtocolError",
+    "Mode",
+    "OnBusy",
+    "Position",
+    "PositionUnrecoverable",
+    "ProtocolError",
+    "Recorded",
+    "Rejected",
+    "RemoteProtocolError",
+    "Row",
+    "Runtime",
+    "RuntimeStatistics",
+    "Settled",
+    "Snapshot",
+    "Submitted",
+    "Subscription",
+    "Summary",
+    "SummaryPage",
+    "Thread",
+    "ThreadCreated",
+    "ThreadDeleted",
+    "ThreadEnded",
+    "ThreadKind",
+    "ThreadTruncated",
+    "Truncated",
+    "Truncation",
+    "Turn",
+    "TurnDelta",
+    "TurnEnded",
+    "TurnFailed",
+    "TurnItem",
+    "TurnItems",
+    "TurnOver",
+    "TurnStarted",
+    "TurnState",
+    "TurnSubmitted",
+    "TurnsAbandoned",
+    "UnknownEvent",
+    "open_runtime",
+    "parse_cursor",
+]

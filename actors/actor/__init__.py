@@ -1,0 +1,1 @@
+"""The thin shell: mailbox, actor, turn runner, and the supervision around them."""

@@ -1,0 +1,133 @@
+"""The committer: takes decisions to the journal in order, and shows them once they are durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from .outbox import Outbox, Outgoing, append_of
+
+if TYPE_CHECKING:
+    from ..core.position import Position
+    from ..delivery.tail import Tail
+    from ..journal.contract import Journal
+    from .reply import Reply
+
+
+class Committer:
+    """Write-ahead visibility for one activation (idea 2, I4).
+
+    Its task is there only while there is something to commit; what is decided meanwhile goes into
+    the next commit, so commits grow under load and nothing waits when idle.
+
+    Args:
+        tail: where durable rows are published.
+        journal: where they go first.
+        generation: the number that the activation writes under.
+        durable: the head on disk.
+        gather: called before each commit, to decide what has come together since the last one.
+        carry_out: called for each decision, in order, once it is durable and published.
+        done: called when nothing is left, and when a commit failed.
+    """
+
+    def __init__(
+        self,
+        tail: Tail,
+        journal: Journal,
+        generation: int,
+        durable: Position,
+        *,
+        gather: Callable[[], None],
+        carry_out: Callable[[Outgoing], None],
+        done: Callable[[], None],
+    ) -> None:
+        self._tail = tail
+        self._journal = journal
+        self._generation = generation
+        self._durable = durable
+        self._gather = gather
+        self._carry_out = carry_out
+        self._done = done
+        self._outbox = Outbox()
+        self._batch: tuple[Outgoing, ...] = ()
+        self._running = False
+        self._failure: Exception | None = None
+        self._moved = trio.lowlevel.ParkingLot()
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """Take the nursery that commits run in."""
+        self._nursery = nursery
+
+    @property
+    def busy(self) -> bool:
+        """Whether something decided is not durable or not carried out."""
+        return self._running or bool(len(self._outbox))
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Take a decision, behind the earlier ones."""
+        self._outbox.put(outgoing)
+        self.soon()
+
+    def soon(self) -> None:
+        """Have a commit run, where none does."""
+        if not self._running and self._failure is None:
+            self._running = True
+            self._nursery.start_soon(self._run)
+
+    def fail(self, failure: Exception) -> None:
+        """Commit nothing more; `check` and `flushed` raise `failure` from now on."""
+        if self._failure is None:
+            self._failure = failure
+        self._moved.unpark_all()
+        self._done()
+
+    def check(self) -> None:
+        """Raise the failure that there was, if any."""
+        if self._failure is not None:
+            raise self._failure
+
+    async def flushed(self) -> None:
+        """Wait until everything decided so far is durable and carried out.
+
+        Raises:
+            Exception: the failure that ended the commits.
+        """
+        while self.busy and self._failure is None:
+            await self._moved.park()
+        self.check()
+
+    def take_replies(self) -> tuple[Reply, ...]:
+        """Take everybody who waits for a decision that was not carried out."""
+        replies = tuple(outgoing.reply for outgoing in self._batch if outgoing.reply)
+        self._batch = ()
+        return replies + self._outbox.take_replies()
+
+    async def _run(self) -> None:
+        try:
+            while await self._commit_batch():
+                pass
+        except Exception as exc:  # raised in the actor's loop, the one place that winds down
+            self.fail(exc)
+            return
+        self._running = False
+        self._moved.unpark_all()
+        self._done()
+
+    async def _commit_batch(self) -> bool:
+        self._gather()
+        self._batch = self._outbox.take_batch()
+        if not self._batch:
+            return False
+        append = append_of(self._tail.thread, self._generation, self._durable, self._batch)
+        if append is not None:
+            await self._journal.append(append)
+            self.check()
+            self._durable = self._batch[-1].step.state.position
+            self._tail.publish(append.rows, self._batch[-1].step.state)
+        while self._batch:
+            # Taken off first: what it leads to must not be answered a second time.
+            outgoing, self._batch = self._batch[0], self._batch[1:]
+            self._carry_out(outgoing)
+        return True

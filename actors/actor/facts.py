@@ -1,0 +1,92 @@
+"""The facts that a command needs from the journal before it can be decided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from ..core.commands import Cancel, Command, Submit, Truncate
+
+if TYPE_CHECKING:
+    from ..core.items import Item
+    from ..core.thread_state import ThreadState
+    from ..journal.contract import Journal
+    from ..limits import Limits
+    from .receipts import ReceiptCache
+
+
+def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) -> bool:
+    """Say whether `with_facts` would have to ask the journal."""
+    match command:
+        case Submit(key=key, principal=principal, truncate=truncate):
+            unknown = key is not None and receipts.find(principal, key) is None
+            return (unknown and not receipts.complete) or truncate is not None
+        case Cancel(turn=turn):
+            live = state.live.turn if state.live else None
+            return turn is not None and turn != live and state.queued(turn) is None
+        case _:
+            return isinstance(command, Truncate)
+
+
+async def with_facts(
+    thread: str, command: Command, receipts: ReceiptCache, journal: Journal
+) -> Command:
+    """Return the command with what the journal knows; everything decided must be durable by now.
+
+    Raises:
+        Rejected: `item_not_found`, where the command cuts after an item that is not there.
+        JournalCorrupt, JournalUnavailable: as the journal does.
+    """
+    match command:
+        case Submit():
+            return await _submit_with_facts(thread, command, receipts, journal)
+        case Cancel(turn=str(turn)):
+            return evolve(command, settled=await journal.settled(thread, turn) is not None)
+        case Truncate(truncate=truncate):
+            return evolve(command, cut=await journal.locate(thread, truncate.after))
+        case _:
+            return command
+
+
+def with_known_receipt(command: Command, receipts: ReceiptCache) -> Command:
+    """Return a submit with the receipt that the cache has for its key."""
+    if isinstance(command, Submit) and command.key is not None:
+        return evolve(command, prior=receipts.find(command.principal, command.key))
+    return command
+
+
+async def _submit_with_facts(
+    thread: str, command: Submit, receipts: ReceiptCache, journal: Journal
+) -> Submit:
+    if command.key is not None:
+        prior = receipts.find(command.principal, command.key)
+        if prior is None and not receipts.complete:
+            prior = await journal.receipt(thread, command.principal, command.key)
+        if prior is not None:
+            return evolve(command, prior=prior)
+    if command.truncate is not None:
+        cut = await journal.locate(thread, command.truncate.after)
+        return evolve(command, cut=cut)
+    return command
+
+
+async def load_context(
+    thread: str, place: int, journal: Journal, limits: Limits
+) -> tuple[Item, ...]:
+    """Return the history that a turn started at `place` is given (I15): what ended before it.
+
+    Bounded by `limits.context_items` and `context_bytes`, newest first; oldest first in the result.
+    """
+    pages: list[tuple[Item, ...]] = []
+    before: str | int | None = place - 1
+    count = 0
+    size = 0
+    while before is not None and count < limits.context_items and size < limits.context_bytes:
+        want = min(limits.page_items_max, limits.context_items - count)
+        page = await journal.history(thread, before, want, limits.page_bytes)
+        pages.append(page.items)
+        count += len(page.items)
+        size += limits.page_bytes
+        before = page.before
+    return tuple(item for items in reversed(pages) for item in items)

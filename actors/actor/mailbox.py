@@ -1,0 +1,86 @@
+"""The mailbox: commands in the order they came, and notes of the thread's own tasks before them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import trio
+from attrs import frozen
+
+from ..core.commands import Command, Exited
+from ..errors import Rejected
+from .reply import Reply
+
+
+@frozen
+class Letter:
+    """A command and who wants to know what became of it."""
+
+    command: Command
+    reply: Reply
+
+
+class Mailbox:
+    """What waits for one thread's actor. It outlives activations, so nothing in it is lost (I14).
+
+    Args:
+        bound: how many commands may wait.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._letters: deque[Letter] = deque()
+        # One turn runs at a time and exits once, so this holds at most one note per activation.
+        self._notes: deque[Exited] = deque()
+        self._news = trio.lowlevel.ParkingLot()
+
+    def __len__(self) -> int:
+        """How many commands wait."""
+        return len(self._letters)
+
+    def put(self, letter: Letter) -> None:
+        """Add a command, behind those that came earlier (I18).
+
+        Raises:
+            Rejected: `overloaded`, where the bound is reached.
+        """
+        if len(self._letters) >= self._bound:
+            raise Rejected("overloaded", "too many commands wait for this thread")
+        self._letters.append(letter)
+        self.nudge()
+
+    def put_back(self, letter: Letter) -> None:
+        """Return a command that was taken and not answered; it is first again."""
+        self._letters.appendleft(letter)
+        self.nudge()
+
+    def note(self, note: Exited) -> None:
+        """Add a note of the actor's own turn."""
+        self._notes.append(note)
+        self.nudge()
+
+    def take_note(self) -> Exited | None:
+        """Take the oldest note, or None."""
+        return self._notes.popleft() if self._notes else None
+
+    def take(self) -> Letter | None:
+        """Take the oldest command, or None."""
+        return self._letters.popleft() if self._letters else None
+
+    def take_all(self) -> tuple[Letter, ...]:
+        """Take every command there is, to refuse them."""
+        letters = tuple(self._letters)
+        self._letters.clear()
+        return letters
+
+    def forget_notes(self) -> None:
+        """Drop the notes of an activation that is over."""
+        self._notes.clear()
+
+    def nudge(self) -> None:
+        """Wake the actor to look again."""
+        self._news.unpark_all()
+
+    async def news(self) -> None:
+        """Wait for the next `nudge`, `put` or `note`."""
+        await self._news.park()

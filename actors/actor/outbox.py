@@ -1,0 +1,87 @@
+"""The outbox: decisions in their order, on their way to the journal, to viewers and to callers."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ..core.step import Step
+from ..errors import Rejected
+from ..journal.contract import Append
+from .reply import Reply
+
+if TYPE_CHECKING:
+    from ..core.position import Position
+
+
+@frozen
+class Outgoing:
+    """A decision whose consequences wait until everything up to it is durable (idea 2).
+
+    Args:
+        step: what follows from it; of a refusal, nothing but the state that it was made in.
+        reply: who asked, if anybody did.
+        refusal: why the command was refused, if it was.
+        pieces: how many pieces of the turn's buffer it holds.
+    """
+
+    step: Step
+    reply: Reply | None = None
+    refusal: Rejected | None = None
+    pieces: int = 0
+
+
+class Outbox:
+    """Decisions that have not gone out yet.
+
+    Bounded by what fills it: the mailbox, one turn's buffer, and one commit at a time.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Outgoing] = deque()
+
+    def __len__(self) -> int:
+        """How many decisions wait."""
+        return len(self._waiting)
+
+    def put(self, outgoing: Outgoing) -> None:
+        """Add a decision behind the earlier ones."""
+        self._waiting.append(outgoing)
+
+    def take_batch(self) -> tuple[Outgoing, ...]:
+        """Take what goes out in one append: everything, up to a truncation or a deletion."""
+        batch: list[Outgoing] = []
+        while self._waiting:
+            batch.append(self._waiting.popleft())
+            if batch[-1].step.cut is not None or batch[-1].step.deletes:
+                break
+        return tuple(batch)
+
+    def take_replies(self) -> tuple[Reply, ...]:
+        """Take everybody who waits for a decision that will not go out."""
+        replies = tuple(outgoing.reply for outgoing in self._waiting if outgoing.reply)
+        self._waiting.clear()
+        return replies
+
+
+def append_of(
+    thread: str, generation: int, expected: Position, batch: tuple[Outgoing, ...]
+) -> Append | None:
+    """Return the batch as one atomic append, or None where it only answers."""
+    steps = [outgoing.step for outgoing in batch]
+    rows = tuple(row for step in steps for row in step.rows)
+    if not rows:
+        return None
+    return Append(
+        thread=thread,
+        expected=expected,
+        generation=generation,
+        rows=rows,
+        head=steps[-1].state.head,
+        settled=tuple(part for step in steps for part in step.settled),
+        receipts=tuple(receipt for step in steps for receipt in step.receipts),
+        cut=steps[-1].cut,
+        delete=steps[-1].deletes,
+    )

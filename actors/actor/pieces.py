@@ -1,0 +1,135 @@
+"""The turn's buffer: what a handler said and the journal does not have yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define, field
+
+from ..core.events import TurnDelta, TurnItem
+from ..errors import TurnOver
+
+if TYPE_CHECKING:
+    from ..limits import Limits
+
+
+@define
+class _Run:
+    """Adjacent pieces of one text; they become one event over as many offsets (idea 5)."""
+
+    item: str
+    channel: str | None
+    texts: list[str] = field(factory=list)
+    size: int = 0
+
+
+class PieceBuffer:
+    """A bounded buffer between one handler and its thread's journal.
+
+    Args:
+        turn: the turn's id.
+        limits: `turn_buffer_bytes`, `turn_buffer_pieces`, `merged_text_bytes`.
+    """
+
+    def __init__(self, turn: str, limits: Limits) -> None:
+        self._turn = turn
+        self._limits = limits
+        self._runs: list[_Run | TurnItem] = []
+        self._bytes = 0
+        self._pieces = 0
+        self._accepted = 0
+        self._durable = 0
+        self._moved = trio.lowlevel.ParkingLot()
+        self.closed = False
+
+    @property
+    def full(self) -> bool:
+        """Whether a further piece has to wait."""
+        return (
+            self._bytes >= self._limits.turn_buffer_bytes
+            or self._pieces >= self._limits.turn_buffer_pieces
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to take."""
+        return not self._runs
+
+    def add_text(self, item: str, channel: str | None, text: str, size: int) -> None:
+        """Accept a piece of text of `size` bytes.
+
+        Raises:
+            TurnOver: where the turn has ended (I7).
+        """
+        self._check_open()
+        last = self._runs[-1] if self._runs else None
+        if (
+            not isinstance(last, _Run)
+            or (last.item, last.channel) != (item, channel)
+            or last.size + size > self._limits.merged_text_bytes
+        ):
+            last = _Run(item, channel)
+            self._runs.append(last)
+        last.texts.append(text)
+        last.size += size
+        self._count(size)
+
+    def add_item(self, item: TurnItem, size: int) -> None:
+        """Accept a whole item of `size` bytes; raises as `add_text`."""
+        self._check_open()
+        self._runs.append(item)
+        self._count(size)
+
+    def take(self) -> tuple[tuple[TurnDelta | TurnItem, int], ...]:
+        """Take all that was accepted: events, each with the number of offsets that it covers."""
+        runs, self._runs = self._runs, []
+        self._bytes = self._pieces = 0
+        self._moved.unpark_all()
+        return tuple(self._event(run) for run in runs)
+
+    def made_durable(self, pieces: int) -> None:
+        """Note that so many more pieces are in the journal."""
+        self._durable += pieces
+        self._moved.unpark_all()
+
+    def close(self) -> None:
+        """Accept nothing more; those who wait are told that the turn is over."""
+        self.closed = True
+        self._moved.unpark_all()
+
+    async def room(self) -> None:
+        """Wait until a piece can be added.
+
+        Raises:
+            TurnOver: where the turn has ended (I7).
+        """
+        while self.full:
+            self._check_open()
+            await self._moved.park()
+
+    async def flushed(self) -> None:
+        """Wait until everything accepted so far is in the journal.
+
+        Raises:
+            TurnOver: where the turn ended first.
+        """
+        goal = self._accepted
+        while self._durable < goal:
+            self._check_open()
+            await self._moved.park()
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        self._pieces += 1
+        self._accepted += 1
+
+    def _event(self, run: _Run | TurnItem) -> tuple[TurnDelta | TurnItem, int]:
+        if isinstance(run, TurnItem):
+            return run, 1
+        text = "".join(run.texts)
+        return TurnDelta(self._turn, run.item, text, run.channel), len(run.texts)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise TurnOver(f"turn {self._turn} has ended")

@@ -1,0 +1,327 @@
+"""The registry: one entry per thread that somebody uses, and the supervision of its activations.
+
+An entry holds what outlives an activation: the mailbox, the tail with its watchers, and the count
+of restarts. It goes when nobody needs it, so a passivated thread costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define, field
+
+from ..core.commands import Command, Ending
+from ..core.position import Position
+from ..core.restart_intensity import RestartIntensity
+from ..core.turn_lifecycle import TurnState
+from ..delivery.subscription import Subscription
+from ..delivery.tail import Tail
+from ..errors import JournalCorrupt, JournalUnavailable, Rejected
+from .actor import Actor, Departure, Surroundings, refusal_for
+from .mailbox import Letter, Mailbox
+
+if TYPE_CHECKING:
+    from ..journal.contract import Journal
+    from ..limits import Limits
+    from .kinds import ThreadKind
+    from .reply import Reply
+
+log = logging.getLogger("holdfast")
+
+
+@define(eq=False)
+class Entry:
+    """What the registry keeps of one thread.
+
+    Args:
+        active: whether a task supervises it; that task alone sets it to False.
+        actor: its present activation.
+        quarantined: why it was set aside, in a sentence; None where it was not.
+    """
+
+    thread: str
+    mailbox: Mailbox
+    tail: Tail
+    restarts: RestartIntensity
+    active: bool = False
+    actor: Actor | None = None
+    quarantined: str | None = None
+    settled: trio.Event = field(factory=trio.Event)
+
+
+class Registry:
+    """Finds or starts the actor of a thread, and supervises it.
+
+    Args:
+        nursery: where the activations run.
+        around: journal, clock and limits.
+        kind_of: gives a thread's kind from its id.
+        on_journal_failure: called when an activation found the journal failed.
+    """
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        around: Surroundings,
+        kind_of: Callable[[str], ThreadKind],
+        on_journal_failure: Callable[[JournalUnavailable], None],
+    ) -> None:
+        self.around = around
+        self.abandoned: list[tuple[str, str]] = []
+        self.restarts = 0
+        self._nursery = nursery
+        self._kind_of = kind_of
+        self._on_journal_failure = on_journal_failure
+        self._entries: dict[str, Entry] = {}
+        self._refusal: Rejected | None = None
+        self._draining = False
+        self._quiet = trio.lowlevel.ParkingLot()
+
+    # What callers do
+
+    def post(self, thread: str, command: Command, reply: Reply) -> None:
+        """Hand a command to the thread's actor, activating it where it is not there.
+
+        Args:
+            thread: the thread's id.
+            command: what is asked.
+            reply: gets the one answer, at once where the command is refused here.
+        """
+        try:
+            entry = self._admit(thread)
+            entry.mailbox.put(Letter(command, reply))
+        except Rejected as refusal:
+            reply(refusal)
+        else:
+            self._activate(entry)
+
+    def subscribe(
+        self, thread: str, on_ready: Callable[[Subscription], None] | None = None
+    ) -> Subscription:
+        """Return a subscription that is yet to be attached; it activates nothing (I5)."""
+        return Subscription(
+            self._entry(thread).tail,
+            lambda: self.journal,
+            self.limits,
+            on_ready=on_ready,
+            on_close=lambda _: self._tidy(thread),
+        )
+
+    def is_failed(self, thread: str) -> bool:
+        """Say whether a thread is quarantined."""
+        entry = self._entries.get(thread)
+        return entry is not None and entry.quarantined is not None
+
+    def release(self, thread: str) -> bool:
+        """Lift a thread's quarantine; False where there was none."""
+        entry = self._entries.get(thread)
+        if entry is None or entry.quarantined is None:
+            return False
+        entry.quarantined = None
+        entry.restarts = self._intensity()
+        self._tidy(thread)
+        return True
+
+    @property
+    def journal(self) -> Journal:
+        """The journal in force."""
+        return self.around.journal
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self.around.limits
+
+    @property
+    def active(self) -> int:
+        """How many threads are active."""
+        return sum(entry.active for entry in self._entries.values())
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """The threads that were set aside, and why."""
+        entries = self._entries.values()
+        return {entry.thread: entry.quarantined for entry in entries if entry.quarantined}
+
+    # What the runtime does
+
+    async def settle(self, thread: str) -> None:
+        """Activate a thread to settle what was left open, and wait until that is durable (I9)."""
+        entry = self._entry(thread)
+        self._activate(entry)
+        await entry.settled.wait()
+
+    def refuse_all(self, refusal: Rejected | None) -> None:
+        """Refuse every further command in these words; None lets them in again."""
+        self._refusal = refusal
+
+    def drain(self) -> None:
+        """Start nothing new; actors depart as they become free."""
+        self._draining = True
+        self.refuse_all(Rejected("draining", "the server is shutting down"))
+        for actor in self._actors():
+            actor.drain()
+
+    def interrupt(self, ending: Ending) -> None:
+        """Stop every turn that runs."""
+        for actor in self._actors():
+            actor.interrupt(ending)
+
+    def fail(self, failure: Exception) -> None:
+        """Make every actor give up: what it has decided and not made durable is void."""
+        for actor in self._actors():
+            actor.fail(failure)
+
+    async def quiet(self) -> None:
+        """Wait until no thread is active; abandoned turns do not count."""
+        while self.active:
+            await self._quiet.park()
+
+    def close_subscriptions(self, reason: str) -> None:
+        """Detach everybody, where they are."""
+        for entry in list(self._entries.values()):
+            if entry.tail.position is not None:
+                entry.tail.detach_all(entry.tail.position, reason)
+
+    # Entries
+
+    def _admit(self, thread: str) -> Entry:
+        if self._refusal is not None:
+            raise self._refusal
+        entry = self._entry(thread)
+        if entry.quarantined is not None:
+            raise _thread_failed()
+        return entry
+
+    def _entry(self, thread: str) -> Entry:
+        entry = self._entries.get(thread)
+        if entry is None:
+            mailbox = Mailbox(self.limits.mailbox_commands)
+            entry = Entry(thread, mailbox, Tail(thread, self.limits), self._intensity())
+            self._entries[thread] = entry
+        return entry
+
+    def _intensity(self) -> RestartIntensity:
+        limits = self.limits
+        return RestartIntensity(limits.restart_intensity, limits.restart_period_seconds)
+
+    def _actors(self) -> list[Actor]:
+        return [entry.actor for entry in self._entries.values() if entry.actor is not None]
+
+    def _tidy(self, thread: str) -> None:
+        entry = self._entries.get(thread)
+        if (
+            entry is not None
+            and not entry.active
+            and entry.quarantined is None
+            and not entry.tail.watchers
+        ):
+            del self._entries[thread]
+
+    # Supervision
+
+    def _activate(self, entry: Entry) -> None:
+        if not entry.active:
+            entry.active = True
+            self._nursery.start_soon(self._supervise, entry)
+
+    async def _supervise(self, entry: Entry, failure: Exception | None = None) -> None:
+        """Run one activation after another while there is something to do.
+
+        Args:
+            entry: whose.
+            failure: what ended the activation before, where that was stranded by a failure.
+        """
+        while failure is None or self._survives(entry, failure):
+            reason = "restart" if failure is None else "actor_failed"
+            try:
+                departure = await self._run_activation(entry, reason)
+            except Exception as exc:  # an actor fails alone; its supervisor decides (I10)
+                failure = exc
+                continue
+            failure = None
+            if departure is Departure.STRANDED:
+                return  # another task supervises the entry by now
+            if departure is Departure.DRAINED or not len(entry.mailbox):
+                break
+        self._retire(entry)
+
+    async def _run_activation(self, entry: Entry, reason: str) -> Departure:
+        kind = self._kind_of(entry.thread)
+        claim = await self.journal.claim(entry.thread)
+        try:
+            actor = Actor(entry.tail, entry.mailbox, kind, claim, self.around, entry.settled.set)
+            async with trio.open_nursery() as nursery:
+                departure, failure = await self._run_actor(entry, actor, nursery, reason)
+                if departure is Departure.STRANDED:
+                    self._strand(entry, actor, failure)
+                nursery.cancel_scope.cancel()
+        finally:
+            self.journal.release(entry.thread, claim.generation)
+        if departure is Departure.STRANDED:
+            self.abandoned.remove(actor.abandoned())
+        elif failure is not None:
+            raise failure
+        return departure
+
+    async def _run_actor(
+        self, entry: Entry, actor: Actor, nursery: trio.Nursery, reason: str
+    ) -> tuple[Departure, Exception | None]:
+        entry.actor = actor
+        if self._draining:
+            actor.drain()
+        try:
+            return await actor.run(nursery, reason), None
+        except Exception as exc:  # handed on as a value, so that the turn can be wound down first
+            actor.refuse_unanswered(refusal_for(exc))
+            ending = Ending(TurnState.INTERRUPTED, reason="actor_failed")
+            abandoned = await actor.wind_down(ending)
+            return (Departure.STRANDED if abandoned else Departure.FAILED), exc
+        finally:
+            entry.mailbox.forget_notes()
+            entry.actor = None
+
+    def _strand(self, entry: Entry, actor: Actor, failure: Exception | None) -> None:
+        """Leave an activation alone with the handler that will not stop, and start a fresh one."""
+        self.abandoned.append(actor.abandoned())
+        self._nursery.start_soon(self._supervise, entry, failure)
+
+    def _survives(self, entry: Entry, failure: Exception) -> bool:
+        """Count a failure, and say whether the actor is to be started again."""
+        if isinstance(failure, JournalUnavailable):
+            # A file-wide failure is no thread's fault: nothing is counted.
+            self._refuse_waiting(entry, refusal_for(failure))
+            self._on_journal_failure(failure)
+            return False
+        self.restarts += 1
+        entry.restarts = entry.restarts.after_restart(trio.current_time())
+        if isinstance(failure, JournalCorrupt):
+            self._quarantine(entry, failure, "its rows in the journal are damaged")
+        elif entry.restarts.exceeded:
+            self._quarantine(entry, failure, "its actor failed too often")
+        else:
+            log.error("the actor of thread %s failed; restarting", entry.thread, exc_info=failure)
+        return entry.quarantined is None
+
+    def _quarantine(self, entry: Entry, failure: Exception, why: str) -> None:
+        log.error("thread %s is quarantined: %s", entry.thread, why, exc_info=failure)
+        entry.quarantined = why
+        self._refuse_waiting(entry, _thread_failed())
+        entry.tail.detach_all(entry.tail.position or Position(0, 0), "failed")
+
+    def _refuse_waiting(self, entry: Entry, refusal: Rejected) -> None:
+        for letter in entry.mailbox.take_all():
+            letter.reply(refusal)
+
+    def _retire(self, entry: Entry) -> None:
+        entry.active = False
+        entry.settled.set()
+        self._tidy(entry.thread)
+        self._quiet.unpark_all()
+
+
+def _thread_failed() -> Rejected:
+    return Rejected("thread_failed", "this thread was set aside after it failed")

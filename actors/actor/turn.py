@@ -1,0 +1,201 @@
+"""The turn as its handler holds it: what was asked, and the way to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import trio
+
+from ..core.events import TurnItem
+from ..core.items import ITEM_KINDS, Content, Item, item_id
+from ..core.json_values import taken_over
+from ..core.projections import context
+from ..errors import Rejected
+
+if TYPE_CHECKING:
+    from ..limits import Limits
+    from .pieces import PieceBuffer
+
+
+# Kinds that have a meaning, less the two that a handler may add.
+_RESERVED = ITEM_KINDS - {"tool_call", "tool_result"}
+
+
+class Turn:
+    """One exchange, handed to the handler that answers it.
+
+    Every method that says something raises `TurnOver` once the turn has ended, however it did, and
+    delivers a pending cancellation first, every time (I7).
+
+    Attributes:
+        thread: the thread's id.
+        id: the turn's own id.
+        attempt: 1, or more where a crash cut an earlier attempt short and the kind retries.
+        metadata: what the client sent along, untouched; empty where it sent nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        thread: str,
+        id: str,
+        attempt: int,
+        message: Item,
+        metadata: Mapping[str, Any] | None,
+        numbered: int,
+        buffer: PieceBuffer,
+        announce: Callable[[], None],
+        limits: Limits,
+    ) -> None:
+        self.thread = thread
+        self.id = id
+        self.attempt = attempt
+        self.metadata = metadata or {}
+        self._message = message
+        self._history: Sequence[Item] = ()
+        self._numbered = numbered
+        self._text: tuple[str | None, str] | None = None  # channel and id of the text in progress
+        self._buffer = buffer
+        self._announce = announce
+        self._limits = limits
+        self._output = 0
+        self._burst = 0
+        self._burst_began = 0.0
+
+    @property
+    def content(self) -> Content:
+        """What was said: text, or a list of parts."""
+        content: Content = self._message.body["content"]
+        return content
+
+    @property
+    def text(self) -> str:
+        """The plain text of `content`: its text parts, joined by newlines."""
+        if isinstance(self.content, str):
+            return self.content
+        parts = (part.get("text", "") for part in self.content if part.get("type") == "text")
+        return "\n".join(map(str, parts))
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return the conversation for a model: the turns that ended before, and this message.
+
+        Returns:
+            Fresh objects with `role` and `content`, oldest first; see `core.projections.context`.
+            At most `limits.context_items` items of history.
+        """
+        return context(self._history, self._message)
+
+    async def write(self, text: str) -> None:
+        """Add a piece to the answer.
+
+        Args:
+            text: at most `limits.piece_bytes` in UTF-8; an empty one adds nothing.
+
+        Raises:
+            TurnOver: where the turn has ended.
+            Rejected: `too_large`, for a larger piece, or where the turn's output exceeds its limit.
+            UnicodeEncodeError: for text with a lone surrogate, which no peer could read.
+
+        Returns once the piece is in the turn's buffer; waits only while that is full. A cancelled
+        call added nothing.
+        """
+        await self._say(text, None)
+
+    async def think(self, text: str) -> None:
+        """Add a piece of reasoning: people may see it, a later model context never has it.
+
+        Arguments, errors and cancellation as `write`.
+        """
+        await self._say(text, "reasoning")
+
+    async def tool_call(self, name: str, arguments: Any) -> str:
+        """Note a tool call, and return its id once it is durable: call the tool after that.
+
+        Args:
+            name: the tool's name.
+            arguments: anything with a JSON form.
+
+        Raises as `item`. A cancelled call may have noted it.
+        """
+        return await self.item("tool_call", {"name": name, "arguments": arguments})
+
+    async def tool_result(self, call: str, data: Any) -> str:
+        """Note what a tool returned; `call` is what `tool_call` returned. Otherwise as `item`."""
+        return await self.item("tool_result", {"call": call, "data": data})
+
+    async def item(self, kind: str, data: Any) -> str:
+        """Add a whole item, and return its id once it is durable.
+
+        Args:
+            kind: `tool_call`, `tool_result`, or the application's own word.
+            data: anything with a JSON form of at most `limits.item_bytes`.
+
+        Raises:
+            TurnOver: where the turn has ended.
+            Rejected: `too_large`, or `bad_request` where `data` has no JSON form.
+            ValueError: for a kind that the runtime keeps to itself.
+
+        A cancelled call may have added it.
+        """
+        if kind in _RESERVED:
+            raise ValueError(f"{kind!r} items are made by the runtime, not by a handler")
+        data = taken_over(data, "the item", self._limits.item_bytes)
+        size = len(orjson.dumps(data))
+        await self._ready(size)
+        self._text = None
+        item = self._next_item()
+        self._buffer.add_item(TurnItem(self.id, item, kind, data), size)
+        self._announce()
+        await self._buffer.flushed()
+        return item
+
+    async def flush(self) -> None:
+        """Wait until everything said so far is durable.
+
+        Raises:
+            TurnOver: where the turn ended first.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await self._buffer.flushed()
+
+    async def _say(self, text: str, channel: str | None) -> None:
+        size = len(text.encode())
+        if size > self._limits.piece_bytes:
+            raise Rejected("too_large", f"a piece has at most {self._limits.piece_bytes} bytes")
+        await self._ready(size)
+        if not text:
+            return
+        if self._text is None or self._text[0] != channel:
+            self._text = (channel, self._next_item())
+        self._buffer.add_text(self._text[1], channel, text, size)
+        self._announce()
+
+    async def _ready(self, size: int) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._output + size > self._limits.turn_output_bytes:
+            raise Rejected(
+                "too_large", f"a turn says at most {self._limits.turn_output_bytes} bytes"
+            )
+        self._output += size
+        if self._buffer.full:
+            await self._buffer.room()
+        else:
+            await self._yield_now_and_then()
+
+    async def _yield_now_and_then(self) -> None:
+        # A checkpoint for each piece is what costs most with many viewers; none at all would let
+        # a handler that never waits starve everybody else.
+        now = trio.current_time()
+        self._burst += 1
+        long_held = now - self._burst_began > self._limits.write_burst_seconds
+        if long_held or self._burst >= self._limits.write_burst_pieces:
+            await trio.lowlevel.checkpoint()
+            self._burst = 0
+            self._burst_began = trio.current_time()
+
+    def _next_item(self) -> str:
+        item = item_id(self.id, self._numbered)
+        self._numbered += 1
+        return item

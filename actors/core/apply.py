@@ -1,0 +1,160 @@
+"""`apply`: the state after one more event. The only code that says what an event means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from attrs import evolve
+
+from ..errors import InternalError
+from .events import (
+    Entry,
+    Recorded,
+    ThreadCreated,
+    ThreadDeleted,
+    ThreadEnded,
+    ThreadTruncated,
+    TurnDelta,
+    TurnEnded,
+    TurnItem,
+    TurnStarted,
+    TurnSubmitted,
+    turn_of,
+)
+from .head import Head, Life
+from .thread_state import LiveTurn, QueuedTurn, ThreadState, next_life, state_at
+from .turn_lifecycle import TurnState, step
+from .turn_view import see, view_of_submitted
+
+
+def apply(state: ThreadState, entry: Entry) -> ThreadState:
+    """Return the state after an entry.
+
+    Raises:
+        InternalError: where the entry cannot follow: a gap, or a turn that is not where the table
+            of its life would have it (I2, I3).
+    """
+    if entry.offset != state.offset + 1:
+        raise InternalError(f"offset {entry.offset} cannot follow {state.offset}")
+    after = _APPLY.get(type(entry.event), _nothing)(state, entry, entry.event)
+    if isinstance(entry.event, ThreadDeleted):
+        return after
+    return evolve(after, offset=entry.to)
+
+
+def restore(head: Head, entries: Iterable[Entry]) -> ThreadState:
+    """Return the state of a thread from its head and the events of its unsettled turns.
+
+    Args:
+        head: as the journal has it.
+        entries: the entries from `head.open_from` on; those of settled turns are passed over.
+    """
+    state = state_at(head)
+    for entry in entries:
+        if turn_of(entry.event) in head.unsettled:
+            state = _APPLY.get(type(entry.event), _nothing)(state, entry, entry.event)
+    return evolve(state, active_at=head.active_at, life=head.life, settled=head.settled)
+
+
+def _created(state: ThreadState, entry: Entry, event: ThreadCreated) -> ThreadState:
+    return evolve(state, life=Life.OPEN, created_at=entry.at, active_at=entry.at)
+
+
+def _submitted(state: ThreadState, entry: Entry, event: TurnSubmitted) -> ThreadState:
+    view = view_of_submitted(event, entry.at)
+    turn = QueuedTurn(event.turn, view, entry.offset, event.supersedes, event.metadata)
+    queue = (turn, *state.queue) if event.supersedes else (*state.queue, turn)
+    # A submit opens an ended thread again, in the same epoch (rule 11).
+    return evolve(state, queue=queue, life=Life.OPEN, active_at=entry.at)
+
+
+def _started(state: ThreadState, entry: Entry, event: TurnStarted) -> ThreadState:
+    if state.live is not None and state.live.turn == event.turn:
+        step(TurnState.RUNNING, TurnState.RUNNING)
+        again = evolve(state.live, attempt=event.attempt, view=see(state.live.view, entry))
+        return evolve(state, live=again)
+    queued = state.queued(event.turn)
+    if queued is None or state.live is not None:
+        raise InternalError(f"turn {event.turn} cannot start at offset {entry.offset}")
+    step(TurnState.QUEUED, TurnState.RUNNING)
+    live = LiveTurn(
+        event.turn, queued.view, queued.first, entry.offset, event.attempt, queued.metadata
+    )
+    return evolve(state, live=live, queue=_without(state, event.turn))
+
+
+def _said(state: ThreadState, entry: Entry, event: TurnDelta | TurnItem) -> ThreadState:
+    if state.live is None or state.live.turn != event.turn:
+        raise InternalError(f"turn {event.turn} is not running at offset {entry.offset}")
+    return evolve(state, live=evolve(state.live, view=see(state.live.view, entry)))
+
+
+def _ended(state: ThreadState, entry: Entry, event: TurnEnded) -> ThreadState:
+    # A repair is maintenance: it must not reorder the list of threads.
+    repaired = event.state is TurnState.INTERRUPTED
+    active_at = state.active_at if repaired else entry.at
+    state = evolve(state, active_at=active_at)
+    if state.live is not None and state.live.turn == event.turn:
+        step(TurnState.RUNNING, event.state)
+        count = _count_left(state.live.view, event)
+        return _settle(evolve(state, live=None), state.live.place, count)
+    queued = state.queued(event.turn)
+    if queued is None:
+        raise InternalError(f"turn {event.turn} cannot end at offset {entry.offset}")
+    step(TurnState.QUEUED, event.state)
+    count = _count_left(queued.view, event)
+    return _settle(evolve(state, queue=_without(state, event.turn)), entry.offset, count)
+
+
+def _recorded(state: ThreadState, entry: Entry, event: Recorded) -> ThreadState:
+    return _settle(evolve(state, life=Life.OPEN, active_at=entry.at), entry.offset, 1)
+
+
+def _truncated(state: ThreadState, entry: Entry, event: ThreadTruncated) -> ThreadState:
+    # A cursor from before a truncation would replay what is gone.
+    return evolve(state, floor=entry.offset, transcript_items=event.items, active_at=entry.at)
+
+
+def _thread_ended(state: ThreadState, entry: Entry, event: ThreadEnded) -> ThreadState:
+    return evolve(state, life=Life.ENDED, active_at=entry.at)
+
+
+def _thread_deleted(state: ThreadState, entry: Entry, event: ThreadDeleted) -> ThreadState:
+    return next_life(state)
+
+
+def _nothing(state: ThreadState, entry: Entry, event: object) -> ThreadState:
+    return state
+
+
+_APPLY: Final[dict[type, Callable[[ThreadState, Entry, Any], ThreadState]]] = {
+    ThreadCreated: _created,
+    TurnSubmitted: _submitted,
+    TurnStarted: _started,
+    TurnDelta: _said,
+    TurnItem: _said,
+    TurnEnded: _ended,
+    Recorded: _recorded,
+    ThreadTruncated: _truncated,
+    ThreadEnded: _thread_ended,
+    ThreadDeleted: _thread_deleted,
+}
+
+
+def _without(state: ThreadState, turn: str) -> tuple[QueuedTurn, ...]:
+    return tuple(queued for queued in state.queue if queued.turn != turn)
+
+
+def _count_left(view: Any, event: TurnEnded) -> int:
+    if event.rolled_back:
+        return 0
+    return 1 + len(view.said) + (event.item is not None)
+
+
+def _settle(state: ThreadState, place: int, items: int) -> ThreadState:
+    return evolve(
+        state,
+        settled=max(state.settled, place),
+        transcript_items=state.transcript_items + items,
+    )

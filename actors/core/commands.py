@@ -1,0 +1,200 @@
+"""Commands: what may be asked of a thread, and refused.
+
+A command carries the facts that a decision needs from outside the state (a fresh id, an earlier
+receipt, what a truncation would leave), so that `decide` asks nobody.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import orjson
+from attrs import frozen
+
+from ..errors import Rejected
+from .events import TurnDelta, TurnItem
+from .head import Cut, Receipt
+from .items import Content, is_blank, is_content
+from .json_values import taken_over
+from .turn_lifecycle import TurnState
+
+
+class OnBusy(enum.StrEnum):
+    """What a submit does where a turn is running."""
+
+    REJECT = "reject"
+    QUEUE = "queue"
+    INTERRUPT = "interrupt"
+    ROLLBACK = "rollback"
+
+
+@frozen
+class Truncation:
+    """That a command cuts the history: after item `after`, or all of it where that is None."""
+
+    after: str | None
+
+
+@frozen(kw_only=True)
+class Submit:
+    """Say something, and have it answered.
+
+    Args:
+        turn: a fresh id for the new turn.
+        principal: who says it.
+        content: what is said.
+        key: the idempotency key.
+        on_busy: what to do where a turn runs.
+        metadata, attachments: the client's own.
+        truncate: cut the history first, in the same append (edit, regenerate).
+        prior: the receipt that was given for this key, where one was.
+        cut: what that truncation would leave.
+    """
+
+    turn: str
+    principal: str
+    content: Content
+    key: str | None = None
+    on_busy: OnBusy = OnBusy.REJECT
+    metadata: Mapping[str, Any] | None = None
+    attachments: Sequence[Any] | None = None
+    truncate: Truncation | None = None
+    prior: Receipt | None = None
+    cut: Cut | None = None
+
+    def digest(self) -> str:
+        """Digest the body that a retry under the same key has to repeat (rule 8)."""
+        body: list[Any] = [self.content, self.metadata, self.attachments]
+        if self.truncate is not None:
+            body.append([self.truncate.after])
+        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def checked_submit(
+    *,
+    turn: str,
+    principal: str,
+    content: Any,
+    key: str | None = None,
+    on_busy: str = OnBusy.REJECT,
+    metadata: Any = None,
+    attachments: Any = None,
+    truncate: Truncation | None = None,
+    limit_bytes: int,
+) -> Submit:
+    """Make a submit of values from outside, which stay as they are whatever becomes of those.
+
+    Args:
+        limit_bytes: of content, metadata and attachments together, as JSON.
+
+    Raises:
+        Rejected: `bad_request` where a value is of the wrong sort, `too_large` above the limit.
+    """
+    if on_busy not in tuple(OnBusy):
+        raise Rejected("bad_request", f"on_busy is one of {', '.join(OnBusy)}, not {on_busy!r}")
+    body = taken_over([content, metadata, attachments], "the command", limit_bytes)
+    content, metadata, attachments = body
+    if not is_content(content):
+        raise Rejected("bad_request", "content is a text, or a list of objects with a type")
+    if is_blank(content):
+        raise Rejected("bad_request", "content must not be blank")
+    return Submit(
+        turn=turn,
+        principal=principal,
+        content=content,
+        key=key,
+        on_busy=OnBusy(on_busy),
+        metadata=metadata,
+        attachments=attachments,
+        truncate=truncate,
+    )
+
+
+@frozen(kw_only=True)
+class Cancel:
+    """End a turn.
+
+    Args:
+        turn: which one; None for the one that runs, whichever it is.
+        rollback: take its items out of transcript and context.
+        settled: whether that turn is known to have ended earlier.
+    """
+
+    turn: str | None = None
+    rollback: bool = False
+    settled: bool = False
+
+
+@frozen(kw_only=True)
+class Truncate:
+    """Cut the history; `cut` is what that would leave."""
+
+    truncate: Truncation
+    cut: Cut
+
+
+@frozen
+class End:
+    """Close the activation: cancel what runs and waits, then end the thread."""
+
+
+@frozen
+class Delete:
+    """Remove the thread, after ending it."""
+
+
+@frozen
+class Ending:
+    """How a turn is to end: the fields of its terminal event that its state does not give."""
+
+    state: TurnState
+    reason: str | None = None
+    error: str | None = None
+    message: str | None = None
+    by: str | None = None
+    rolled_back: bool = False
+    abandoned: bool = False
+
+
+@frozen
+class Say:
+    """What the live turn's handler has said: events of that turn, each covering `width` offsets."""
+
+    turn: str
+    pieces: tuple[tuple[TurnDelta | TurnItem, int], ...]
+
+
+@frozen
+class Exited:
+    """The live turn's scope has exited, or its grace ran out.
+
+    Args:
+        turn: which turn.
+        ending: the first ending that was decided for it.
+        start_next: whether a waiting turn may start now (not while draining).
+    """
+
+    turn: str
+    ending: Ending
+    start_next: bool = True
+
+
+@frozen
+class Recover:
+    """Settle what an earlier activation left open, before anyone is served (I9).
+
+    Args:
+        retry: whether the handler declared itself safe to be run again.
+        reason: why the turn was left open, in a word.
+        start_next: whether a waiting turn may start now.
+    """
+
+    retry: bool = False
+    reason: str = "restart"
+    start_next: bool = True
+
+
+Command: TypeAlias = Submit | Cancel | Truncate | End | Delete | Say | Exited | Recover

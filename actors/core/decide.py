@@ -1,0 +1,311 @@
+"""`decide`: what follows from a command in a state: events and effects, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import frozen
+
+from ..errors import Rejected
+from ..limits import DEFAULT_LIMITS, Limits
+from .commands import (
+    Cancel,
+    Command,
+    Delete,
+    End,
+    Ending,
+    Exited,
+    OnBusy,
+    Recover,
+    Say,
+    Submit,
+    Truncate,
+)
+from .effects import (
+    Answer,
+    AnswerWhenEnded,
+    Cancelled,
+    CancelOutcome,
+    Closed,
+    CloseThread,
+    DecideAgain,
+    Effect,
+    StartTurn,
+    StopTurn,
+    Submitted,
+    Truncated,
+)
+from .events import (
+    Event,
+    ThreadCreated,
+    ThreadDeleted,
+    ThreadEnded,
+    ThreadTruncated,
+    TurnEnded,
+    TurnStarted,
+    TurnSubmitted,
+)
+from .head import Cut, Life, Receipt
+from .items import item_id
+from .position import Position
+from .turn_lifecycle import TurnState
+
+if TYPE_CHECKING:
+    from .thread_state import LiveTurn, QueuedTurn, ThreadState
+
+
+@frozen
+class Decision:
+    """What follows from a command.
+
+    Args:
+        events: to be appended, each with the number of offsets that it covers.
+        effects: to be carried out once those are durable.
+        receipts: the keys that the command was accepted under.
+        cut: what a truncation among the events leaves.
+    """
+
+    events: tuple[tuple[Event, int], ...] = ()
+    effects: tuple[Effect, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    cut: Cut | None = None
+
+
+def decide(
+    state: ThreadState, command: Command, now: float, limits: Limits = DEFAULT_LIMITS
+) -> Decision:
+    """Decide a command.
+
+    Args:
+        state: the thread, as far as decisions have gone (which may be ahead of the disk).
+        command: what is asked, with the facts that go with it.
+        now: Unix seconds.
+        limits: the bounds in force.
+
+    Raises:
+        Rejected: the command is refused and changes nothing.
+    """
+    return _DECIDE[type(command)](state, command, now, limits)
+
+
+def _submit(state: ThreadState, command: Submit, now: float, limits: Limits) -> Decision:
+    if command.prior is not None:
+        return _repeat(state, command, command.prior)
+    events, effects = _make_way(state, command, limits)
+    submitted_at = state.offset + len(events) + 1
+    events += (_submitted(command, state.live),)
+    if state.live is None:
+        events += (TurnStarted(command.turn, attempt=1),)
+        effects += (StartTurn(command.turn),)
+    receipt = Submitted(command.turn, Position(state.epoch, submitted_at))
+    receipts = _receipt(command, submitted_at, now)
+    return Decision(_single(events), (Answer(receipt), *effects), receipts, command.cut)
+
+
+def _repeat(state: ThreadState, command: Submit, prior: Receipt) -> Decision:
+    if prior.digest != command.digest() or prior.turn is None:
+        raise Rejected(
+            "idempotency_conflict", "this key was used before, for a command with another body"
+        )
+    position = Position(state.epoch, prior.offset)
+    return Decision((), (Answer(Submitted(prior.turn, position, duplicate=True)),))
+
+
+def _make_way(
+    state: ThreadState, command: Submit, limits: Limits
+) -> tuple[tuple[Event, ...], tuple[Effect, ...]]:
+    """Return what has to happen before the new turn is there: events, then effects after."""
+    if state.live is not None:
+        return _policy(state, state.live, command, limits)
+    events: tuple[Event, ...] = ()
+    if state.life is Life.ABSENT:
+        if command.truncate is not None and command.truncate.after is not None:
+            raise _item_not_found()
+        events = (ThreadCreated(),)
+    if command.truncate is not None and command.cut is not None:
+        events += (ThreadTruncated(command.truncate.after, command.cut.items),)
+    return events, ()
+
+
+def _policy(
+    state: ThreadState, live: LiveTurn, command: Submit, limits: Limits
+) -> tuple[tuple[Event, ...], tuple[Effect, ...]]:
+    if command.on_busy is OnBusy.REJECT or command.truncate is not None:
+        raise _turn_in_progress(live)
+    replaces = command.on_busy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK)
+    waiting = state.queue[0] if state.queue and state.queue[0].supersedes else None
+    leaving = 1 if replaces and waiting else 0
+    if len(state.queue) - leaving >= limits.queued_turns:
+        raise Rejected("queue_full", f"{limits.queued_turns} turns are waiting already")
+    if not replaces:
+        return (), ()
+    rolled_back = command.on_busy is OnBusy.ROLLBACK
+    ending = Ending(TurnState.SUPERSEDED, by=command.turn, rolled_back=rolled_back)
+    events = (_ended_queued(waiting, ending),) if waiting else ()
+    return events, (StopTurn(live.turn, ending),)
+
+
+def _submitted(command: Submit, live: LiveTurn | None) -> TurnSubmitted:
+    replaces = live is not None and command.on_busy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK)
+    return TurnSubmitted(
+        turn=command.turn,
+        item=item_id(command.turn, 0),
+        content=command.content,
+        author=command.principal,
+        key=command.key,
+        metadata=command.metadata,
+        attachments=command.attachments,
+        supersedes=live.turn if live is not None and replaces else None,
+    )
+
+
+def _receipt(command: Submit, offset: int, now: float) -> tuple[Receipt, ...]:
+    if command.key is None:
+        return ()
+    digest = command.digest()
+    return (Receipt(command.principal, command.key, digest, command.turn, offset, now),)
+
+
+def _cancel(state: ThreadState, command: Cancel, now: float, limits: Limits) -> Decision:
+    if state.life is Life.ABSENT:
+        raise Rejected("thread_not_found", "there is no such thread")
+    live = state.live
+    if live is not None and command.turn in (None, live.turn):
+        ending = _cancelled("requested", rolled_back=command.rollback)
+        return Decision((), (StopTurn(live.turn, ending), AnswerWhenEnded(live.turn)))
+    if command.turn is None:
+        return _settled_cancel(None, CancelOutcome.NOTHING_RUNNING, state.position)
+    queued = state.queued(command.turn)
+    if queued is not None:
+        return _cancel_queued(state, queued, command)
+    if not command.settled:
+        raise Rejected("turn_not_found", "this thread has no such turn")
+    return _settled_cancel(command.turn, CancelOutcome.ALREADY_ENDED, state.position)
+
+
+def _cancel_queued(state: ThreadState, queued: QueuedTurn, command: Cancel) -> Decision:
+    event = _ended_queued(queued, _cancelled("requested", rolled_back=command.rollback))
+    position = Position(state.epoch, state.offset + 1)
+    answer = Answer(Cancelled(queued.turn, CancelOutcome.CANCELLED, position))
+    return Decision(_single((event,)), (answer,))
+
+
+def _settled_cancel(turn: str | None, outcome: CancelOutcome, position: Position) -> Decision:
+    return Decision((), (Answer(Cancelled(turn, outcome, position)),))
+
+
+def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits) -> Decision:
+    if state.life is Life.ABSENT:
+        raise Rejected("thread_not_found", "there is no such thread")
+    if state.live is not None:
+        raise _turn_in_progress(state.live)
+    event = ThreadTruncated(command.truncate.after, command.cut.items)
+    answer = Answer(Truncated(Position(state.epoch, state.offset + 1)))
+    return Decision(_single((event,)), (answer,), cut=command.cut)
+
+
+def _end(state: ThreadState, command: End, now: float, limits: Limits) -> Decision:
+    if state.life is not Life.OPEN:
+        return Decision((), (Answer(Closed(existed=False)),))
+    if state.live is not None:
+        return _clear(state, state.live, "ended")
+    return Decision(_single((ThreadEnded(),)), (Answer(Closed(existed=True)), CloseThread("ended")))
+
+
+def _delete(state: ThreadState, command: Delete, now: float, limits: Limits) -> Decision:
+    if state.life is Life.ABSENT:
+        return Decision((), (Answer(Closed(existed=False)),))
+    if state.live is not None:
+        return _clear(state, state.live, "deleted")
+    return Decision(
+        _single((ThreadDeleted(),)), (Answer(Closed(existed=True)), CloseThread("deleted"))
+    )
+
+
+def _clear(state: ThreadState, live: LiveTurn, reason: str) -> Decision:
+    """Cancel everything; the same command is decided again when the live turn has ended."""
+    ending = _cancelled(reason)
+    events = tuple(_ended_queued(queued, ending) for queued in state.queue)
+    return Decision(_single(events), (StopTurn(live.turn, ending), DecideAgain(live.turn)))
+
+
+def _say(state: ThreadState, command: Say, now: float, limits: Limits) -> Decision:
+    # A turn that is no longer live says nothing any more (I7).
+    if state.live is None or state.live.turn != command.turn:
+        return Decision()
+    return Decision(command.pieces)
+
+
+def _exited(state: ThreadState, command: Exited, now: float, limits: Limits) -> Decision:
+    if state.live is None or state.live.turn != command.turn:
+        return Decision()
+    event = _ended(command.turn, state.live.view.numbered, command.ending)
+    return _then_next(state, (event,), command.start_next)
+
+
+def _recover(state: ThreadState, command: Recover, now: float, limits: Limits) -> Decision:
+    live = state.live
+    if live is None:
+        return _then_next(state, (), command.start_next)
+    if command.retry and live.attempt < limits.turn_attempts:
+        started = TurnStarted(live.turn, live.attempt + 1)
+        return Decision(_single((started,)), (StartTurn(live.turn),))
+    ending = Ending(TurnState.INTERRUPTED, reason=command.reason)
+    event = _ended(live.turn, live.view.numbered, ending)
+    return _then_next(state, (event,), command.start_next)
+
+
+def _then_next(state: ThreadState, events: tuple[Event, ...], start: bool) -> Decision:
+    if not start or not state.queue:
+        return Decision(_single(events))
+    turn = state.queue[0].turn
+    return Decision(_single((*events, TurnStarted(turn, attempt=1))), (StartTurn(turn),))
+
+
+def _ended_queued(queued: QueuedTurn, ending: Ending) -> TurnEnded:
+    return _ended(queued.turn, queued.view.numbered, ending)
+
+
+def _ended(turn: str, numbered: int, ending: Ending) -> TurnEnded:
+    """Make a turn's terminal event: the only place that does (I2)."""
+    shows_marker = ending.state is not TurnState.COMPLETED and not ending.rolled_back
+    return TurnEnded(
+        turn=turn,
+        state=ending.state,
+        item=item_id(turn, numbered) if shows_marker else None,
+        reason=ending.reason,
+        error=ending.error,
+        message=ending.message,
+        by=ending.by,
+        rolled_back=ending.rolled_back,
+        abandoned=ending.abandoned,
+    )
+
+
+def _cancelled(reason: str, *, rolled_back: bool = False) -> Ending:
+    return Ending(TurnState.CANCELLED, reason=reason, rolled_back=rolled_back)
+
+
+def _single(events: tuple[Event, ...]) -> tuple[tuple[Event, int], ...]:
+    return tuple((event, 1) for event in events)
+
+
+def _turn_in_progress(live: LiveTurn) -> Rejected:
+    return Rejected("turn_in_progress", "a turn is running on this thread", turn=live.turn)
+
+
+def _item_not_found() -> Rejected:
+    return Rejected("item_not_found", "this thread has no such item")
+
+
+_DECIDE: Final[dict[type, Callable[[ThreadState, Any, float, Limits], Decision]]] = {
+    Submit: _submit,
+    Cancel: _cancel,
+    Truncate: _truncate,
+    End: _end,
+    Delete: _delete,
+    Say: _say,
+    Exited: _exited,
+    Recover: _recover,
+}

@@ -1,0 +1,101 @@
+"""Effects: what the shell has to do once a decision's events are durable, in their order."""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+from attrs import frozen
+
+from .commands import Ending
+from .position import Position
+
+
+class CancelOutcome(enum.StrEnum):
+    """What became of a cancel, once it is settled (I6)."""
+
+    CANCELLED = "cancelled"
+    ALREADY_ENDED = "already_ended"
+    NOTHING_RUNNING = "nothing_running"
+    ABANDONED = "abandoned"
+
+
+@frozen
+class Submitted:
+    """The receipt of a submit: the same every time it is given (rule 15), but for `duplicate`."""
+
+    turn: str
+    position: Position
+    duplicate: bool = False
+
+
+@frozen
+class Cancelled:
+    """The settled answer to a cancel: which turn, what became of it, where the stream stands."""
+
+    turn: str | None
+    outcome: CancelOutcome
+    position: Position
+
+
+@frozen
+class Truncated:
+    """A truncation is durable; `position` is where it stands."""
+
+    position: Position
+
+
+@frozen
+class Closed:
+    """The answer to `end` and `delete`: whether there was anything to end."""
+
+    existed: bool
+
+
+Result: TypeAlias = Submitted | Cancelled | Truncated | Closed
+
+
+@frozen
+class Answer:
+    """Answer the command that was decided."""
+
+    result: Result
+
+
+@frozen
+class AnswerWhenEnded:
+    """Answer the command, a cancel, once the terminal event of `turn` is durable."""
+
+    turn: str
+
+
+@frozen
+class StartTurn:
+    """Run the handler of the live turn."""
+
+    turn: str
+
+
+@frozen
+class StopTurn:
+    """Cancel the live turn's scope; `ending` counts unless another was decided first."""
+
+    turn: str
+    ending: Ending
+
+
+@frozen
+class DecideAgain:
+    """Decide the same command once more after `turn` has ended; commands behind it wait."""
+
+    turn: str
+
+
+@frozen
+class CloseThread:
+    """The activation is over: subscribers are detached with `reason`, `ended` or `deleted`."""
+
+    reason: str
+
+
+Effect: TypeAlias = Answer | AnswerWhenEnded | StartTurn | StopTurn | DecideAgain | CloseThread

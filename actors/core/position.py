@@ -1,0 +1,42 @@
+"""Where something stands in a thread's stream, and the cursor that a client holds for it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import frozen
+
+from ..errors import PositionUnrecoverable
+
+# An epoch and an offset are below 2**63, so 19 digits each.
+_CURSOR: Final = re.compile(r"(0|[1-9][0-9]{0,18})\.(0|[1-9][0-9]{0,18})")
+
+
+@frozen(order=True)
+class Position:
+    """A place in one life of a thread.
+
+    Args:
+        epoch: which life of the thread's id; at least 1.
+        offset: how many events lie before and at this place; 0 is before the first.
+    """
+
+    epoch: int
+    offset: int
+
+    def cursor(self) -> str:
+        """Return the opaque text that clients keep, `"<epoch>.<offset>"`."""
+        return f"{self.epoch}.{self.offset}"
+
+
+def parse_cursor(text: str) -> Position:
+    """Read a cursor back.
+
+    Raises:
+        PositionUnrecoverable: with reason `unreadable`, for anything `Position.cursor` never made.
+    """
+    match = _CURSOR.fullmatch(text)
+    if match is None:
+        raise PositionUnrecoverable("unreadable")
+    return Position(int(match[1]), int(match[2]))

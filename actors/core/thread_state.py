@@ -1,0 +1,123 @@
+"""A thread as its actor knows it: everything that a decision may depend on, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from .head import Head, Life
+from .position import Position
+from .turn_view import TurnView
+
+
+@frozen
+class QueuedTurn:
+    """A turn that waits.
+
+    Args:
+        turn: its id.
+        view: its message.
+        first: the offset of the event that submitted it.
+        supersedes: the running turn that it waits for, where it is to take its place.
+        metadata: what the client sent along.
+    """
+
+    turn: str
+    view: TurnView
+    first: int
+    supersedes: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+@frozen
+class LiveTurn:
+    """The turn that was started and has no ending yet.
+
+    Args:
+        turn: its id.
+        view: what it has said.
+        first: the offset of the event that submitted it.
+        place: where it stands in turn order: the offset of the event that started it first.
+        attempt: how often it was started, from 1.
+        metadata: what the client sent along.
+    """
+
+    turn: str
+    view: TurnView
+    first: int
+    place: int
+    attempt: int
+    metadata: Mapping[str, Any] | None = None
+
+
+@frozen(kw_only=True)
+class ThreadState:
+    """The fold of a thread's events.
+
+    Args:
+        epoch, offset, floor, life, created_at, active_at, settled: as in `Head`.
+        transcript_items: how many items its settled history has.
+        live: the turn that runs, or ran when the process died.
+        queue: the turns that wait, next one first; at most `Limits.queued_turns`.
+    """
+
+    epoch: int
+    offset: int = 0
+    floor: int = 0
+    life: Life = Life.ABSENT
+    created_at: float = 0.0
+    active_at: float = 0.0
+    transcript_items: int = 0
+    settled: int = 0
+    live: LiveTurn | None = None
+    queue: tuple[QueuedTurn, ...] = ()
+
+    @property
+    def position(self) -> Position:
+        """The position after the last event."""
+        return Position(self.epoch, self.offset)
+
+    @property
+    def head(self) -> Head:
+        """What of this is kept beside the events."""
+        firsts = [turn.first for turn in self.queue]
+        if self.live is not None:
+            firsts.append(self.live.first)
+        return Head(
+            epoch=self.epoch,
+            offset=self.offset,
+            floor=self.floor,
+            life=self.life,
+            created_at=self.created_at,
+            active_at=self.active_at,
+            items=self.transcript_items,
+            settled=self.settled,
+            live=self.live.turn if self.live else None,
+            queued=tuple(turn.turn for turn in self.queue),
+            open_from=min(firsts, default=None),
+        )
+
+    def queued(self, turn: str) -> QueuedTurn | None:
+        """Return a waiting turn, or None."""
+        return next((queued for queued in self.queue if queued.turn == turn), None)
+
+
+def state_at(head: Head) -> ThreadState:
+    """Return the state that a head stands for, without its unsettled turns."""
+    return ThreadState(
+        epoch=head.epoch,
+        offset=head.offset,
+        floor=head.floor,
+        life=head.life,
+        created_at=head.created_at,
+        active_at=head.active_at,
+        transcript_items=head.items,
+        settled=head.settled,
+    )
+
+
+def next_life(state: ThreadState) -> ThreadState:
+    """Return the state after a deletion: absent, in the next epoch (I13)."""
+    return ThreadState(epoch=state.epoch + 1)

@@ -1,0 +1,1 @@
+"""How events reach those who watch: the shared tail, and cursors that pull from it."""

@@ -1,0 +1,117 @@
+"""What a subscription yields: a snapshot, events, that it caught up, that it was detached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import define, field, frozen
+
+from ..core.event_codec import Row, decode
+from ..core.items import Item
+from ..core.position import Position
+from ..core.resume import Mode
+
+if TYPE_CHECKING:
+    from ..core.events import Entry
+
+
+@frozen
+class TurnItems:
+    """A live or queued turn in a snapshot; `attempt` is 0 while it is queued."""
+
+    turn: str
+    attempt: int
+    items: tuple[Item, ...]
+
+
+@frozen(kw_only=True)
+class Snapshot:
+    """A thread at a position: authoritative, what was there before is to be dropped.
+
+    Args:
+        position: the place it shows; events go on from there.
+        items: the newest items that belong to no live or queued turn, in turn order.
+        before: pages back with `history`; None where nothing older is there.
+        turn: the live turn with what it has said so far.
+        queue: the turns that wait, next one first.
+        attributes: the thread's public projections.
+        mode: `reset` where the cursor was no good at all, otherwise `snapshot`.
+        reason: what was wrong with the cursor.
+    """
+
+    thread: str
+    position: Position
+    items: tuple[Item, ...] = ()
+    before: str | None = None
+    turn: TurnItems | None = None
+    queue: tuple[TurnItems, ...] = ()
+    attributes: Mapping[str, Any] = field(factory=dict)
+    mode: Mode = Mode.SNAPSHOT
+    reason: str | None = None
+
+    @property
+    def cursor(self) -> str:
+        """The cursor to come back with."""
+        return self.position.cursor()
+
+
+@define(eq=False)
+class Events:
+    """A contiguous run of events, shared by all who read the same run (I3).
+
+    Args:
+        rows: the events as bytes; at least one.
+        position: the place after the last of them.
+    """
+
+    thread: str
+    rows: tuple[Row, ...]
+    position: Position
+    _made: bytes | None = field(default=None, init=False, repr=False)
+
+    @property
+    def cursor(self) -> str:
+        """The cursor to come back with."""
+        return self.position.cursor()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The events, decoded anew each time."""
+        return tuple(decode(row) for row in self.rows)
+
+    def once(self, make: Callable[[Events], bytes]) -> bytes:
+        """Return what `make` makes of this, made once for all who share it."""
+        if self._made is None:
+            self._made = make(self)
+        return self._made
+
+
+@frozen
+class CaughtUp:
+    """The head as it was at attach has been delivered; comes once."""
+
+    thread: str
+    position: Position
+
+    @property
+    def cursor(self) -> str:
+        """The cursor to come back with."""
+        return self.position.cursor()
+
+
+@frozen
+class Detached:
+    """Nothing more follows. `reason` is requested, ended, deleted, slow or failed."""
+
+    thread: str
+    position: Position
+    reason: str
+
+    @property
+    def cursor(self) -> str:
+        """The cursor to come back with."""
+        return self.position.cursor()
+
+
+Batch: TypeAlias = Snapshot | Events | CaughtUp | Detached

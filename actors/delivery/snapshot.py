@@ -1,0 +1,67 @@
+"""Taking a snapshot: settled history from the journal, live turns from the published state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+import trio.lowlevel
+
+from ..core.apply import restore
+from ..core.event_codec import decode
+from .batches import Snapshot, TurnItems
+
+if TYPE_CHECKING:
+    from ..core.thread_state import ThreadState
+    from ..journal.contract import Journal
+    from ..limits import Limits
+    from .tail import Tail
+
+
+async def shown_state(tail: Tail, journal: Journal) -> ThreadState:
+    """Return the durable state of a thread, reading it where no activation has published it.
+
+    Activates nothing and changes nothing (I5). Raises as `Journal.load`.
+    """
+    if tail.state is None:
+        loaded = await journal.load(tail.thread)
+        # An activation may have published meanwhile; what it says is newer.
+        if tail.state is None:
+            tail.state = restore(loaded.head, (decode(row) for row in loaded.rows))
+    return tail.state
+
+
+async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limits) -> Snapshot:
+    """Show a thread at one position; the cost goes by the window and the live turn alone.
+
+    Args:
+        tail: the thread's tail.
+        journal: where its history is.
+        window: how many settled items, at most `limits.window_items_max`; 0 shows none.
+        limits: `page_bytes` bounds the items as well.
+
+    Raises:
+        JournalCorrupt, JournalUnavailable: as the journal does.
+    """
+    while True:
+        state = await shown_state(tail, journal)
+        # Bounded by place, so that a turn that settles during the read is not shown twice.
+        page = await journal.history(tail.thread, state.settled, max(window, 1), limits.page_bytes)
+        if (page.head.epoch, page.head.floor) == (state.epoch, state.floor):
+            break
+        # A truncation or a deletion is durable and about to be published: look again.
+        await trio.lowlevel.checkpoint()
+    return Snapshot(
+        thread=tail.thread,
+        position=state.position,
+        items=page.items if window else (),
+        before=page.before if window else None,
+        turn=_live(state),
+        queue=tuple(TurnItems(queued.turn, 0, queued.view.items()) for queued in state.queue),
+    )
+
+
+def _live(state: ThreadState) -> TurnItems | None:
+    if state.live is None:
+        return None
+    return TurnItems(state.live.turn, state.live.attempt, state.live.view.items())

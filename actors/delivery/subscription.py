@@ -1,0 +1,195 @@
+"""A subscription: a cursor that pulls. It owns a position and nothing else, no queue, no task."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import evolve
+
+from ..core.position import Position
+from ..core.resume import AttachPlan, Mode, plan_after, plan_attach
+from ..errors import PositionUnrecoverable
+from .batches import Batch, CaughtUp, Detached, Events, Snapshot
+from .snapshot import shown_state, take_snapshot
+
+if TYPE_CHECKING:
+    from ..journal.contract import Journal
+    from ..limits import Limits
+    from .tail import Tail
+
+
+class Subscription:
+    """One reader of one thread (I3).
+
+    Call `attach` once, then `pull` whenever `ready`; or iterate, which does both and waits.
+
+    Args:
+        tail: the thread's tail.
+        journal: gives the journal in force, for what the tail no longer holds.
+        limits: `batch_bytes` and `page_bytes` bound what a pull returns.
+        on_ready: called when there may be something new; must return at once.
+        on_close: called once, when the subscription is closed.
+    """
+
+    def __init__(
+        self,
+        tail: Tail,
+        journal: Callable[[], Journal],
+        limits: Limits,
+        *,
+        on_ready: Callable[[Subscription], None] | None = None,
+        on_close: Callable[[Subscription], None] | None = None,
+    ) -> None:
+        self.thread = tail.thread
+        self.ready = False
+        self.position = Position(0, 0)
+        self.plan = AttachPlan(Mode.SNAPSHOT)
+        self._tail = tail
+        self._journal = journal
+        self._limits = limits
+        self._on_ready = on_ready
+        self._on_close = on_close
+        self._window = limits.window_items
+        self._snapshot: Snapshot | None = None
+        self._goal: Position | None = None
+        self._until: tuple[Position, str] | None = None
+        self._news = trio.lowlevel.ParkingLot()
+        self._closed = False
+
+    async def attach(self, cursor: str | None, window: int | None = None) -> AttachPlan:
+        """Settle where the stream begins: `plan` says how, `position` where.
+
+        Args:
+            cursor: where the reader stands; None for a snapshot. A bad one gets a snapshot too.
+            window: items in a snapshot, 0 to `limits.window_items_max`.
+
+        Raises:
+            Rejected: `overloaded`, where the thread has too many viewers.
+            JournalCorrupt, JournalUnavailable: as the journal does.
+
+        Cancellation leaves nothing behind but the watcher, which `close` removes.
+        """
+        if window is not None:
+            self._window = min(window, self._limits.window_items_max)
+        # Watch before the first look, so that nothing can fall in between.
+        self._tail.watch(self)
+        state = await shown_state(self._tail, self._journal())
+        self.plan = plan_attach(cursor, state.head, self._journal().first_epoch)
+        if self.plan.position is not None:
+            await self._resume_at(self.plan.position, state.position)
+        if self.plan.mode is not Mode.RESUME:
+            await self._show_snapshot(self.plan)
+            self._goal = self.position
+        self.wake()
+        return self.plan
+
+    async def pull(self) -> Batch | None:
+        """Return the next batch, or None where there is nothing new. Never waits for news.
+
+        Raises:
+            JournalCorrupt, JournalUnavailable: as the journal does.
+        """
+        if self._closed:
+            return None
+        if self._snapshot is not None:
+            snapshot, self._snapshot = self._snapshot, None
+            return snapshot
+        if self._goal is not None and self.position >= self._goal:
+            self._goal = None
+            return CaughtUp(self.thread, self.position)
+        if self._until is not None and self.position >= self._until[0]:
+            return self._leave(self._until[1])
+        return await self._pull_events()
+
+    def wake(self) -> None:
+        """Note that there may be something new."""
+        if not self.ready and not self._closed:
+            self.ready = True
+            self._news.unpark_all()
+            if self._on_ready is not None:
+                self._on_ready(self)
+
+    def detach_at(self, position: Position, reason: str) -> None:
+        """Stop after `position`; see `Watcher`."""
+        self._until = (position, reason)
+        self.wake()
+
+    def close(self) -> None:
+        """Leave. Nothing is pulled afterwards; calling it again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self.ready = False
+        self._tail.unwatch(self)
+        self._news.unpark_all()
+        if self._on_close is not None:
+            self._on_close(self)
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        """Iterate over all that comes, waiting for news; ends after `Detached` or `close`."""
+        return self._all()
+
+    async def _all(self) -> AsyncIterator[Batch]:
+        while not self._closed:
+            self.ready = False
+            batch = await self.pull()
+            if batch is not None:
+                yield batch
+            elif not self.ready and not self._closed:
+                await self._news.park()
+
+    async def _resume_at(self, position: Position, head: Position) -> None:
+        self.position = position
+        self._goal = head
+        try:
+            # Only a read shows whether the whole run after the cursor is retained.
+            if position < head and self._tail.after(position) is None:
+                await self._journal().read(self.thread, position, limit_bytes=1)
+        except PositionUnrecoverable as exc:
+            self.plan = plan_after(exc)
+
+    async def _show_snapshot(self, plan: AttachPlan) -> None:
+        journal = self._journal()
+        shown = await take_snapshot(self._tail, journal, self._window, self._limits)
+        self._snapshot = evolve(shown, mode=plan.mode, reason=plan.reason)
+        self.position = shown.position
+
+    async def _pull_events(self) -> Batch | None:
+        try:
+            events = await self._next_events()
+        except PositionUnrecoverable as exc:
+            if self._until is not None:
+                return self._leave(self._until[1])
+            # Fell behind what is retained: show the thread as it is, and go on from there.
+            await self._show_snapshot(plan_after(exc))
+            return await self.pull()
+        if events is not None:
+            self.position = events.position
+        return events
+
+    async def _next_events(self) -> Events | None:
+        head = self._tail.position
+        if head is not None and self.position >= head:
+            return None
+        events = self._tail.after(self.position)
+        if events is None:
+            rows = await self._journal().read(self.thread, self.position, self._limits.batch_bytes)
+            if not rows:
+                return None
+            events = Events(self.thread, rows, Position(self.position.epoch, rows[-1].to))
+        return self._up_to_the_end(events)
+
+    def _up_to_the_end(self, events: Events) -> Events | None:
+        if self._until is None or events.position <= self._until[0]:
+            return events
+        rows = tuple(row for row in events.rows if row.to <= self._until[0].offset)
+        if not rows:
+            return None
+        return Events(self.thread, rows, Position(events.position.epoch, rows[-1].to))
+
+    def _leave(self, reason: str) -> Detached:
+        detached = Detached(self.thread, self.position, reason)
+        self.close()
+        return detached

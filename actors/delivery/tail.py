@@ -1,0 +1,159 @@
+"""The tail: a thread's newest durable events, kept once for everybody who watches it.
+
+It belongs to the registry's entry and not to the actor, so viewers notice neither a passivation nor
+a restart (I10, I14). Nothing is in it that is not on disk (I4).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Protocol
+
+from ..core.position import Position
+from ..errors import InternalError, PositionUnrecoverable, Rejected
+from .batches import Events
+
+if TYPE_CHECKING:
+    from ..core.event_codec import Row
+    from ..core.thread_state import ThreadState
+    from ..limits import Limits
+
+
+class Watcher(Protocol):
+    """Somebody who is told that the tail moved. Both calls return at once and never raise."""
+
+    def wake(self) -> None:
+        """There may be something new."""
+
+    def detach_at(self, position: Position, reason: str) -> None:
+        """Nothing after `position` is for you; `reason` says why."""
+
+
+class Tail:
+    """The newest durable events of one thread, and the state that they led to.
+
+    Args:
+        thread: the thread's id.
+        limits: `tail_bytes` bounds what is kept, `batch_bytes` a batch, `subscribers` the watchers.
+    """
+
+    def __init__(self, thread: str, limits: Limits) -> None:
+        self.thread = thread
+        self.state: ThreadState | None = None
+        self._limits = limits
+        self._rows: list[Row] = []
+        self._epoch = 0  # of the rows; a deletion moves the state on before they are read
+        self._bytes = 0
+        self._watchers: dict[Watcher, None] = {}
+        self._shared: tuple[Position, Events] | None = None
+
+    @property
+    def position(self) -> Position | None:
+        """The place after the newest published event; None where nothing is known yet."""
+        return self.state.position if self.state is not None else None
+
+    @property
+    def watchers(self) -> int:
+        """How many watch."""
+        return len(self._watchers)
+
+    def show(self, state: ThreadState) -> None:
+        """Take over what an activation read from disk.
+
+        Rows that an earlier activation made durable without living to publish them are not in the
+        tail then: it starts anew behind them, and subscribers read them from the journal.
+        """
+        if self.position != state.position:
+            self._clear()
+        self.state = state
+        self._wake_all()
+
+    def publish(self, rows: tuple[Row, ...], state: ThreadState) -> None:
+        """Add durable rows and wake everybody; never blocks, however slow a watcher is.
+
+        Raises:
+            InternalError: where the rows do not follow what was published (I3).
+        """
+        if self.state is None or rows[0].offset != self.state.offset + 1:
+            raise InternalError(f"published offset {rows[0].offset} leaves a gap")
+        if self._epoch != self.state.epoch:
+            self._clear()
+            self._epoch = self.state.epoch
+        self._rows.extend(rows)
+        self._bytes += sum(len(row.body) for row in rows)
+        self.state = state
+        self._shared = None
+        if self._bytes > self._limits.tail_bytes:
+            self._trim()
+        self._wake_all()
+
+    def after(self, position: Position) -> Events | None:
+        """Return the next batch after a position, or None where the tail does not reach back to it.
+
+        Raises:
+            PositionUnrecoverable: `compacted`, where the position lies inside an event.
+        """
+        if self._shared is not None and self._shared[0] == position:
+            return self._shared[1]
+        if not self._reaches(position):
+            return None
+        start = bisect_left(self._rows, position.offset + 1, key=lambda row: row.offset)
+        before = self._rows[start - 1] if start else None
+        if before is not None and before.to != position.offset:
+            raise PositionUnrecoverable("compacted")
+        events = self._batch(start)
+        self._shared = (position, events)
+        return events
+
+    def watch(self, watcher: Watcher) -> None:
+        """Add a watcher.
+
+        Raises:
+            Rejected: `overloaded`, where `limits.subscribers` watch already.
+        """
+        if len(self._watchers) >= self._limits.subscribers:
+            raise Rejected("overloaded", "this thread has as many viewers as it may have")
+        self._watchers[watcher] = None
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Remove a watcher; a no-op where it is gone already."""
+        self._watchers.pop(watcher, None)
+
+    def detach_all(self, position: Position, reason: str) -> None:
+        """Detach those who watch now, once they have seen everything up to `position`."""
+        leaving, self._watchers = self._watchers, {}
+        for watcher in leaving:
+            watcher.detach_at(position, reason)
+
+    def _reaches(self, position: Position) -> bool:
+        return (
+            bool(self._rows)
+            and position.epoch == self._epoch
+            and position.offset + 1 >= self._rows[0].offset
+            and position.offset < self._rows[-1].to
+        )
+
+    def _batch(self, start: int) -> Events:
+        stop, size = start, 0
+        while stop < len(self._rows) and (stop == start or size < self._limits.batch_bytes):
+            size += len(self._rows[stop].body)
+            stop += 1
+        rows = tuple(self._rows[start:stop])
+        return Events(self.thread, rows, Position(self._epoch, rows[-1].to))
+
+    def _trim(self) -> None:
+        # Down to half, so that the cost of dropping is spread over as many rows as are dropped.
+        drop = 0
+        while self._bytes > self._limits.tail_bytes // 2 and drop < len(self._rows) - 1:
+            self._bytes -= len(self._rows[drop].body)
+            drop += 1
+        del self._rows[:drop]
+
+    def _clear(self) -> None:
+        self._rows.clear()
+        self._bytes = 0
+        self._shared = None
+
+    def _wake_all(self) -> None:
+        for watcher in self._watchers:
+            watcher.wake()

@@ -1,0 +1,232 @@
+"""A thread as its users hold it: submit, cancel, attach, read. Handles own nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .actor.reply import Awaited
+from .answer import Answer
+from .core.commands import (
+    Cancel,
+    Command,
+    Delete,
+    End,
+    OnBusy,
+    Truncate,
+    Truncation,
+    checked_submit,
+)
+from .core.effects import Cancelled, Closed, Result, Submitted, Truncated
+from .core.events import TurnEnded
+from .core.head import Cut, Settled
+from .core.thread_id import is_thread_id
+from .delivery.batches import Batch, Detached, Events, Snapshot
+from .errors import InternalError, Rejected
+
+if TYPE_CHECKING:
+    from .actor.registry import Registry
+    from .core.items import Content
+    from .delivery.subscription import Subscription
+    from .journal.contract import HistoryPage
+    from .ports import Ids
+
+R = TypeVar("R", Submitted, Cancelled, Truncated, Closed)
+
+# The principal of code that embeds a runtime, and of connections that show no credentials.
+LOCAL = "local"
+
+
+class Thread:
+    """A thread by its id. Making one costs nothing and touches nothing.
+
+    Args:
+        id: the thread's id.
+        registry: where its actor is found.
+        ids: where fresh turn ids come from.
+        principal: who speaks through this handle.
+
+    Raises:
+        ValueError: for an id that no thread can have.
+    """
+
+    def __init__(self, id: str, registry: Registry, ids: Ids, principal: str = LOCAL) -> None:
+        if not is_thread_id(id):
+            raise ValueError(f"a thread id has 1 to 128 of A-Z a-z 0-9 . _ : -, not {id!r:.80}")
+        self.id = id
+        self.principal = principal
+        self._registry = registry
+        self._ids = ids
+
+    async def submit(
+        self,
+        content: Content,
+        *,
+        key: str | None = None,
+        on_busy: OnBusy | str = OnBusy.REJECT,
+        metadata: Mapping[str, Any] | None = None,
+        attachments: Sequence[Any] | None = None,
+        truncate: Truncation | None = None,
+    ) -> Submitted:
+        """Say something, and return the receipt once it is durable (I4).
+
+        Args:
+            content: text or parts; not blank.
+            key: makes a retry safe: the same key and body give the same receipt (I8).
+            on_busy: what to do where a turn runs: reject, queue, interrupt or rollback.
+            metadata, attachments: the caller's own, with a JSON form.
+            truncate: cut the history first, in the same append.
+
+        Raises:
+            Rejected: `bad_request`, `too_large`, `turn_in_progress`, `queue_full`, `idempotency_conflict`,
+                `item_not_found`, `overloaded`, `draining`, `journal_unavailable`, `thread_failed`.
+
+        A cancelled call may have been accepted: retry it under its key.
+        """
+        command = checked_submit(
+            turn=self._ids.fresh("t"),
+            principal=self.principal,
+            content=content,
+            key=key,
+            on_busy=on_busy,
+            metadata=metadata,
+            attachments=attachments,
+            truncate=truncate,
+            limit_bytes=self._registry.limits.command_bytes,
+        )
+        return _expect(Submitted, await self._ask(command))
+
+    async def cancel(self, turn: str | None = None, *, rollback: bool = False) -> Cancelled:
+        """End a turn, and return once it is settled: scope exited, partial answer durable (I6).
+
+        Args:
+            turn: which one; None for the one that runs.
+            rollback: take its items out of transcript and context.
+
+        Raises:
+            Rejected: `thread_not_found`, `turn_not_found`, and what every command may raise.
+
+        A cancelled call may still end the turn; to repeat it with the turn's id is safe.
+        """
+        return _expect(Cancelled, await self._ask(Cancel(turn=turn, rollback=rollback)))
+
+    async def truncate(self, after: str | None) -> Truncated:
+        """Cut the history after an item, or all of it where `after` is None (I13).
+
+        Raises:
+            Rejected: `thread_not_found`, `item_not_found`, `turn_in_progress`, and what every
+                command may raise.
+        """
+        command = Truncate(truncate=Truncation(after), cut=Cut(0, 0, 0))
+        return _expect(Truncated, await self._ask(command))
+
+    async def end(self) -> bool:
+        """Cancel what runs and waits and close the activation; False where there was none.
+
+        Raises:
+            Rejected: what every command may raise.
+        """
+        return _expect(Closed, await self._ask(End())).existed
+
+    async def delete(self) -> bool:
+        """End the thread and remove it; False where it was not there (I13).
+
+        Raises:
+            Rejected: what every command may raise.
+        """
+        return _expect(Closed, await self._ask(Delete())).existed
+
+    async def history(self, before: str | None = None, limit: int | None = None) -> HistoryPage:
+        """Return a page of settled items, oldest first.
+
+        Args:
+            before: only items older than this one; None for the newest.
+            limit: items, at most `limits.page_items_max`.
+
+        Raises:
+            Rejected: `item_not_found`, where `before` names no item.
+            JournalCorrupt, JournalUnavailable: as the journal does.
+        """
+        limits = self._registry.limits
+        want = min(limit or limits.page_items, limits.page_items_max)
+        return await self._registry.journal.history(self.id, before, want, limits.page_bytes)
+
+    @asynccontextmanager
+    async def attach(
+        self, after: str | None = None, *, window: int | None = None
+    ) -> AsyncIterator[Subscription]:
+        """Watch the thread; any number may, at any time, and it changes nothing (I5).
+
+        Args:
+            after: the cursor to go on from; None, or one that is no good, begins with a snapshot.
+            window: items in a snapshot, at most `limits.window_items_max`.
+
+        Yields:
+            A subscription: iterate over its batches, and keep the last one's `cursor`.
+
+        Raises:
+            Rejected: `overloaded`, where the thread has as many viewers as it may have.
+            JournalCorrupt, JournalUnavailable: as the journal does.
+        """
+        subscription = self._registry.subscribe(self.id)
+        try:
+            await subscription.attach(after, window)
+            yield subscription
+        finally:
+            subscription.close()
+
+    @asynccontextmanager
+    async def ask(self, content: Content, *, key: str | None = None) -> AsyncIterator[Answer]:
+        """Submit, and read the answer as it is written; leaving does not cancel.
+
+        Under a key that was used before, it yields the same turn's answer from its beginning.
+
+        Raises:
+            Rejected: as `submit`.
+        """
+        receipt = await self.submit(content, key=key)
+        subscription = self._registry.subscribe(self.id)
+        try:
+            await subscription.attach(receipt.position.cursor())
+            yield Answer(receipt, subscription)
+        finally:
+            subscription.close()
+
+    async def outcome(self, turn: str) -> Settled:
+        """Wait until a turn has ended, and return how it did and what it left.
+
+        Raises:
+            Rejected: `turn_not_found`, also where the thread was deleted meanwhile.
+            JournalCorrupt, JournalUnavailable: as the journal does.
+        """
+        async with self.attach(window=0) as subscription:
+            async for batch in subscription:
+                if _has_ended(batch, turn):
+                    break
+        settled = await self._registry.journal.settled(self.id, turn)
+        if settled is None:
+            raise Rejected("turn_not_found", "this thread has no such turn")
+        return settled
+
+    async def _ask(self, command: Command) -> Result:
+        reply = Awaited()
+        self._registry.post(self.id, command, reply)
+        return await reply.result()
+
+
+def _has_ended(batch: Batch, turn: str) -> bool:
+    """Say whether a batch shows that a turn is not, or no longer, live or queued."""
+    if isinstance(batch, Snapshot):
+        live = (batch.turn,) if batch.turn is not None else ()
+        return turn not in {open_turn.turn for open_turn in (*live, *batch.queue)}
+    if isinstance(batch, Events):
+        events = (entry.event for entry in batch.entries)
+        return any(isinstance(event, TurnEnded) and event.turn == turn for event in events)
+    return isinstance(batch, Detached)
+
+
+def _expect(sort: type[R], result: Result) -> R:
+    if not isinstance(result, sort):
+        raise InternalError(f"expected {sort.__name__}, got {type(result).__name__}")
+    return result

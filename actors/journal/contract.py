@@ -1,0 +1,247 @@
+"""What a journal is: the append-only store with one writer per thread, and the values it speaks.
+
+A journal knows places, not meanings: rows are bytes to it, and what an append means for listings,
+history and idempotency comes along with the rows, worked out by the pure core. Every backend
+passes the suite in `actors.testing.journal_contract`.
+
+The rules that hold for every method:
+
+- What a method returned, or reported by returning, is durable, and stays so after `kill -9` (I4).
+- Reads see every append that was acknowledged before they began, and change nothing (I5).
+- `JournalUnavailable` means that the store failed as a whole. Once an append raised it, every later
+  call does too, until the journal is opened anew: a failed fsync is never tried again.
+- A cancelled `append` may or may not have happened. It is never half there.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import frozen
+
+from ..core.event_codec import Row
+from ..core.head import Cut, Head, Life, Receipt, Settled
+from ..core.items import Item
+from ..core.position import Position
+
+__all__ = [
+    "Append",
+    "Claim",
+    "Cut",
+    "Head",
+    "HistoryPage",
+    "Journal",
+    "Life",
+    "Loaded",
+    "Receipt",
+    "Settled",
+    "Statistics",
+    "Summary",
+    "SummaryPage",
+]
+
+
+@frozen(kw_only=True)
+class Append:
+    """One atomic step of one thread: its rows, and what they mean.
+
+    Args:
+        thread: the thread's id.
+        expected: the position that the writer believes to be the head; the first row follows it.
+        generation: the writer's number, from `Journal.claim`.
+        rows: at least one, contiguous.
+        head: the head after the last row. It has no way into a journal but with the rows.
+        settled: the parts of history that these rows settled.
+        receipts: the keys that they accepted.
+        cut: what a truncation among them leaves; at most one in an append.
+        delete: the last row deletes the thread: all its data goes, a tombstone with the next epoch
+            stays, and `head` names that epoch.
+    """
+
+    thread: str
+    expected: Position
+    generation: int
+    rows: tuple[Row, ...]
+    head: Head
+    settled: tuple[Settled, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    cut: Cut | None = None
+    delete: bool = False
+
+
+@frozen
+class Loaded:
+    """A thread as a writer or a first viewer needs it.
+
+    Args:
+        head: where it stands; `Life.ABSENT` at the right epoch where it is not there.
+        rows: the rows from `head.open_from` on; empty where no turn is unsettled.
+        receipts: the newest receipts, oldest first.
+        more_receipts: whether older ones are in the journal.
+    """
+
+    head: Head
+    rows: tuple[Row, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    more_receipts: bool = False
+
+
+@frozen
+class Claim:
+    """What `claim` hands to a writer: its generation, and the thread as it stands."""
+
+    generation: int
+    loaded: Loaded
+
+
+@frozen
+class HistoryPage:
+    """Items of settled history, oldest first.
+
+    Args:
+        head: the head at the instant of the read, to tell whether a truncation or a deletion came
+            between two reads.
+        items: the page.
+        before: the id to page back from; None where nothing older is there.
+    """
+
+    head: Head
+    items: tuple[Item, ...]
+    before: str | None
+
+
+@frozen
+class Summary:
+    """A line of a listing. There is no method that would save one.
+
+    Args:
+        thread: the thread's id.
+        head: where it stands.
+    """
+
+    thread: str
+    head: Head
+
+
+@frozen
+class SummaryPage:
+    """Summaries, last activity first; `after` pages on, and is None at the end."""
+
+    summaries: tuple[Summary, ...]
+    after: str | None
+
+
+@frozen(kw_only=True)
+class Statistics:
+    """What a journal has done since it was opened, for metrics and for tests that count."""
+
+    commits: int = 0
+    appends: int = 0
+    rows: int = 0
+    refused: int = 0
+    compacted: int = 0
+
+
+class Journal(Protocol):
+    """The store behind a runtime; the module's text has the rules common to all methods."""
+
+    @property
+    def first_epoch(self) -> int:
+        """The epoch of a thread that was never there: drawn once when the journal was made."""
+
+    async def claim(self, thread: str) -> Claim:
+        """Become the thread's writer: every earlier generation is fenced from now on.
+
+        Raises:
+            JournalCorrupt: where the thread's own rows are damaged (I16).
+            JournalUnavailable: where the store failed.
+        """
+
+    def release(self, thread: str, generation: int) -> None:
+        """Give the claim back; a no-op where another writer has it. Never blocks, never fails."""
+
+    async def append(self, append: Append) -> None:
+        """Make the step durable; many threads' steps share one commit.
+
+        Raises:
+            JournalFenced: generation or expected position is not the journal's; nothing was
+                written, and the other appends of the same commit are untouched.
+            JournalUnavailable: where the store failed, whatever became of the step.
+        """
+
+    async def load(self, thread: str) -> Loaded:
+        """Read what `claim` reads, without becoming the writer. Raises as `claim`."""
+
+    async def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
+        """Return the rows after a position: contiguous, at least one unless it is the head.
+
+        Args:
+            thread: the thread's id.
+            after: where the reader stands.
+            limit_bytes: stop before the row that would make the page larger; the first always fits.
+
+        Raises:
+            PositionUnrecoverable: `epoch` or `deleted` (another life), `ahead` (of the head),
+                `truncated` (below the floor), `compacted` (inside a merged range).
+            JournalCorrupt, JournalUnavailable: as `claim`.
+        """
+
+    async def history(
+        self, thread: str, before: str | int | None, limit: int, limit_bytes: int
+    ) -> HistoryPage:
+        """Return the newest items of settled history, in turn order.
+
+        Args:
+            thread: the thread's id; an absent one has an empty page.
+            before: only items older than this item, or of parts at or below this place; None for
+                the newest.
+            limit: items, at least 1.
+            limit_bytes: of their JSON, about; the newest always fits.
+
+        Raises:
+            Rejected: `item_not_found`, where `before` names no item that is there.
+            JournalCorrupt, JournalUnavailable: as `claim`.
+        """
+
+    async def settled(self, thread: str, owner: str) -> Settled | None:
+        """Return the part of history that a turn or a record left (with its items), or None."""
+
+    async def locate(self, thread: str, after: str | None) -> Cut:
+        """Return what a truncation after item `after` would leave; None would clear.
+
+        Raises:
+            Rejected: `item_not_found`, where no such item is in the settled history of a turn.
+        """
+
+    async def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
+        """Return the receipt that was given for a key, or None."""
+
+    async def summaries(self, after: str | None, limit: int) -> SummaryPage:
+        """Return a page of the threads that are there, last activity first.
+
+        Raises:
+            Rejected: `bad_request`, where `after` is not what an earlier page gave.
+        """
+
+    async def unsettled(self) -> tuple[str, ...]:
+        """Return the threads with a live or queued turn, at a cost that goes by their number."""
+
+    async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
+        """Merge the deltas of settled turns into range events, and drop what was truncated.
+
+        Offsets stay what they are; only cursors inside a merged range are lost (I3).
+
+        Args:
+            ended_before: only turns that ended before this, Unix seconds.
+            keys_before: receipts given before this, whose turns are settled, go as well.
+            limit: how many turns at most.
+
+        Returns:
+            How many turns were compacted; fewer than `limit` means that nothing is left to do.
+        """
+
+    def statistics(self) -> Statistics:
+        """Return the counts so far."""
+
+    async def aclose(self) -> None:
+        """Finish what was appended, and close. Every later call raises `JournalUnavailable`."""

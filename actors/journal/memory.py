@@ -1,0 +1,328 @@
+"""The journal in memory: what the contract means, in the plainest form; for tests and simulation.
+
+It needs no other task and no worker thread, so that a simulated run is the same every time.
+"""
+
+from __future__ import annotations
+
+import operator
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import trio
+from attrs import define, evolve
+
+from ..core.event_codec import Row
+from ..core.resume import check_position
+from ..errors import (
+    InternalError,
+    JournalCorrupt,
+    JournalFenced,
+    JournalUnavailable,
+    PositionUnrecoverable,
+)
+from ..limits import DEFAULT_LIMITS, Limits
+from . import rules
+from .contract import (
+    Append,
+    Claim,
+    Cut,
+    Head,
+    HistoryPage,
+    Life,
+    Loaded,
+    Receipt,
+    Settled,
+    Statistics,
+    Summary,
+    SummaryPage,
+)
+
+if TYPE_CHECKING:
+    from ..core.items import Item
+    from ..core.position import Position
+
+_OWNER: Final = operator.attrgetter("owner")
+_PLACE: Final = operator.attrgetter("place")
+
+
+@define
+class _Part:
+    """A settled part, what a truncation left of it, and whether compaction has been here."""
+
+    settled: Settled
+    keep: int | None = None
+    hidden: bool = False
+    due: bool = True
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return rules.kept(self.settled.items, self.keep)
+
+    def cut(self, cut: Cut, floor: int) -> None:
+        """Hide what a truncation took; records stay, and so does what came behind it."""
+        if self.settled.state is None or not cut.place <= self.settled.place <= floor:
+            return
+        if self.settled.place > cut.place:
+            self.hidden = self.due = True
+        elif self.keep is None or cut.keep < self.keep:
+            self.keep, self.due = cut.keep, True
+
+
+@define
+class _Thread:
+    head: Head
+    rows: list[Row] = attrs.field(factory=list)
+    parts: list[_Part] = attrs.field(factory=list)
+    receipts: dict[tuple[str, str], Receipt] = attrs.field(factory=dict)
+
+    def rows_after(self, offset: int) -> list[Row]:
+        return self.rows[bisect_right(self.rows, offset, key=lambda row: row.to) :]
+
+    def shown(self) -> Iterator[_Part]:
+        """Yield the parts that a reader may see, newest first."""
+        return (part for part in reversed(self.parts) if not part.hidden)
+
+    def part(self, owner: str) -> _Part | None:
+        return next((part for part in self.shown() if part.settled.owner == owner), None)
+
+
+class MemoryJournal:
+    """A `Journal` whose rows live as long as the object does.
+
+    It outlives the runtime that uses it: after `aclose` or `fail`, `reopen` hands it to the next.
+
+    Args:
+        first_epoch: the epoch of a thread that was never there; at least 1.
+        limits: bounds a row, the receipts of a load and the text of a merged event.
+    """
+
+    def __init__(self, first_epoch: int = 1, *, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.first_epoch = first_epoch
+        self._limits = limits
+        self._threads: dict[str, _Thread] = {}
+        self._claims: dict[str, int] = {}
+        self._damaged: set[str] = set()
+        self._generation = 0
+        self._unavailable: str | None = None
+        self._statistics = Statistics()
+
+    def reopen(self) -> None:
+        """Start anew on the same rows, as a program does that opens its file again."""
+        self._claims.clear()
+        self._unavailable = None
+        self._statistics = Statistics()
+
+    def fail(self) -> None:
+        """Behave from now on, until `reopen`, as a store does whose disk failed."""
+        self._unavailable = "the journal failed"
+
+    def damage(self, thread: str) -> None:
+        """Behave from now on as if the rows of a thread could not be read."""
+        self._damaged.add(thread)
+
+    async def aclose(self) -> None:
+        """Close; see `Journal.aclose`."""
+        self._unavailable = "the journal is closed"
+        await trio.lowlevel.checkpoint()
+
+    def statistics(self) -> Statistics:
+        """Return the counts since the object was made or opened again."""
+        return self._statistics
+
+    # Writing.
+
+    async def claim(self, thread: str) -> Claim:
+        """Become the writer; see `Journal.claim`. When cancelled, nothing was claimed."""
+        await self._ready(thread)
+        self._generation += 1
+        self._claims[thread] = self._generation
+        return Claim(self._generation, self._loaded(thread))
+
+    def release(self, thread: str, generation: int) -> None:
+        """Give a claim back; see `Journal.release`."""
+        if self._claims.get(thread) == generation:
+            del self._claims[thread]
+
+    async def append(self, append: Append) -> None:
+        """Make a step durable; see `Journal.append`. When cancelled, nothing was written."""
+        await self._ready(append.thread)
+        thread = self._thread(append.thread)
+        if self._claims.get(append.thread) != append.generation:
+            self._refuse(JournalFenced("another writer has the thread"))
+        if thread.head.position != append.expected:
+            self._refuse(JournalFenced("the thread is not where the writer believes it to be"))
+        self._check(append, thread)
+        self._threads[append.thread] = thread
+        _apply(append, thread)
+        self._count(commits=1, appends=1, rows=len(append.rows))
+
+    def _check(self, append: Append, thread: _Thread) -> None:
+        try:
+            rules.check_append(append, self._limits.frame_bytes)
+        except InternalError as exc:
+            self._refuse(exc)
+        parts = [*(part.settled for part in thread.shown()), *append.settled]
+        if append.settled and any(
+            len(set(map(key, parts))) < len(parts) for key in (_OWNER, _PLACE)
+        ):
+            self._refuse(InternalError("a part of history cannot be settled twice"))
+
+    def _refuse(self, error: Exception) -> None:
+        self._count(refused=1)
+        raise error
+
+    def _count(self, **more: int) -> None:
+        was = self._statistics
+        self._statistics = evolve(was, **{k: getattr(was, k) + n for k, n in more.items()})
+
+    # Reading.
+
+    async def load(self, thread: str) -> Loaded:
+        """Read what a writer needs; see `Journal.load`."""
+        await self._ready(thread)
+        return self._loaded(thread)
+
+    async def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
+        """Return rows after a position; see `Journal.read`."""
+        await self._ready(thread)
+        found = self._thread(thread)
+        check_position(after, found.head, self.first_epoch)
+        rows = found.rows_after(after.offset)
+        if rows and rows[0].offset <= after.offset:
+            raise PositionUnrecoverable("compacted")
+        return tuple(rules.first_bytes(rows, limit_bytes))
+
+    async def history(
+        self, thread: str, before: str | int | None, limit: int, limit_bytes: int
+    ) -> HistoryPage:
+        """Return the newest items; see `Journal.history`."""
+        await self._ready(thread)
+        found = self._thread(thread)
+        items, older = rules.page_of(_parts_before(found, before), limit, limit_bytes)
+        return HistoryPage(found.head, items, older)
+
+    async def settled(self, thread: str, owner: str) -> Settled | None:
+        """Return one part of history; see `Journal.settled`."""
+        await self._ready(thread)
+        part = self._thread(thread).part(owner)
+        return None if part is None else evolve(part.settled, items=part.items)
+
+    async def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
+        """Return the receipt of a key; see `Journal.receipt`."""
+        await self._ready(thread)
+        return self._thread(thread).receipts.get((principal, key))
+
+    async def summaries(self, after: str | None, limit: int) -> SummaryPage:
+        """List the threads, last activity first; see `Journal.summaries`."""
+        await self._ready()
+        there = [Summary(t, s.head) for t, s in self._threads.items() if s.head.life != Life.ABSENT]
+        there.sort(key=_listing_key)
+        if after is not None:
+            active_at, thread = rules.parse_token(after)
+            there = [s for s in there if _listing_key(s) > (-active_at, thread)]
+        page = tuple(there[:limit])
+        more = len(there) > limit
+        token = rules.page_token(page[-1].head.active_at, page[-1].thread) if more else None
+        return SummaryPage(page, token)
+
+    async def unsettled(self) -> tuple[str, ...]:
+        """Return the threads with unsettled turns, by id; see `Journal.unsettled`."""
+        await self._ready()
+        return tuple(sorted(name for name, t in self._threads.items() if t.head.unsettled))
+
+    def _loaded(self, thread: str) -> Loaded:
+        found = self._thread(thread)
+        head, receipts = found.head, tuple(found.receipts.values())
+        rows = () if head.open_from is None else tuple(found.rows_after(head.open_from - 1))
+        newest = receipts[-self._limits.receipts_in_memory :]
+        return Loaded(head, rows, newest, len(newest) < len(receipts))
+
+    # Compacting.
+
+    async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
+        """Merge and drop; see `Journal.compact`. When cancelled, nothing was compacted."""
+        await self._ready()
+        due = [
+            (part.settled.ended_at, number, part.settled.place, thread, part)
+            for number, thread in enumerate(self._threads.values())
+            for part in thread.parts
+            if part.due and part.settled.state is not None and part.settled.ended_at < ended_before
+        ]
+        due.sort(key=lambda each: each[:3])
+        for *_, thread, part in due[:limit]:
+            _compact(thread, part, self._limits.merged_text_bytes)
+        for thread in self._threads.values():
+            _forget_keys(thread, keys_before)
+        self._count(compacted=len(due[:limit]))
+        return len(due[:limit])
+
+    # What both share.
+
+    async def _ready(self, thread: str | None = None) -> None:
+        """Let others run once, then raise what stands in the way of the call."""
+        await trio.lowlevel.checkpoint()
+        if self._unavailable is not None:
+            raise JournalUnavailable(self._unavailable)
+        if thread in self._damaged:
+            raise JournalCorrupt("the thread cannot be read")
+
+    def _thread(self, thread: str) -> _Thread:
+        found = self._threads.get(thread)
+        return _Thread(Head(epoch=self.first_epoch)) if found is None else found
+
+
+def _listing_key(summary: Summary) -> tuple[float, str]:
+    return -summary.head.active_at, summary.thread
+
+
+def _apply(append: Append, thread: _Thread) -> None:
+    if append.delete:
+        thread.head = Head(epoch=append.head.epoch)
+        thread.rows, thread.parts, thread.receipts = [], [], {}
+        return
+    thread.head = append.head
+    thread.rows.extend(append.rows)
+    for settled in append.settled:
+        insort(thread.parts, _Part(settled), key=lambda part: part.settled.place)
+    for receipt in append.receipts:
+        thread.receipts.pop((receipt.principal, receipt.key), None)
+        thread.receipts[receipt.principal, receipt.key] = receipt
+    if append.cut is not None:
+        for part in thread.parts:
+            part.cut(append.cut, append.head.floor)
+
+
+def _parts_before(thread: _Thread, before: str | int | None) -> Iterator[tuple[Item, ...]]:
+    if isinstance(before, str):
+        part = thread.part(rules.named_item(before)[0])
+        if part is None:
+            raise rules.no_such_item()
+        yield rules.older_than(part.items, before)
+        before = part.settled.place - 1
+    for part in thread.shown():
+        if before is None or part.settled.place <= before:
+            yield part.items
+
+
+def _compact(thread: _Thread, part: _Part, merged_text_bytes: int) -> None:
+    settled = part.settled
+    inside = [row for row in thread.rows if settled.first <= row.offset <= settled.last]
+    own = rules.rows_of(inside, settled.owner)
+    gone = {row.offset for row, _ in own}
+    left = () if part.hidden else rules.compacted_rows(own, part.keep, merged_text_bytes)
+    staying = [row for row in thread.rows if row.offset not in gone]
+    thread.rows = sorted([*staying, *left], key=lambda row: row.offset)
+    part.due = False
+    if part.hidden:
+        thread.parts.remove(part)
+
+
+def _forget_keys(thread: _Thread, before: float) -> None:
+    thread.receipts = {
+        key: receipt
+        for key, receipt in thread.receipts.items()
+        if receipt.at >= before or receipt.turn in thread.head.unsettled
+    }

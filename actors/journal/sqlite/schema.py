@@ -1,0 +1,176 @@
+"""The file: its tables, how it is made, and which files are refused."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import struct
+from pathlib import Path
+from typing import Final, Literal
+
+from ...errors import InternalError, JournalUnavailable
+
+APPLICATION_ID: Final = 0x484F4C44  # "HOLD"
+SCHEMA_VERSION: Final = 1
+
+# Rows of one thread lie together in offset order without an index beside them: the key of a table
+# holds the thread's number in its upper bits and an offset in the lower ones.
+OFFSET_BITS: Final = 36
+
+# `crc` is what `sealing.seal` makes of the row. `active_at` is NULL where the thread is absent.
+# `items` holds what a turn folds to until its events are compacted; `dropped` what a truncation
+# took out of `part`, until compaction takes the events as well.
+_TABLES: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE thread (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, active_at REAL, open INTEGER NOT NULL,
+    crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX thread_listed ON thread (active_at DESC, id) WHERE active_at IS NOT NULL;
+CREATE INDEX thread_open ON thread (id) WHERE open;
+CREATE TABLE event (
+    spot INTEGER PRIMARY KEY, last INTEGER NOT NULL, packed INTEGER NOT NULL,
+    crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE part (
+    spot INTEGER PRIMARY KEY, thread INTEGER NOT NULL, owner TEXT NOT NULL, ended_at REAL NOT NULL,
+    is_turn INTEGER NOT NULL, due INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL,
+    UNIQUE (thread, owner));
+CREATE INDEX part_due ON part (ended_at, spot) WHERE due;
+CREATE TABLE items (
+    spot INTEGER PRIMARY KEY, crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE dropped (
+    spot INTEGER PRIMARY KEY, ended_at REAL NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX dropped_due ON dropped (ended_at, spot);
+CREATE TABLE receipt (
+    spot INTEGER PRIMARY KEY, thread INTEGER NOT NULL, principal TEXT NOT NULL, key TEXT NOT NULL,
+    turn TEXT, given_at REAL NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL,
+    UNIQUE (thread, principal, key));
+CREATE INDEX receipt_age ON receipt (given_at);
+"""
+# The tables whose keys are spots.
+SPOTTED: Final = ("event", "part", "items", "dropped", "receipt")
+
+_MAGIC: Final = b"SQLite format 3\0"
+_USER_VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
+
+
+def spot(number: int, offset: int) -> int:
+    """Return the key of an offset of the thread with that number.
+
+    Raises:
+        InternalError: past 2**36 events of a thread, or 2**27 threads.
+    """
+    if not 0 <= offset < 1 << OFFSET_BITS or not 0 < number < 1 << (63 - OFFSET_BITS):
+        raise InternalError(f"thread number {number} cannot hold offset {offset}")
+    return number << OFFSET_BITS | offset
+
+
+def all_spots(number: int) -> tuple[int, int]:
+    """Return the least and the greatest key of the thread with that number."""
+    first = spot(number, 0)
+    return first, first + (1 << OFFSET_BITS) - 1
+
+
+def number_of(spot: int) -> int:
+    """Return the thread's number in a key."""
+    return spot >> OFFSET_BITS
+
+
+def offset_of(spot: int) -> int:
+    """Return the offset in a key."""
+    return spot & ((1 << OFFSET_BITS) - 1)
+
+
+def create(path: Path, first_epoch: int | None) -> None:
+    """Make an empty journal. It gets its name once it is whole, so no half-made one is ever met.
+
+    Args:
+        path: where.
+        first_epoch: of threads that were never there; None draws one, so that the cursors of a
+            file that was replaced by a new one mean nothing in it.
+
+    Raises:
+        JournalUnavailable: where remains of another file of that name lie beside it.
+    """
+    if Path(f"{path}-wal").exists():
+        raise JournalUnavailable(
+            f"{path} is missing or empty, but {path}-wal is there and may hold its data: "
+            "put the file back, or move the other one away"
+        )
+    epoch = first_epoch or secrets.randbelow(2**31 - 1) + 1
+    unfinished = Path(f"{path}.new")
+    unfinished.unlink(missing_ok=True)
+    db = sqlite3.connect(unfinished, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        db.executescript(f"BEGIN; {_TABLES}")
+        db.execute("INSERT INTO meta VALUES ('first_epoch', ?)", (epoch,))
+        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    finally:
+        db.close()
+    unfinished.rename(path)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that this version cannot work with, by its first bytes, changing nothing.
+
+    Raises:
+        JournalUnavailable: where it is no journal, or one of a newer version.
+    """
+    with path.open("rb") as file:
+        header = file.read(100)
+    if not header.startswith(_MAGIC) or _number(header[_APPLICATION_ID]) != APPLICATION_ID:
+        raise JournalUnavailable(f"{path} is not a Holdfast journal")
+    version = _number(header[_USER_VERSION])
+    if version > SCHEMA_VERSION:
+        raise JournalUnavailable(
+            f"{path} was written by a newer Holdfast "
+            f"(schema {version}; this version reads up to {SCHEMA_VERSION})"
+        )
+
+
+def _number(field: bytes) -> int:
+    (number,) = struct.unpack(">I", field) if len(field) == 4 else (-1,)
+    return int(number)
+
+
+def connect(path: Path, durability: Literal["full", "relaxed"]) -> sqlite3.Connection:
+    """Open a journal's file for reading and writing, as the one connection to it."""
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    for pragma in (
+        "journal_mode=WAL",
+        f"synchronous={'FULL' if durability == 'full' else 'NORMAL'}",
+        "fullfsync=ON",  # macOS: without it an fsync leaves the data in the drive's cache
+        "checkpoint_fullfsync=ON",
+        # A checkpoint that runs by itself hides its I/O errors.
+        "wal_autocheckpoint=0",
+        "cache_size=-16000",
+        "temp_store=MEMORY",
+        "trusted_schema=OFF",
+    ):
+        db.execute(f"PRAGMA {pragma}")
+    return db
+
+
+def first_epoch_of(db: sqlite3.Connection) -> int:
+    """Return the epoch that was drawn when the journal was made."""
+    (epoch,) = db.execute("SELECT value FROM meta WHERE name = 'first_epoch'").fetchone()
+    return int(epoch)

@@ -1,0 +1,94 @@
+"""Statements that do all their work in one step.
+
+Each step of a statement lets go of the interpreter's lock, and while the event loop is busy it
+takes up to 5 ms to get it back: a batch of two hundred single-row statements would take a second.
+So many rows are written by one statement, and read as one row that is taken apart here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, Final
+
+from attrs import frozen
+
+from .sealing import damaged, seal
+
+# Rows of one INSERT; powers of two below it make up the rest, so that few statements are prepared.
+_ROWS_AT_ONCE: Final = 128
+
+
+@cache
+def _values(insert: str, columns: int, rows: int, conflict: str) -> str:
+    row = f"({','.join('?' * columns)})"
+    return f"INSERT INTO {insert} VALUES {','.join([row] * rows)} {conflict}"
+
+
+def insert_many(
+    db: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]], conflict: str = ""
+) -> None:
+    """Insert rows in as few steps as there are bits in their number.
+
+    Args:
+        db: the connection.
+        table: the table, with its columns where not all are given.
+        rows: what to insert.
+        conflict: the ON CONFLICT clause, where there is one.
+    """
+    done, at_once = 0, _ROWS_AT_ONCE
+    while done < len(rows):
+        while at_once > len(rows) - done:
+            at_once //= 2
+        some = rows[done : done + at_once]
+        sql = _values(table, len(rows[0]), at_once, conflict)
+        db.execute(sql, [value for row in some for value in row])
+        done += at_once
+
+
+@frozen
+class Sealed:
+    """A stored row: its key, one more number where the query names one, and the body."""
+
+    key: int
+    extra: int
+    crc: int
+    body: bytes
+
+    def checked(self, number: int, what: str) -> bytes:
+        """Return the body.
+
+        Raises:
+            JournalCorrupt: where it is not what was sealed for that thread.
+        """
+        if seal(number, self.body) != self.crc:
+            raise damaged(what)
+        return self.body
+
+
+def gather(db: sqlite3.Connection, query: str, args: Sequence[Any]) -> list[Sealed]:
+    """Run a query that yields `(key, extra, crc, body)` rows, and return them in its order.
+
+    The query has to be ordered and to have a LIMIT: SQLite keeps the order of such a subquery.
+    """
+    keys, extras, crcs, lengths, bodies = db.execute(
+        "SELECT group_concat(k), group_concat(x), group_concat(crc), group_concat(length(body)),"
+        f" CAST(group_concat(body, '') AS BLOB) FROM ({query})",
+        args,
+    ).fetchone()
+    if keys is None:
+        return []
+    numbers = zip(*(map(int, text.split(",")) for text in (keys, extras, crcs)), strict=True)
+    return [
+        Sealed(*three, body)
+        for three, body in zip(numbers, _split(bodies, lengths), strict=True)
+    ]
+
+
+def _split(bodies: bytes, lengths: str) -> Iterator[bytes]:
+    start = 0
+    for length in map(int, lengths.split(",")):
+        yield bodies[start : start + length]
+        start += length
+

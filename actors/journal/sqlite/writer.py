@@ -1,0 +1,263 @@
+"""The writing half: many threads' appends in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from attrs import define, evolve, field, frozen
+
+from ...errors import HoldfastError, InternalError, JournalCorrupt, JournalFenced
+from ...limits import Limits
+from .. import rules
+from ..contract import Append, Cut, Head, Life, Settled
+from . import sealing
+from .schema import SPOTTED, all_spots, spot
+from .statements import gather, insert_many
+
+Outcomes: TypeAlias = list[HoldfastError | None]
+
+# What can be wrong with one append while the file is sound.
+_MISUSE: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    TypeError,
+    UnicodeEncodeError,
+)
+_PERHAPS_ITS_OWN: Final = (*_MISUSE, InternalError, JournalCorrupt, sqlite3.DatabaseError)
+
+_HEAD_ONLY: Final = "ON CONFLICT (number) DO UPDATE SET crc = excluded.crc, body = excluded.body"
+# A clause of its own: naming an indexed column rewrites the index even where nothing changes.
+_HEAD_AND_LISTING: Final = f"{_HEAD_ONLY}, active_at = excluded.active_at, open = excluded.open"
+_NEWEST_RECEIPT: Final = (
+    "ON CONFLICT (thread, principal, key) DO UPDATE SET spot = excluded.spot,"
+    " turn = excluded.turn, given_at = excluded.given_at, crc = excluded.crc, body = excluded.body"
+)
+
+
+@frozen
+class Written:
+    """A claimed thread as the file has it: its number there, and its head."""
+
+    number: int
+    head: Head
+
+
+@define
+class _Batch:
+    """The rows of many appends for each table but `thread`."""
+
+    events: list[tuple[Any, ...]] = field(factory=list)
+    parts: list[tuple[Any, ...]] = field(factory=list)
+    items: list[tuple[Any, ...]] = field(factory=list)
+    receipts: list[tuple[Any, ...]] = field(factory=list)
+
+    def add(self, number: int, append: Append) -> None:
+        for row in append.rows:
+            crc = sealing.seal(number, row.body)
+            self.events.append((spot(number, row.offset), row.to, 0, crc, row.body))
+        for part in append.settled:
+            self._add_part(number, part)
+        for receipt in append.receipts:
+            body = sealing.encode_receipt(receipt)
+            who = (number, receipt.principal, receipt.key, receipt.turn, receipt.at)
+            crc = sealing.seal(number, body)
+            self.receipts.append((spot(number, receipt.offset), *who, crc, body))
+
+    def _add_part(self, number: int, part: Settled) -> None:
+        key, is_turn = spot(number, part.place), part.state is not None
+        body = sealing.encode_part(part, None)
+        crc = sealing.seal(number, body)
+        self.parts.append((key, number, part.owner, part.ended_at, is_turn, is_turn, crc, body))
+        if is_turn:  # a record's one event is as quickly read as its item
+            items = sealing.encode_items(part.items)
+            self.items.append((key, sealing.seal(number, items), items))
+
+    def insert(self, db: sqlite3.Connection) -> None:
+        insert_many(db, "event", self.events)
+        insert_many(db, "part", self.parts)
+        insert_many(db, "items", self.items)
+        insert_many(db, "receipt", self.receipts, _NEWEST_RECEIPT)
+
+
+class Writer:
+    """Writes steps of threads that were claimed. No two of its calls may overlap.
+
+    Args:
+        db: the connection.
+        limits: bounds the size of a row.
+    """
+
+    def __init__(self, db: sqlite3.Connection, limits: Limits) -> None:
+        self._db = db
+        self._limits = limits
+        self._claimed: dict[str, Written] = {}
+        (newest,) = db.execute("SELECT max(number) FROM thread").fetchone()
+        self._newest: int = newest or 0
+
+    def claim(self, thread: str, number: int | None, head: Head) -> None:
+        """Remember where a thread stands; one without a number is not in the file yet."""
+        if number is None:
+            self._newest = number = self._newest + 1
+        self._claimed[thread] = Written(number, head)
+
+    def release(self, thread: str) -> None:
+        """Forget a thread that has no writer any more."""
+        self._claimed.pop(thread, None)
+
+    def commit(self, appends: Sequence[Append]) -> Outcomes:
+        """Write appends in one transaction, each of them wholly or not at all.
+
+        Returns:
+            For each what is wrong with it, or None where it is durable.
+
+        Raises:
+            sqlite3.Error: nothing is known to be durable, and the file must not be used on.
+        """
+        try:
+            return self._transaction(appends, self._write_together)
+        except _PERHAPS_ITS_OWN as exc:
+            if _own_fault(exc) is None:
+                raise
+            self._db.execute("ROLLBACK")
+            return self._transaction(appends, self._write_one_by_one)
+
+    def _transaction(
+        self,
+        appends: Sequence[Append],
+        write: Callable[[Sequence[Append], dict[str, Written]], Outcomes],
+    ) -> Outcomes:
+        moved: dict[str, Written] = {}
+        self._db.execute("BEGIN IMMEDIATE")
+        outcomes = write(appends, moved)
+        self._db.execute("COMMIT" if moved else "ROLLBACK")
+        self._claimed.update(moved)
+        return outcomes
+
+    def _write_together(self, appends: Sequence[Append], moved: dict[str, Written]) -> Outcomes:
+        outcomes = [self._admit(append, moved) for append in appends]
+        admitted = [a for a, wrong in zip(appends, outcomes, strict=True) if wrong is None]
+        self._write(admitted, {}, moved)
+        return outcomes
+
+    def _write_one_by_one(self, appends: Sequence[Append], moved: dict[str, Written]) -> Outcomes:
+        return [self._write_alone(append, moved) for append in appends]
+
+    def _write_alone(self, append: Append, moved: dict[str, Written]) -> HoldfastError | None:
+        before = dict(moved)
+        wrong = self._admit(append, moved)
+        if wrong is not None:
+            return wrong
+        self._db.execute("SAVEPOINT alone")
+        try:
+            self._write([append], before, moved)
+        except _PERHAPS_ITS_OWN as exc:
+            wrong = _own_fault(exc)
+            if wrong is None:
+                raise
+            self._db.execute("ROLLBACK TO alone")
+            moved.clear()
+            moved.update(before)
+        self._db.execute("RELEASE alone")
+        return wrong
+
+    def _admit(self, append: Append, moved: dict[str, Written]) -> HoldfastError | None:
+        """Say what is wrong with an append at first sight; where nothing is, move its thread on."""
+        written = moved.get(append.thread) or self._claimed[append.thread]
+        if written.head.position != append.expected:
+            return JournalFenced("the thread is not where the writer believes it to be")
+        try:
+            rules.check_append(append, self._limits.frame_bytes)
+        except InternalError as exc:
+            return exc
+        head = Head(epoch=append.head.epoch) if append.delete else append.head
+        moved[append.thread] = evolve(written, head=head)
+        return None
+
+    def _write(
+        self, appends: Sequence[Append], before: Mapping[str, Written], after: Mapping[str, Written]
+    ) -> None:
+        batch = _Batch()
+        for append in appends:
+            number = after[append.thread].number
+            if not append.delete:
+                batch.add(number, append)
+            if append.cut is not None or append.delete:
+                # These take away what has to be there by then, and leave what comes later.
+                batch.insert(self._db)
+                batch = _Batch()
+                self._take_away(number, append)
+        batch.insert(self._db)
+        self._write_heads({a.thread for a in appends}, before, after)
+
+    def _write_heads(
+        self, threads: set[str], before: Mapping[str, Written], after: Mapping[str, Written]
+    ) -> None:
+        listed: list[tuple[Any, ...]] = []
+        alike: list[tuple[Any, ...]] = []
+        for thread in threads:
+            old, new = before.get(thread) or self._claimed[thread], after[thread]
+            same = old.head.offset and _listing(old.head) == _listing(new.head)
+            (alike if same else listed).append(_head_row(thread, new))
+        insert_many(self._db, "thread", alike, _HEAD_ONLY)
+        insert_many(self._db, "thread", listed, _HEAD_AND_LISTING)
+
+    def _take_away(self, number: int, append: Append) -> None:
+        if append.delete:
+            for table in SPOTTED:
+                sql = f"DELETE FROM {table} WHERE spot BETWEEN ? AND ?"
+                self._db.execute(sql, all_spots(number))
+        elif append.cut is not None:
+            self._keep_of(number, append.cut)
+            self._drop_behind(number, append.cut.place, append.head.floor)
+
+    def _drop_behind(self, number: int, place: int, floor: int) -> None:
+        # What comes behind the floor came after the truncation.
+        behind = spot(number, place + 1), spot(number, floor)
+        turns = "FROM part WHERE spot BETWEEN ? AND ? AND is_turn"
+        columns = "spot, ended_at, crc, body"
+        self._db.execute(f"INSERT INTO dropped SELECT {columns} {turns}", behind)
+        self._db.execute(f"DELETE {turns}", behind)
+        self._db.execute("DELETE FROM items WHERE spot BETWEEN ? AND ?", behind)
+
+    def _keep_of(self, number: int, cut: Cut) -> None:
+        query = "SELECT spot k, is_turn x, crc, body FROM part WHERE spot = ? LIMIT 1"
+        for row in gather(self._db, query, (spot(number, cut.place),)):
+            part, keep = sealing.decode_part(row.checked(number, "a part of history"))
+            if part.state is not None and (keep is None or cut.keep < keep):
+                body = sealing.encode_part(part, cut.keep)
+                values = sealing.seal(number, body), body, row.key
+                self._db.execute("UPDATE part SET due = 1, crc = ?, body = ? WHERE spot = ?", values)
+
+
+def _head_row(thread: str, written: Written) -> tuple[Any, ...]:
+    body = sealing.encode_head(thread, written.head)
+    crc = sealing.seal(written.number, body)
+    return written.number, thread, *_listing(written.head), crc, body
+
+
+def _listing(head: Head) -> tuple[float | None, bool]:
+    active_at = None if head.life is Life.ABSENT else head.active_at
+    return active_at, bool(head.live or head.queued)
+
+
+def _own_fault(exc: Exception) -> HoldfastError | None:
+    """Return what to tell the writer of the append, or None where the file is at fault."""
+    if isinstance(exc, InternalError | JournalCorrupt):
+        return exc
+    if isinstance(exc, sqlite3.IntegrityError) and "event.spot" in str(exc):
+        return JournalCorrupt("there are events behind the head")
+    if isinstance(exc, _MISUSE):
+        return InternalError("the journal refused a step that breaks its rules")
+    if is_corrupt(exc):
+        return JournalCorrupt("the part of the file where the thread lies is damaged")
+    return None
+
+
+def is_corrupt(exc: Exception) -> bool:
+    """Say whether SQLite met damage in the pages that it needed, as far as it can tell."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT

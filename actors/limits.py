@@ -1,0 +1,155 @@
+"""Every bound of the runtime in one place, each with its unit and its reason (I12)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import field, frozen, validators
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+
+def _whole(default: int) -> int:
+    at_least_one = [validators.instance_of(int), validators.ge(1)]
+    value: int = field(default=default, validator=at_least_one)
+    return value
+
+
+def _seconds(default: float) -> float:
+    value: float = field(
+        default=default, converter=float, validator=[validators.ge(0.0), validators.lt(1e9)]
+    )
+    return value
+
+
+@frozen(kw_only=True)
+class Limits:
+    """The figures that bound a runtime. All are at least 1 where they count, 0 where they wait.
+
+    Raises:
+        ValueError, TypeError: where a figure is out of its range.
+    """
+
+    # Commands that wait for one thread. A person sends one at a time; beyond this somebody floods.
+    mailbox_commands: int = _whole(256)
+    # Turns queued behind the running one, each with its message in memory.
+    queued_turns: int = _whole(64)
+    # Bytes of a command's JSON: 64 KiB parse in under 2 ms, 1 MiB would hold the loop for 40.
+    command_bytes: int = _whole(64 * KIB)
+    # Lists and objects within each other in a command: orjson reads 1024 deep and writes only 254,
+    # and what a client sent has to fit, with an envelope round it, into events and snapshots.
+    json_depth: int = _whole(100)
+    # Bytes of the JSON that a binary frame begins with.
+    cast_header_bytes: int = _whole(4 * KIB)
+    # Bytes of one `write`, in UTF-8: six times that, escaped, still fits in a frame.
+    piece_bytes: int = _whole(128 * KIB)
+    # Bytes that a turn may have written and not yet durable, before `write` waits.
+    turn_buffer_bytes: int = _whole(256 * KIB)
+    # Pieces likewise: one byte each must not make the list the larger part.
+    turn_buffer_pieces: int = _whole(4096)
+    # Bytes of text that merge into one event, so that no event outgrows a frame.
+    merged_text_bytes: int = _whole(64 * KIB)
+    # Bytes of one item's data (a tool's result, a record).
+    item_bytes: int = _whole(512 * KIB)
+    # Bytes that a whole turn may say: a runaway handler ends, and the disk stays.
+    turn_output_bytes: int = _whole(32 * MIB)
+    # Seconds that a handler may hold the loop by writing without waiting.
+    write_burst_seconds: float = _seconds(0.001)
+    # Writes likewise, so that virtual time, which stands still, yields as well.
+    write_burst_pieces: int = _whole(64)
+
+    # Bytes of newest events kept in memory per thread that is being watched or running.
+    tail_bytes: int = _whole(256 * KIB)
+    # Bytes of events in one batch to a subscriber, well under a frame.
+    batch_bytes: int = _whole(128 * KIB)
+    # Subscriptions of one thread.
+    subscribers: int = _whole(10_000)
+    # Items in a snapshot where the client names no window, and at most.
+    window_items: int = _whole(50)
+    window_items_max: int = _whole(500)
+    # Items and threads in one page of `history` and `threads`.
+    page_items: int = _whole(50)
+    page_items_max: int = _whole(500)
+    # Bytes of items in one page or snapshot: with its envelope it still fits in a frame.
+    page_bytes: int = _whole(512 * KIB)
+    # Items and bytes of history given to a handler as context.
+    context_items: int = _whole(10_000)
+    context_bytes: int = _whole(16 * MIB)
+
+    # Receipts kept in memory per live thread; older ones are looked up in the journal.
+    receipts_in_memory: int = _whole(128)
+    # Seconds that an idempotency key is kept at the least.
+    key_seconds: float = _seconds(24 * 3600)
+
+    # Appends that share one commit.
+    commit_appends: int = _whole(512)
+    # Seconds after a turn's end before its deltas may merge on disk.
+    compact_after_seconds: float = _seconds(15 * 60)
+    # Seconds between two looks for turns to compact.
+    compact_every_seconds: float = _seconds(60)
+    # Turns compacted between two looks at the queue, so that appends never wait long.
+    compact_turns: int = _whole(32)
+
+    # Seconds that a handler has to stop in, after which it is abandoned.
+    cancel_grace_seconds: float = _seconds(5)
+    # Seconds that running turns may go on at shutdown.
+    drain_seconds: float = _seconds(5)
+    # Seconds without a command after which an idle actor passivates.
+    idle_seconds: float = _seconds(30)
+    # Times that a turn may be started, where its handler opted in to being run again.
+    turn_attempts: int = _whole(3)
+    # Restarts of one actor within the period, before its thread is quarantined (OTP's words).
+    restart_intensity: int = _whole(3)
+    restart_period_seconds: float = _seconds(60)
+    # Threads with unsettled turns that start-up settles at a time.
+    recovery_concurrency: int = _whole(64)
+    # Seconds between two tries to reopen a journal that failed.
+    journal_reopen_seconds: float = _seconds(1)
+    # Seconds that the event loop may be held before the watchdog logs its stack.
+    watchdog_seconds: float = _seconds(0.5)
+
+    # Bytes of a WebSocket message: frames above it close with 1009.
+    frame_bytes: int = _whole(MIB)
+    # Bytes of a message that a client takes: snapshots and pages of a server set more generously.
+    client_frame_bytes: int = _whole(64 * MIB)
+    # Frames that one message may come in; empty ones would cost memory and never reach a size.
+    message_fragments: int = _whole(4096)
+    # Pings and pongs that are read of one connection in a second; above, reading waits.
+    control_frames_per_second: int = _whole(64)
+    # Connections to one server; the next is answered 503.
+    connections: int = _whole(10_000)
+    # Connections above that which are answered at a time; further ones are closed without a word.
+    refusals: int = _whole(64)
+    # Seconds between two tries to accept while the process is out of descriptors or memory.
+    accept_pause_seconds: float = _seconds(0.1)
+    # Threads that one connection may be attached to; the next attach closes it with 4504.
+    attachments: int = _whole(1000)
+    # Commands of one connection that are unanswered; reading stops until one is answered.
+    unanswered_commands: int = _whole(256)
+    # Bytes of replies waiting for a connection; reading stops until they went out.
+    reply_bytes: int = _whole(MIB)
+    # Bad messages in a row; the next one closes with 4502.
+    bad_messages: int = _whole(20)
+    # Seconds for a client to finish its handshake, and then to say `hello` where it has to.
+    handshake_seconds: float = _seconds(5)
+    # Seconds that a connection may take nothing before it is cut.
+    slow_seconds: float = _seconds(30)
+    # Seconds between the server's pings, and for the answer.
+    heartbeat_seconds: float = _seconds(20)
+    # Seconds to wait for a peer's close frame: trio-websocket would wait for ever.
+    close_seconds: float = _seconds(1)
+    # Seconds that a client waits before it reconnects: at first, and at most. Between them each
+    # failure doubles, and the wait itself is drawn from nought to that figure.
+    reconnect_first_seconds: float = _seconds(0.1)
+    reconnect_most_seconds: float = _seconds(20)
+    # Seconds of health after which the next failure is a first one again.
+    reconnect_health_seconds: float = _seconds(60)
+    # Seconds that a server's `goaway` may keep a client away at the most.
+    goaway_most_seconds: float = _seconds(3600)
+    # Bytes of an HTTP request's head and body.
+    http_head_bytes: int = _whole(16 * KIB)
+    http_body_bytes: int = _whole(64 * KIB)
+
+
+DEFAULT_LIMITS: Final = Limits()

@@ -1,0 +1,333 @@
+"""The runtime: opens the journal, settles what a crash left, hosts the actors, and drains."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Literal, TypeAlias, cast
+
+import trio
+from attrs import evolve, frozen
+
+from .actor.actor import Surroundings, refusal_for
+from .actor.kinds import Handler, ThreadKind
+from .actor.registry import Registry
+from .core.commands import Ending
+from .core.turn_lifecycle import TurnState
+from .errors import InternalError, JournalError, JournalUnavailable, TurnsAbandoned
+from .handles import LOCAL, Thread
+from .journal.contract import Journal, SummaryPage
+from .limits import DEFAULT_LIMITS, Limits
+from .ports import Clock, Ids, RandomIds, SystemClock
+
+log = logging.getLogger("holdfast")
+
+# Called anew whenever the journal has to be opened: at the start, and after it failed.
+JournalOpener: TypeAlias = Callable[[], Awaitable[Journal]]
+
+
+@frozen(kw_only=True)
+class RuntimeStatistics:
+    """What a runtime is doing at this instant.
+
+    Args:
+        active: threads with an activation.
+        restarts: actors restarted since the start.
+        quarantined: the threads that were set aside, and why.
+        abandoned: (thread, turn) of handlers that would not stop and still run.
+        journal_failed: whether the journal is failed and waits to be reopened.
+    """
+
+    active: int
+    restarts: int
+    quarantined: dict[str, str]
+    abandoned: tuple[tuple[str, str], ...]
+    journal_failed: bool
+
+
+class Runtime:
+    """Threads, each with its actor. Made by `open_runtime`."""
+
+    def __init__(
+        self,
+        opener: JournalOpener,
+        kind_of: Callable[[str], ThreadKind],
+        ids: Ids,
+        limits: Limits,
+        on_failure: Callable[[], None],
+    ) -> None:
+        self.ids = ids
+        self.limits = limits
+        self._on_failure = on_failure
+        self._opener = opener
+        self._kind_of = kind_of
+        self._ready = trio.Event()
+        self._closing = trio.Event()
+        self._drained = trio.Event()
+        self._finished = trio.Event()
+        self._journal_failure: JournalUnavailable | None = None
+        self._journal_failed = trio.Event()
+        self._failure: BaseException | None = None
+        self._registry: Registry | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """Where actors are found."""
+        if self._registry is None:
+            raise InternalError("the runtime is not open")
+        return self._registry
+
+    def thread(self, id: str, principal: str = LOCAL) -> Thread:
+        """Return a handle on a thread, whether it is there or not.
+
+        Args:
+            id: 1 to 128 of `A–Z a–z 0–9 . _ : -`, starting with a letter or a digit.
+            principal: who speaks through the handle.
+        """
+        return Thread(id, self.registry, self.ids, principal)
+
+    async def threads(self, after: str | None = None, limit: int | None = None) -> SummaryPage:
+        """Return a page of the threads that are there, last activity first.
+
+        Args:
+            after: what the page before gave; None for the first.
+            limit: at most `limits.page_items_max`.
+
+        Raises:
+            Rejected: `bad_request`, for an `after` that no page gave.
+            JournalUnavailable: where the store failed.
+        """
+        want = min(limit or self.limits.page_items, self.limits.page_items_max)
+        return await self.registry.journal.summaries(after, want)
+
+    async def compact(self, *, everything: bool = False) -> int:
+        """Merge the deltas of turns that ended long enough ago, and return how many turns.
+
+        Args:
+            everything: do not wait for `limits.compact_after_seconds`.
+
+        Raises:
+            JournalUnavailable: where the store failed.
+        """
+        now = self.registry.around.clock.now()
+        wait = 0.0 if everything else self.limits.compact_after_seconds
+        total = 0
+        while True:
+            batch = self.limits.compact_turns
+            keys_before = now - self.limits.key_seconds
+            done = await self.registry.journal.compact(now - wait, keys_before, batch)
+            total += done
+            if done < batch:
+                return total
+
+    def statistics(self) -> RuntimeStatistics:
+        """Return what the runtime is doing."""
+        registry = self.registry
+        return RuntimeStatistics(
+            active=registry.active,
+            restarts=registry.restarts,
+            quarantined=registry.quarantined,
+            abandoned=tuple(registry.abandoned),
+            journal_failed=self._journal_failure is not None,
+        )
+
+    # Hosting
+
+    async def host(self, clock: Clock) -> None:
+        """Run until `close` asks for the end. The actors' nursery is in here."""
+        try:
+            journal = await self._opener()
+            async with trio.open_nursery() as nursery:
+                around = Surroundings(journal, clock, self.limits)
+                self._registry = Registry(nursery, around, self._kind_of, self._note_failure)
+                await self._settle_unsettled()
+                nursery.start_soon(self._keep_journal_open)
+                nursery.start_soon(self._keep_compact)
+                self._ready.set()
+                await self._closing.wait()
+                await self._drain()
+                nursery.cancel_scope.cancel()
+        except Exception as exc:  # handed to whoever opened the runtime
+            self._failure = exc
+            self._on_failure()
+        finally:
+            self._ready.set()
+            self._drained.set()
+            self._finished.set()
+
+    async def opened(self) -> None:
+        """Wait until every turn that was left open is settled.
+
+        Raises:
+            JournalError: where the journal cannot be opened.
+        """
+        await self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def close(self) -> None:
+        """Drain, and wait until nothing is left.
+
+        Raises:
+            TurnsAbandoned: where handlers would not stop; they are left to themselves (I20).
+        """
+        self._closing.set()
+        with trio.CancelScope(shield=True):
+            await self._drained.wait()
+            with trio.move_on_after(self.limits.close_seconds):
+                await self._finished.wait()
+        if self._failure is not None:
+            raise self._failure
+        if not self._finished.is_set():
+            raise TurnsAbandoned(tuple(self.registry.abandoned))
+
+    async def _settle_unsettled(self) -> None:
+        """Settle every turn that was left open, before anybody is served (I9)."""
+        bound = trio.CapacityLimiter(self.limits.recovery_concurrency)
+
+        async def settle(thread: str) -> None:
+            async with bound:
+                await self.registry.settle(thread)
+
+        async with trio.open_nursery() as nursery:
+            for thread in await self.registry.journal.unsettled():
+                nursery.start_soon(settle, thread)
+
+    async def _drain(self) -> None:
+        """Let turns finish for a while, interrupt the rest, and close the journal."""
+        registry, limits = self.registry, self.limits
+        registry.drain()
+        with trio.move_on_after(limits.drain_seconds):
+            await registry.quiet()
+        registry.interrupt(Ending(TurnState.INTERRUPTED, reason="shutdown"))
+        # Twice the grace: once for the handlers, once for the commits that record their endings.
+        with trio.move_on_after(2 * limits.cancel_grace_seconds + limits.close_seconds):
+            await registry.quiet()
+        registry.close_subscriptions("failed")
+        await registry.journal.aclose()
+        self._drained.set()
+
+    def _note_failure(self, failure: JournalUnavailable) -> None:
+        if self._journal_failure is None:
+            self._journal_failure = failure
+            self._journal_failed.set()
+
+    async def _keep_journal_open(self) -> None:
+        """After a file-wide failure: stop everything, open the journal anew, settle, go on."""
+        while True:
+            await self._journal_failed.wait()
+            failure = cast("JournalUnavailable", self._journal_failure)
+            log.error("the journal failed; reopening it", exc_info=failure)
+            self.registry.refuse_all(refusal_for(failure))
+            self.registry.fail(failure)
+            await self.registry.quiet()
+            await self.registry.journal.aclose()
+            journal = await self._open_again()
+            self.registry.around = evolve(self.registry.around, journal=journal)
+            self._journal_failure, self._journal_failed = None, trio.Event()
+            await self._settle_unsettled()
+            self.registry.refuse_all(None)
+            log.warning("the journal is open again")
+
+    async def _open_again(self) -> Journal:
+        while True:
+            try:
+                journal = await self._opener()
+                await journal.unsettled()  # an opener may hand out the one that failed
+                return journal
+            except JournalError as exc:
+                log.warning("the journal cannot be opened yet: %s", exc)
+                await trio.sleep(self.limits.journal_reopen_seconds)
+
+    async def _keep_compact(self) -> None:
+        while True:
+            await trio.sleep(self.limits.compact_every_seconds)
+            try:
+                await self.compact()
+            except JournalUnavailable as exc:
+                self._note_failure(exc)
+
+
+@asynccontextmanager
+async def open_runtime(
+    journal: str | os.PathLike[str] | Journal | JournalOpener,
+    *,
+    on_turn: Handler | None = None,
+    kind_of: Callable[[str], ThreadKind] | None = None,
+    durability: Literal["full", "relaxed"] = "full",
+    limits: Limits = DEFAULT_LIMITS,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+) -> AsyncIterator[Runtime]:
+    """Open a runtime, and drain it on the way out.
+
+    Args:
+        journal: the path of a SQLite file, made where it is not there; or a journal; or a function
+            that opens one, which is called again after the journal failed.
+        on_turn: the handler of every thread: the short form for one kind.
+        kind_of: gives a thread's kind from its id. Exactly one of the two is given.
+        durability: of a file: `full` survives power loss, `relaxed` only a crash of the process.
+        limits: the bounds in force.
+        clock, ids: where the time of day and fresh ids come from.
+
+    Yields:
+        The runtime, once every turn that a crash left open is settled (I9).
+
+    Raises:
+        JournalUnavailable: where the file cannot be opened, or another process has it.
+        TurnsAbandoned: on the way out, where handlers would not stop.
+
+    Leaving it, also by cancellation, drains: turns may go on for `limits.drain_seconds`, then they
+    are interrupted and have their grace to stop in.
+    """
+    if (on_turn is None) == (kind_of is None):
+        raise TypeError("open_runtime takes either on_turn or kind_of")
+    if on_turn is not None:
+        kind = ThreadKind(on_turn=on_turn)
+        kind_of = lambda _: kind  # noqa: E731 - one line says it
+    opener = _opener(journal, durability, limits)
+    body = trio.CancelScope()
+    runtime = Runtime(
+        opener,
+        cast("Callable[[str], ThreadKind]", kind_of),
+        ids or RandomIds(),
+        limits,
+        body.cancel,
+    )
+    # A system task: a cancellation of the embedding code must not reach the actors before they are
+    # drained, and a handler that will not stop must not keep that code from going on.
+    trio.lowlevel.spawn_system_task(
+        runtime.host,
+        clock or SystemClock(),
+        name="holdfast.runtime",
+        context=contextvars.copy_context(),
+    )
+    try:
+        await runtime.opened()
+        with body:  # where the runtime itself fails, its user is stopped and told why
+            yield runtime
+    finally:
+        await runtime.close()
+
+
+def _opener(
+    journal: str | os.PathLike[str] | Journal | JournalOpener,
+    durability: Literal["full", "relaxed"],
+    limits: Limits,
+) -> JournalOpener:
+    if isinstance(journal, str | os.PathLike):
+        from .journal.sqlite import open_sqlite_journal
+
+        return partial(open_sqlite_journal, journal, durability=durability, limits=limits)
+    if callable(journal):
+        return journal
+
+    async def the_one_given() -> Journal:
+        await trio.lowlevel.checkpoint()
+        return journal
+
+    return the_one_given
