@@ -20,13 +20,13 @@ from .core.commands import (
 )
 from .core.effects import Cancelled, Closed, Result, Submitted, Truncated
 from .core.events import TurnEnded
-from .core.head import Cut, Settled
 from .core.thread_id import is_thread_id
 from .delivery.batches import Batch, Detached, Events, Snapshot
 from .errors import InternalError, Rejected
 
 if TYPE_CHECKING:
     from .actor.registry import Registry
+    from .core.head import Settled
     from .core.items import Content
     from .delivery.subscription import Subscription
     from .journal.contract import HistoryPage
@@ -53,7 +53,7 @@ class Thread:
 
     def __init__(self, id: str, registry: Registry, ids: Ids, principal: str = LOCAL) -> None:
         if not is_thread_id(id):
-            raise ValueError(f"a thread id has 1 to 128 of A-Z a-z 0-9 . _ : -, not {id!r:.80}")
+            raise ValueError(f"not a thread id (1 to 128 of A-Z a-z 0-9 . _ : -): {id!r:.80}")
         self.id = id
         self.principal = principal
         self._registry = registry
@@ -79,8 +79,9 @@ class Thread:
             truncate: cut the history first, in the same append.
 
         Raises:
-            Rejected: `bad_request`, `too_large`, `turn_in_progress`, `queue_full`, `idempotency_conflict`,
-                `item_not_found`, `overloaded`, `draining`, `journal_unavailable`, `thread_failed`.
+            Rejected: `bad_request`, `too_large`, `turn_in_progress`, `queue_full`,
+                `idempotency_conflict`, `item_not_found`, `overloaded`, `draining`,
+                `journal_unavailable`, `thread_failed`.
 
         A cancelled call may have been accepted: retry it under its key.
         """
@@ -118,7 +119,7 @@ class Thread:
             Rejected: `thread_not_found`, `item_not_found`, `turn_in_progress`, and what every
                 command may raise.
         """
-        command = Truncate(truncate=Truncation(after), cut=Cut(0, 0, 0))
+        command = Truncate(truncate=Truncation(after))
         return _expect(Truncated, await self._ask(command))
 
     async def end(self) -> bool:

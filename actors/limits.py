@@ -137,6 +137,8 @@ class Limits:
     slow_seconds: float = _seconds(30)
     # Seconds between the server's pings, and for the answer.
     heartbeat_seconds: float = _seconds(20)
+    # Seconds between two errors for casts that nobody takes: casts are never answered.
+    cast_error_seconds: float = _seconds(1)
     # Seconds to wait for a peer's close frame: trio-websocket would wait for ever.
     close_seconds: float = _seconds(1)
     # Seconds that a client waits before it reconnects: at first, and at most. Between them each

@@ -66,6 +66,7 @@ class Runtime:
         self._opener = opener
         self._kind_of = kind_of
         self._ready = trio.Event()
+        self._draining = trio.Event()
         self._closing = trio.Event()
         self._drained = trio.Event()
         self._finished = trio.Event()
@@ -148,8 +149,11 @@ class Runtime:
                 nursery.start_soon(self._keep_journal_open)
                 nursery.start_soon(self._keep_compact)
                 self._ready.set()
-                await self._closing.wait()
+                await self._draining.wait()
                 await self._drain()
+                await self._closing.wait()
+                self.registry.close_subscriptions("failed")
+                await self.registry.journal.aclose()
                 nursery.cancel_scope.cancel()
         except Exception as exc:  # handed to whoever opened the runtime
             self._failure = exc
@@ -169,12 +173,22 @@ class Runtime:
         if self._failure is not None:
             raise self._failure
 
+    async def drain(self) -> None:
+        """Refuse further commands, and wait until every turn has ended or was interrupted.
+
+        Turns may go on for `limits.drain_seconds`; what is left is interrupted then. Reads and
+        subscriptions go on until the runtime is closed, so that everybody sees how it ended.
+        """
+        self._draining.set()
+        await self._drained.wait()
+
     async def close(self) -> None:
         """Drain, and wait until nothing is left.
 
         Raises:
             TurnsAbandoned: where handlers would not stop; they are left to themselves (I20).
         """
+        self._draining.set()
         self._closing.set()
         with trio.CancelScope(shield=True):
             await self._drained.wait()
@@ -198,7 +212,7 @@ class Runtime:
                 nursery.start_soon(settle, thread)
 
     async def _drain(self) -> None:
-        """Let turns finish for a while, interrupt the rest, and close the journal."""
+        """Let turns finish for a while, and interrupt the rest."""
         registry, limits = self.registry, self.limits
         registry.drain()
         with trio.move_on_after(limits.drain_seconds):
@@ -207,8 +221,6 @@ class Runtime:
         # Twice the grace: once for the handlers, once for the commits that record their endings.
         with trio.move_on_after(2 * limits.cancel_grace_seconds + limits.close_seconds):
             await registry.quiet()
-        registry.close_subscriptions("failed")
-        await registry.journal.aclose()
         self._drained.set()
 
     def _note_failure(self, failure: JournalUnavailable) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ..core.commands import Cancel, Command, Submit, Truncate
+from ..core.head import Life
 
 if TYPE_CHECKING:
     from ..core.items import Item
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
 
 def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) -> bool:
     """Say whether `with_facts` would have to ask the journal."""
+    if state.life is Life.ABSENT:
+        return False
     match command:
         case Submit(key=key, principal=principal, truncate=truncate):
             unknown = key is not None and receipts.find(principal, key) is None
-            return (unknown and not receipts.complete) or truncate is not None
+            cuts = truncate is not None and state.live is None
+            return (unknown and not receipts.complete) or cuts
         case Cancel(turn=turn):
             live = state.live.turn if state.live else None
             return turn is not None and turn != live and state.queued(turn) is None
         case _:
-            return isinstance(command, Truncate)
+            return isinstance(command, Truncate) and state.live is None
 
 
 async def with_facts(

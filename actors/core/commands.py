@@ -128,12 +128,16 @@ class Cancel:
     settled: bool = False
 
 
+# What a truncation leaves, until the journal says otherwise.
+NOTHING_LEFT = Cut(0, 0, 0)
+
+
 @frozen(kw_only=True)
 class Truncate:
     """Cut the history; `cut` is what that would leave."""
 
     truncate: Truncation
-    cut: Cut
+    cut: Cut = NOTHING_LEFT
 
 
 @frozen

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+import orjson
 from attrs import evolve, frozen
 
-from ...core.event_codec import Row
+from ...core.event_codec import Row, decode
 from ...core.items import Item
 from ...core.position import Position
 from ...core.projections import fold_turn
@@ -15,19 +18,41 @@ from ...core.resume import check_position
 from ...errors import JournalCorrupt, PositionUnrecoverable
 from ...limits import Limits
 from .. import rules
-from ..contract import Head, HistoryPage, Life, Loaded, Receipt, Settled, Summary, SummaryPage
+from ..contract import Head, HistoryPage, Loaded, Receipt, Settled, Summary, SummaryPage
 from . import sealing
-from .schema import offset_of, spot
+from .schema import all_spots, offset_of, spot
 from .sealing import damaged
 from .statements import Sealed, gather
 
-# How much one step reads: few enough to stay short, many enough that steps are few.
-_EVENTS = 4096
-_PARTS = 16
+# How much one statement reads: few enough rows to stay short, so many that statements are few.
+EVENTS_AT_ONCE = 2048
+_PARTS_AT_ONCE = 16
 
-_BLOCKS = """
-    SELECT spot k, last << 1 | packed x, crc, body FROM event
-    WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"""
+BLOCKS = (
+    "SELECT spot k, last << 1 | packed x, crc, body FROM event"
+    " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
+)
+_SIZES = (
+    "SELECT group_concat(spot), group_concat(size) FROM (SELECT spot, length(body) size FROM event"
+    " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?)"
+)
+_BLOCK_BEFORE = "SELECT max(spot) FROM event WHERE spot BETWEEN ? AND ?"
+_LAST_OF = "SELECT last FROM event WHERE spot = ?"
+# The extra number is the size of the items that are there ready folded.
+_PART = (
+    "SELECT spot k, coalesce((SELECT length(body) FROM items WHERE items.spot = part.spot), 0) x,"
+    " crc, body FROM part"
+)
+_PARTS_BELOW = f"{_PART} WHERE spot BETWEEN ? AND ? ORDER BY spot DESC LIMIT ?"
+_PART_OF = f"{_PART} WHERE thread = ? AND owner = ? LIMIT 1"
+_ITEMS = "SELECT spot k, 0 x, crc, body FROM items WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
+_RECEIPT = "SELECT spot k, 0 x, crc, body FROM receipt"
+_RECEIPT_OF = f"{_RECEIPT} WHERE thread = ? AND principal = ? AND key = ? LIMIT 1"
+_NEWEST_RECEIPTS = f"{_RECEIPT} WHERE spot BETWEEN ? AND ? ORDER BY spot DESC LIMIT ?"
+_LISTED = (
+    "SELECT number k, 0 x, crc, body FROM thread WHERE active_at IS NOT NULL AND active_at <= ?"
+    " AND (active_at < ? OR id > ?) ORDER BY active_at DESC, id LIMIT ?"
+)
 
 
 @frozen
@@ -40,7 +65,7 @@ class Found:
 
 @frozen
 class Reader:
-    """Reads threads. No two of its calls may overlap with each other or with a writer's.
+    """Reads threads. No two of its calls may overlap, nor one of them and a writer's.
 
     Args:
         db: the connection.
@@ -58,29 +83,31 @@ class Reader:
         Raises:
             JournalCorrupt: where its head cannot be trusted.
         """
-        row = self.db.execute("SELECT number, crc, body FROM thread WHERE id = ?", (thread,))
-        found = row.fetchone()
-        if found is None:
+        sql = "SELECT number, crc, body FROM thread WHERE id = ?"
+        row = self.db.execute(sql, (thread,)).fetchone()
+        if row is None:
             return Found(None, Head(epoch=self.first_epoch))
-        number, crc, body = found
-        if sealing.seal(number, body) != crc:
-            raise damaged("the thread's head")
-        name, head = sealing.decode_head(body)
+        number, crc, body = row
+        name, head = sealing.decode_head(Sealed(number, 0, crc, body).checked(number, "the head"))
         if name != thread:
-            raise damaged("the thread's head")
+            raise damaged("the head")
         return Found(number, head)
 
     def load(self, found: Found) -> Loaded:
         """Return what a writer needs of a thread; see `Journal.load`."""
-        if found.number is None:
-            return Loaded(found.head)
+        number, head = found.number, found.head
+        if number is None:
+            return Loaded(head)
         rows: tuple[Row, ...] = ()
-        if found.head.open_from is not None:
-            rows = tuple(self.rows(found.number, found.head.open_from, found.head.offset))
-            check_run(rows, found.head.open_from, found.head.offset)
-        receipts = self._newest_receipts(found.number, self.limits.receipts_in_memory + 1)
-        newest = receipts[-self.limits.receipts_in_memory :]
-        return Loaded(found.head, rows, newest, len(newest) < len(receipts))
+        if head.open_from is not None:
+            rows = tuple(self.rows(number, head.open_from, head.offset))
+            check_run(rows, head.open_from, head.offset)
+        most = self.limits.receipts_in_memory
+        found_receipts = gather(self.db, _NEWEST_RECEIPTS, (*all_spots(number), most + 1))
+        newest = [_receipt(number, sealed) for sealed in reversed(found_receipts[:most])]
+        return Loaded(head, rows, tuple(newest), len(found_receipts) > most)
+
+    # Rows.
 
     def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
         """Return a page of rows; see `Journal.read`."""
@@ -88,27 +115,210 @@ class Reader:
         check_position(after, found.head, self.first_epoch)
         if found.number is None or after.offset == found.head.offset:
             return ()
-        last = self._page_end(found.number, after.offset, limit_bytes)
-        rows = [r for r in self.rows(found.number, after.offset, last) if r.to > after.offset]
-        if rows and rows[0].offset <= after.offset:
+        first = after.offset + 1
+        last = self._page_end(found.number, first, found.head.offset, limit_bytes)
+        rows = list(self.rows(found.number, first, last))
+        if rows and rows[0].offset < first <= rows[0].to:
             raise PositionUnrecoverable("compacted")
         page = tuple(rules.first_bytes(rows, limit_bytes))
-        check_run(page, after.offset + 1, page[-1].to if page else found.head.offset)
+        check_run(page, first, page[-1].to if page else first)
         return page
 
-    def _page_end(self, number: int, after: int, limit_bytes: int) -> int:
-        """Return an offset up to which the rows are sure to fill a page, without reading them."""
-        raise NotImplementedError
-
     def rows(self, number: int, first: int, last: int) -> Iterator[Row]:
-        """Yield the rows that begin within a run of offsets, and those packed with them.
+        """Yield the rows that hold any offset of a run; the ends may lie inside a row.
 
         Raises:
-            JournalCorrupt: where one of them is damaged.
+            JournalCorrupt: where one of them is damaged. Gaps are for the caller to see.
         """
-        end = spot(number, last)
-        start = self._block_holding(number, first)
-        while blocks := gather(self.db, _BLOCKS, (start, end, _EVENTS)):
+        start, end = self._block_with(number, first), spot(number, last)
+        while blocks := gather(self.db, BLOCKS, (start, end, EVENTS_AT_ONCE)):
             for block in blocks:
-                yield from _rows_of_block(number, block)
+                yield from (r for r in rows_of(number, block) if r.to >= first and r.offset <= last)
             start = blocks[-1].key + 1
+
+    def _block_with(self, number: int, offset: int) -> int:
+        """Return the key of the last block that begins at or before an offset."""
+        wanted = spot(number, offset)
+        (key,) = self.db.execute(_BLOCK_BEFORE, (spot(number, 0), wanted)).fetchone()
+        return wanted if key is None else int(key)
+
+    def _page_end(self, number: int, first: int, last: int, limit_bytes: int) -> int:
+        """Return an offset up to which the rows fill a page, or as far as one look can tell."""
+        args = self._block_with(number, first), spot(number, last), EVENTS_AT_ONCE
+        keys, sizes = self.db.execute(_SIZES, args).fetchone()
+        if keys is None:
+            return last
+        # The first block may lie before the page for the larger part: it does not count.
+        filled = itertools.accumulate(map(int, sizes.split(",")[1:]))
+        fitting = len([size for size in filled if size <= limit_bytes])
+        blocks = keys.split(",")
+        # One block more than fits, since it may be packed and its first rows may fit.
+        (end,) = self.db.execute(_LAST_OF, (int(blocks[: fitting + 2][-1]),)).fetchone()
+        return int(end)
+
+    # History.
+
+    def history(
+        self, thread: str, before: str | int | None, limit: int, limit_bytes: int
+    ) -> HistoryPage:
+        """Return a page of items; see `Journal.history`."""
+        found = self.find(thread)
+        parts = self._items_before(found, before, limit_bytes)
+        items, older = rules.page_of(parts, limit, limit_bytes)
+        return HistoryPage(found.head, items, older)
+
+    def settled(self, thread: str, owner: str) -> Settled | None:
+        """Return one part of history; see `Journal.settled`."""
+        found = self.find(thread)
+        row = self._part_of(found.number, owner)
+        if row is None or found.number is None:
+            return None
+        (items,) = self._items_of_parts(found.number, [row])
+        return evolve(part_of(found.number, row)[0], items=items)
+
+    def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
+        """Return the receipt of a key; see `Journal.receipt`."""
+        number = self.find(thread).number
+        if number is None:
+            return None
+        rows = gather(self.db, _RECEIPT_OF, (number, principal, key))
+        return next((_receipt(number, sealed) for sealed in rows), None)
+
+    def _part_of(self, number: int | None, owner: str) -> Sealed | None:
+        return next(iter(gather(self.db, _PART_OF, (number, owner))), None)
+
+    def _items_before(
+        self, found: Found, before: str | int | None, limit_bytes: int
+    ) -> Iterator[tuple[Item, ...]]:
+        """Yield the items of each part, newest part first, no more parts at once than fit a page.
+
+        Raises:
+            Rejected: `item_not_found`, where there is no such item.
+        """
+        number, place = found.number, found.head.offset
+        if isinstance(before, str):
+            row = self._part_of(number, rules.named_item(before)[0])
+            if row is None or number is None:
+                raise rules.no_such_item()
+            (items,) = self._items_of_parts(number, [row])
+            yield rules.older_than(items, before)
+            before = offset_of(row.key) - 1
+        place = place if before is None else min(before, place)
+        while number is not None and place > 0:
+            args = spot(number, 0), spot(number, place), _PARTS_AT_ONCE
+            parts = gather(self.db, _PARTS_BELOW, args)
+            for some in _page_by_page(parts, limit_bytes):
+                yield from self._items_of_parts(number, some)
+            place = offset_of(parts[-1].key) - 1 if parts else 0
+
+    def _items_of_parts(
+        self, number: int, parts: Sequence[Sealed]
+    ) -> Iterator[tuple[Item, ...]]:
+        """Yield the items of neighbouring parts, given newest first."""
+        args = parts[-1].key, parts[0].key, len(parts)
+        ready = {row.key: row for row in gather(self.db, _ITEMS, args)}
+        for row in parts:
+            part, keep = part_of(number, row)
+            folded = ready.get(row.key)
+            if folded is None:
+                items = fold_turn(decode(row) for row in self.rows_of_part(number, part))
+            else:
+                items = sealing.decode_items(folded.checked(number, "an item"))
+            yield rules.kept(items, keep)
+
+    def rows_of_part(self, number: int, part: Settled) -> list[Row]:
+        """Return the rows of a turn or of a record.
+
+        Raises:
+            JournalCorrupt: where one of them is damaged, or the first or the last is missing.
+        """
+        spans = spans_of(part)
+        rows = itertools.chain.from_iterable(self.rows(number, *span) for span in spans)
+        if part.state is None:
+            own = [row for row in rows if row.offset == part.place]
+        else:
+            own = [row for row, _ in rules.rows_of(rows, part.owner)]
+        if not own or own[0].offset != part.first or own[-1].to != part.last:
+            raise damaged(f"the history at offset {part.place}")
+        return own
+
+    # Listing.
+
+    def summaries(self, after: str | None, limit: int) -> SummaryPage:
+        """Return a page of the threads that are there; see `Journal.summaries`."""
+        active_at, thread = (math.inf, "") if after is None else rules.parse_token(after)
+        rows = gather(self.db, _LISTED, (active_at, active_at, thread, limit + 1))
+        # A damaged thread is in no listing; whoever asks for it is told.
+        page = [s for s in map(_summary, rows[:limit]) if s is not None]
+        return SummaryPage(tuple(page), self._token(rows[limit - 1]) if rows[limit:] else None)
+
+    def unsettled(self) -> tuple[str, ...]:
+        """Return the threads with unsettled turns; see `Journal.unsettled`."""
+        (ids,) = self.db.execute("SELECT json_group_array(id) FROM thread WHERE open").fetchone()
+        return tuple(sorted(orjson.loads(ids)))
+
+    def _token(self, row: Sealed) -> str:
+        sql = "SELECT active_at, id FROM thread WHERE number = ?"
+        return rules.page_token(*self.db.execute(sql, (row.key,)).fetchone())
+
+
+def rows_of(number: int, block: Sealed) -> list[Row]:
+    """Return the rows in a block, read with `BLOCKS`."""
+    offset = offset_of(block.key)
+    body = block.checked(number, f"the event at offset {offset}")
+    return sealing.unpack(body) if block.extra & 1 else [Row(offset, block.extra >> 1, body)]
+
+
+def part_of(number: int, row: Sealed) -> tuple[Settled, int | None]:
+    """Return a part of history without its items, and which of them a truncation left."""
+    return sealing.decode_part(row.checked(number, f"the history at offset {offset_of(row.key)}"))
+
+
+def spans_of(part: Settled) -> tuple[tuple[int, int], ...]:
+    """Return the runs of offsets that hold a part's events, and little else.
+
+    A turn that was queued has one event from then; what lies between is other turns'.
+    """
+    if part.place > part.first + 1:
+        return (part.first, part.first), (part.place, part.last)
+    return ((part.first, part.last),)
+
+
+def check_run(rows: Sequence[Row], first: int, last: int) -> None:
+    """Check that rows lie next to one another over a run of offsets.
+
+    Raises:
+        JournalCorrupt: where they do not.
+    """
+    place = first
+    for row in rows:
+        if row.offset != place:
+            raise damaged(f"the run of events at offset {place}")
+        place = row.to + 1
+    if place != last + 1:
+        raise damaged(f"the run of events at offset {place}")
+
+
+def _receipt(number: int, sealed: Sealed) -> Receipt:
+    return sealing.decode_receipt(sealed.checked(number, "a receipt"))
+
+
+def _summary(row: Sealed) -> Summary | None:
+    try:
+        return Summary(*sealing.decode_head(row.checked(row.key, "the head")))
+    except JournalCorrupt:
+        return None
+
+
+def _page_by_page(parts: Iterable[Sealed], limit_bytes: int) -> Iterator[list[Sealed]]:
+    """Split parts so that each lot but its last one fits into a page."""
+    lot: list[Sealed] = []
+    size = 0
+    for part in parts:
+        lot.append(part)
+        size += part.extra
+        if size > limit_bytes:
+            yield lot
+            lot, size = [], 0
+    if lot:
+        yield lot

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
@@ -92,3 +93,21 @@ def _split(bodies: bytes, lengths: str) -> Iterator[bytes]:
         yield bodies[start : start + length]
         start += length
 
+
+def is_corrupt(exc: Exception) -> bool:
+    """Say whether SQLite met damage in the pages that it needed, as far as it can tell."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block writes, or nothing of it where anything is raised."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        # After an I/O error SQLite may have rolled back by itself.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

@@ -14,7 +14,7 @@ from .. import rules
 from ..contract import Append, Cut, Head, Life, Settled
 from . import sealing
 from .schema import SPOTTED, all_spots, spot
-from .statements import gather, insert_many
+from .statements import gather, insert_many, is_corrupt, transaction
 
 Outcomes: TypeAlias = list[HoldfastError | None]
 
@@ -123,7 +123,6 @@ class Writer:
         except _PERHAPS_ITS_OWN as exc:
             if _own_fault(exc) is None:
                 raise
-            self._db.execute("ROLLBACK")
             return self._transaction(appends, self._write_one_by_one)
 
     def _transaction(
@@ -132,9 +131,8 @@ class Writer:
         write: Callable[[Sequence[Append], dict[str, Written]], Outcomes],
     ) -> Outcomes:
         moved: dict[str, Written] = {}
-        self._db.execute("BEGIN IMMEDIATE")
-        outcomes = write(appends, moved)
-        self._db.execute("COMMIT" if moved else "ROLLBACK")
+        with transaction(self._db):
+            outcomes = write(appends, moved)
         self._claimed.update(moved)
         return outcomes
 
@@ -257,7 +255,3 @@ def _own_fault(exc: Exception) -> HoldfastError | None:
         return JournalCorrupt("the part of the file where the thread lies is damaged")
     return None
 
-
-def is_corrupt(exc: Exception) -> bool:
-    """Say whether SQLite met damage in the pages that it needed, as far as it can tell."""
-    return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT

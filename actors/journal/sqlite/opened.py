@@ -1,0 +1,135 @@
+"""A journal's file, opened: the lock, the connection, and the two halves that work on it.
+
+All of it blocks; the shell calls it through its executor.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Literal
+
+from attrs import frozen
+
+from ...errors import HoldfastError, JournalUnavailable
+from ...limits import Limits
+from ..contract import Loaded
+from . import schema
+from .lock import FileLock
+from .reader import Reader
+from .writer import Writer
+
+_log = logging.getLogger(__name__)
+
+_NEWEST = "SELECT id FROM thread WHERE active_at IS NOT NULL ORDER BY active_at DESC, id LIMIT ?"
+
+
+@frozen
+class Opened:
+    """An open file. No two calls of it, its reader or its writer may overlap."""
+
+    path: Path
+    lock: FileLock
+    db: sqlite3.Connection
+    reader: Reader
+    writer: Writer
+
+    def claim(self, thread: str) -> Loaded:
+        """Read a thread, and let the writer follow where it stands from now on."""
+        found = self.reader.find(thread)
+        loaded = self.reader.load(found)
+        self.writer.claim(thread, found.number, found.head)
+        return loaded
+
+    def checkpoint(self) -> None:
+        """Move what was committed from the write-ahead log into the file.
+
+        Raises:
+            sqlite3.Error: where a write or a sync failed; the file must not be used on.
+        """
+        busy, frames, moved = self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if busy or moved < frames:
+            # Harmless, but the log grows for as long as somebody reads.
+            _log.warning("checkpoint moved %d of %d pages: another process reads", moved, frames)
+
+    def close(self, *, failed: bool) -> None:
+        """Close the file, and let others have it.
+
+        Args:
+            failed: an I/O error was met. The next to open it looks twice, and what the write-ahead
+                log holds is not touched any more.
+        """
+        try:
+            if failed:
+                self._leave_log_alone()
+            else:
+                self.checkpoint()
+                self.lock.mark_sound()
+            self.db.close()
+        finally:
+            self.lock.release()
+
+    def _leave_log_alone(self) -> None:
+        # Before 3.12 there is no way to say so, and closing moves once more what was committed.
+        if sys.version_info >= (3, 12):
+            self.db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
+
+
+def open_file(
+    path: Path, durability: Literal["full", "relaxed"], limits: Limits, first_epoch: int | None
+) -> Opened:
+    """Lock and open a journal's file, making it where there is none.
+
+    Raises:
+        JournalUnavailable: see `open_sqlite_journal`.
+    """
+    try:
+        lock = FileLock(path)
+    except OSError as exc:
+        raise JournalUnavailable(f"{path} cannot be opened: {exc.strerror}") from exc
+    try:
+        return _open_locked(path, lock, durability, limits, first_epoch)
+    except BaseException as exc:
+        lock.release()
+        if isinstance(exc, sqlite3.Error | OSError):
+            raise JournalUnavailable(f"{path} cannot be opened: {exc}") from exc
+        raise
+
+
+def _open_locked(
+    path: Path,
+    lock: FileLock,
+    durability: Literal["full", "relaxed"],
+    limits: Limits,
+    first_epoch: int | None,
+) -> Opened:
+    if not path.exists() or path.stat().st_size == 0:
+        schema.create(path, first_epoch)
+    schema.check_file(path)
+    db = schema.connect(path, durability)
+    try:
+        reader = Reader(db, schema.first_epoch_of(db), limits)
+        if lock.was_failed:
+            _look_twice(reader, path)
+        return Opened(path, lock, db, reader, Writer(db, limits))
+    except BaseException:
+        db.close()
+        raise
+
+
+def _look_twice(reader: Reader, path: Path) -> None:
+    """After an I/O error, read the threads that were written last, at a cost that is bounded.
+
+    A damaged one is set aside by whoever asks for it; here it is only named.
+    """
+    newest = reader.db.execute(_NEWEST, (reader.limits.recheck_threads,)).fetchall()
+    damaged = 0
+    for thread in {*(thread for (thread,) in newest), *reader.unsettled()}:
+        try:
+            reader.load(reader.find(thread))
+        except HoldfastError as exc:
+            damaged += 1
+            _log.error("thread %s was found damaged after an I/O error: %s", thread, exc)
+    _log.warning("%s met an I/O error when it was last open; %d damaged threads", path, damaged)

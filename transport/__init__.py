@@ -1,0 +1,1 @@
+"""The network around `actors`: one port for WebSocket, HTTP and the chat page; and a client."""

@@ -1,0 +1,244 @@
+"""What goes out on one connection, in order: answers first, then each thread's stream in its turn.
+
+One task sends. So what is said of a thread (`attached`, its stream, `detached`) cannot overtake
+itself, a thread with much to say cannot keep the others waiting, and a slow peer costs one frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define
+
+from actors import (
+    CaughtUp,
+    Detached,
+    Events,
+    JournalError,
+    Rejected,
+    Snapshot,
+    Subscription,
+    TurnItems,
+)
+
+from .wire import server_messages as wire
+from .wire.client_messages import Attach, Detach
+from .wire.codec import encode_server, events_frame
+from .wire.replies import DetachReply
+
+if TYPE_CHECKING:
+    from actors.delivery.batches import Batch
+    from actors.limits import Limits
+
+    from .link import Link
+
+
+@define(eq=False)
+class _Attachment:
+    """A thread that the connection follows, by the command that asked for it."""
+
+    attach: Attach
+    subscription: Subscription
+
+
+class Outgoing:
+    """The sending half of one connection.
+
+    Args:
+        link: where frames go.
+        subscribe: makes a subscription to a thread; its argument is told when that has news.
+        on_detached: told when an attachment is over, or was refused.
+        limits: `reply_bytes` bounds what waits, together with who calls `room`.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        subscribe: Callable[[str, Callable[[Subscription], None]], Subscription],
+        on_detached: Callable[[Attach], None],
+        limits: Limits,
+    ) -> None:
+        self._link = link
+        self._subscribe = subscribe
+        self._on_detached = on_detached
+        self._limits = limits
+        self._answers: deque[bytes] = deque()
+        self._answer_bytes = 0
+        self._chores: deque[Attach | Detach] = deque()
+        self._ready: deque[Subscription] = deque()
+        self._attached: dict[str, _Attachment] = {}
+        self._news = trio.lowlevel.ParkingLot()
+        self._moved = trio.lowlevel.ParkingLot()
+
+    def say(self, message: wire.ServerMessage) -> None:
+        """Send a message as soon as may be, behind earlier ones."""
+        frame = encode_server(message)
+        self._answers.append(frame)
+        self._answer_bytes += len(frame)
+        self._news.unpark_all()
+
+    def do(self, chore: Attach | Detach) -> None:
+        """Attach or detach, behind earlier ones."""
+        self._chores.append(chore)
+        self._news.unpark_all()
+
+    async def room(self) -> None:
+        """Wait until so little waits that another command may be taken (I12)."""
+        while (
+            self._answer_bytes > self._limits.reply_bytes
+            or len(self._chores) >= self._limits.unanswered_commands
+        ):
+            await self._moved.park()
+
+    async def idle(self) -> None:
+        """Wait until there is nothing to send."""
+        while self._answers or self._chores or self._ready:
+            await self._moved.park()
+
+    async def run(self) -> None:
+        """Send for as long as the link lives.
+
+        Raises:
+            LinkClosed: the peer is gone, or takes nothing.
+        """
+        while True:
+            await self._send_answers()
+            if self._chores:
+                await self._do_chore(self._chores.popleft())
+            if self._ready:
+                await self._send_stream(self._ready.popleft())
+            self._moved.unpark_all()
+            if not (self._answers or self._chores or self._ready):
+                await self._news.park()
+
+    def close(self) -> None:
+        """Leave every thread."""
+        attachments, self._attached = self._attached, {}
+        for attachment in attachments.values():
+            attachment.subscription.close()
+        self._ready.clear()
+
+    def _has_news(self, subscription: Subscription) -> None:
+        attachment = self._attached.get(subscription.thread)
+        if attachment is not None and attachment.subscription is subscription:
+            self._ready.append(subscription)
+            self._news.unpark_all()
+
+    async def _send(self, message: wire.ServerMessage) -> None:
+        await self._link.send_text(encode_server(message))
+
+    async def _send_answers(self) -> None:
+        while self._answers:
+            frame = self._answers.popleft()
+            self._answer_bytes -= len(frame)
+            await self._link.send_text(frame)
+
+    # Attaching and detaching
+
+    async def _do_chore(self, chore: Attach | Detach) -> None:
+        if isinstance(chore, Attach):
+            await self._attach(chore)
+        else:
+            await self._detach(chore)
+
+    async def _attach(self, attach: Attach) -> None:
+        self._forget(attach.thread)
+        subscription = self._subscribe(attach.thread, self._has_news)
+        try:
+            plan = await subscription.attach(attach.cursor, attach.window)
+        except (Rejected, JournalError) as exc:
+            subscription.close()
+            self._on_detached(attach)
+            await self._send(_refused(attach.id, exc))
+            return
+        except BaseException:
+            subscription.close()
+            raise
+        self._attached[attach.thread] = _Attachment(attach, subscription)
+        cursor = subscription.position.cursor()
+        await self._send(wire.Attached(attach.id, attach.thread, cursor, plan.mode, plan.reason))
+        self._has_news(subscription)
+
+    async def _detach(self, detach: Detach) -> None:
+        attachment = self._attached.get(detach.thread)
+        if attachment is not None:
+            cursor = attachment.subscription.position.cursor()
+            self._forget(detach.thread)
+            await self._send(wire.Detached(detach.thread, cursor, "requested"))
+        await self._send(wire.Reply(detach.id, DetachReply()))
+
+    def _forget(self, thread: str) -> None:
+        attachment = self._attached.pop(thread, None)
+        if attachment is not None:
+            attachment.subscription.close()
+            self._on_detached(attachment.attach)
+
+    # Streaming
+
+    async def _send_stream(self, subscription: Subscription) -> None:
+        attachment = self._attached.get(subscription.thread)
+        if attachment is None or attachment.subscription is not subscription:
+            return
+        subscription.ready = False
+        try:
+            batch = await subscription.pull()
+        except (Rejected, JournalError):
+            batch = Detached(subscription.thread, subscription.position, "failed")
+        if batch is None:
+            return
+        await self._link.send_text(_frame(batch))
+        if isinstance(batch, Detached):
+            self._forget(subscription.thread)
+        else:
+            subscription.wake()  # at the end of the queue: the other threads come first
+
+
+def _frame(batch: Batch) -> bytes:
+    match batch:
+        case Events():
+            return batch.once(_events_frame)
+        case Snapshot():
+            return encode_server(_snapshot(batch))
+        case CaughtUp(thread=thread):
+            return encode_server(wire.CaughtUp(thread, batch.cursor))
+        case Detached(thread=thread, reason=reason):
+            return encode_server(wire.Detached(thread, batch.cursor, reason))
+
+
+def _events_frame(events: Events) -> bytes:
+    return events_frame(events.thread, [row.body for row in events.rows], events.cursor)
+
+
+def _snapshot(snapshot: Snapshot) -> wire.Snapshot:
+    return wire.Snapshot(
+        thread=snapshot.thread,
+        cursor=snapshot.cursor,
+        items=snapshot.items,
+        before=snapshot.before,
+        turn=_live(snapshot.turn),
+        queue=tuple(wire.SnapshotQueued(turn.turn, turn.items) for turn in snapshot.queue),
+        attributes=snapshot.attributes,
+    )
+
+
+def _live(turn: TurnItems | None) -> wire.SnapshotTurn | None:
+    return None if turn is None else wire.SnapshotTurn(turn.turn, turn.attempt, turn.items)
+
+
+def _refused(id: str, failure: Rejected | JournalError) -> wire.ErrorMessage:
+    refusal = as_rejected(failure)
+    return wire.ErrorMessage(refusal.code, refusal.message, refusal.retryable, id, refusal.details)
+
+
+def as_rejected(failure: Rejected | JournalError) -> Rejected:
+    """Return a failed read as the refusal that a client is told; it says nothing of the store."""
+    from actors import JournalCorrupt
+
+    if isinstance(failure, Rejected):
+        return failure
+    if isinstance(failure, JournalCorrupt):
+        return Rejected("thread_failed", "this thread's history is damaged and was set aside")
+    return Rejected("journal_unavailable", "the journal cannot be read at present")

@@ -1,0 +1,173 @@
+"""The server: one port for the page, the health checks and the WebSockets, and an ordered shutdown.
+
+Shutdown: nothing more is accepted, every client is told to go away, turns get `drain_seconds` to
+finish, what is left is interrupted and recorded, everybody sees how it ended, connections close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+import trio
+from attrs import define, field
+
+from actors import Runtime
+
+from .access import AccessPolicy, listens_on_loopback
+from .exchange import Handler, Request, Response, Routes
+from .http import Site, refuse_overload, serve_connection
+from .listener import Listener, serve_connections
+from .session import Session
+
+if TYPE_CHECKING:
+    from .link import Link
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 8420
+
+_PAGE: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
+    "/client.js": ("client.js", "text/javascript; charset=utf-8"),
+}
+
+
+@define(eq=False)
+class Server:
+    """A running server. Made by `serve`.
+
+    Attributes:
+        url: where the page is.
+    """
+
+    url: str
+    _runtime: Runtime
+    _listeners: tuple[Listener, ...]
+    _instance: str
+    _sessions: dict[Session, None] = field(factory=dict)
+    _stopping: trio.Event = field(factory=trio.Event)
+
+    @property
+    def connections(self) -> int:
+        """How many WebSockets are open."""
+        return len(self._sessions)
+
+    def stop(self) -> None:
+        """Begin the ordered shutdown; `serve` returns when it is over."""
+        self._stopping.set()
+
+    async def run(self, site: Site) -> None:
+        """Serve until `stop`, then shut down in order."""
+        limits = site.limits
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(
+                partial(
+                    serve_connections,
+                    self._listeners,
+                    partial(serve_connection, site=site),
+                    limits=limits,
+                    on_rejected=partial(refuse_overload, limits=limits),
+                )
+            )
+            await self._stopping.wait()
+            await self._shut_down()
+            nursery.cancel_scope.cancel()
+
+    async def attend(self, link: Link, request: Request) -> None:
+        """Serve one accepted WebSocket."""
+        session = Session(link, self._runtime, self._instance)
+        self._sessions[session] = None
+        try:
+            await session.run()
+        finally:
+            del self._sessions[session]
+
+    async def _shut_down(self) -> None:
+        for listener in self._listeners:
+            await listener.aclose()
+        retry_after = self._runtime.limits.drain_seconds
+        for session in self._sessions:
+            session.goaway(retry_after)
+        await self._runtime.drain()
+        async with trio.open_nursery() as nursery:
+            for session in tuple(self._sessions):
+                nursery.start_soon(session.leave)
+
+
+async def serve(
+    runtime: Runtime,
+    *,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    origins: Iterable[str] = (),
+    hosts: Iterable[str] = (),
+    task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve a runtime on one port until the server is stopped.
+
+    Args:
+        runtime: an open one.
+        host: the address to listen on; loopback by default.
+        port: 0 takes a free one.
+        origins: pages of other origins that may connect, as `https://chat.example`.
+        hosts: names that the server answers to besides loopback ones, such as that of a proxy.
+        task_status: is given the `Server` once it listens.
+
+    Raises:
+        OSError: the address cannot be listened on.
+
+    Cancellation cuts every connection at once; call `Server.stop` for an ordered shutdown. No turn
+    is touched by either: the runtime drains when it is closed.
+    """
+    listeners = await trio.open_tcp_listeners(port, host=host)
+    bound_port = int(listeners[0].socket.getsockname()[1])
+    instance = runtime.ids.fresh("i")
+    server = Server(_url(host, bound_port), runtime, tuple(listeners), instance)
+    access = AccessPolicy(
+        loopback=listens_on_loopback(listeners),
+        hosts=frozenset(hosts),
+        origins=frozenset(origins),
+    )
+    site = Site(
+        routes=_routes(runtime), session=server.attend, access=access, limits=runtime.limits
+    )
+    task_status.started(server)
+    await server.run(site)
+
+
+def _url(host: str, port: int) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/"
+
+
+def _routes(runtime: Runtime) -> Routes:
+    routes: dict[tuple[str, str], Handler] = {
+        ("GET", path): partial(_page, name, content_type)
+        for path, (name, content_type) in _PAGE.items()
+    }
+    routes["GET", "/healthz"] = _healthz
+    routes["GET", "/readyz"] = partial(_readyz, runtime)
+    return routes
+
+
+async def _page(name: str, content_type: str, request: Request) -> Response:
+    body = files("transport").joinpath("web", name).read_bytes()
+    return Response(200, body, content_type, headers=(("cache-control", "no-cache"),))
+
+
+async def _healthz(request: Request) -> Response:
+    return Response(200, b"ok\n")
+
+
+async def _readyz(runtime: Runtime, request: Request) -> Response:
+    """Ready as long as the journal is; threads that were set aside are named (I10)."""
+    statistics = runtime.statistics()
+    lines = [f"quarantined {thread}: {why}" for thread, why in statistics.quarantined.items()]
+    lines += [f"abandoned turn {turn} of {thread}" for thread, turn in statistics.abandoned]
+    ready = not statistics.journal_failed
+    lines.insert(0, "ready" if ready else "the journal failed and is being reopened")
+    return Response(200 if ready else 503, "".join(f"{line}\n" for line in lines).encode())

@@ -1,0 +1,68 @@
+"""Small things to do with a byte stream: bounded sending, a lingering close, the peer's name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+# Bytes that a peer has to take within its time: small enough that any live connection can.
+_SLICE: Final = 16 * 1024
+
+
+async def send_within(stream: trio.abc.SendStream, data: bytes, seconds: float) -> None:
+    """Send all of it to a peer that keeps taking something.
+
+    Cancellation may leave a part of the data sent.
+
+    Args:
+        stream: where to.
+        data: any length.
+        seconds: how long the peer may take for each 16 KiB.
+
+    Raises:
+        trio.BrokenResourceError: the peer is gone, or took nothing for that long.
+        trio.ClosedResourceError: the stream was closed here.
+    """
+    with memoryview(data) as view:
+        for start in range(0, len(view), _SLICE):
+            with trio.move_on_after(seconds) as scope:
+                await stream.send_all(view[start : start + _SLICE])
+            if scope.cancelled_caught:
+                raise trio.BrokenResourceError("the peer takes nothing")
+
+
+async def linger(stream: trio.abc.Stream, seconds: float) -> None:
+    """Say that nothing more comes, and discard what does until the peer has closed too.
+
+    A socket that is closed over unread bytes sends a reset, and a reset can overtake the last
+    thing that was said. Cancellation is harmless.
+
+    Args:
+        stream: left open; whoever calls this closes it next.
+        seconds: how long at the most.
+    """
+    with trio.move_on_after(seconds):
+        try:
+            if isinstance(stream, trio.abc.HalfCloseableStream):
+                await stream.send_eof()
+            while await stream.receive_some():
+                pass
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+
+def peer_name(stream: trio.abc.Stream) -> str:
+    """Return the other side's address, or `unknown`; a peer that is gone already has none."""
+    if isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    if not isinstance(stream, trio.SocketStream):
+        return "unknown"
+    try:
+        address = stream.socket.getpeername()
+    except OSError:
+        return "unknown"
+    if not isinstance(address, tuple):
+        return "unix"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,1 @@
+"""What tests of sessions and clients need of the network, without one."""

@@ -1,0 +1,365 @@
+/** The chat page: shows one thread, the one that the address names, and sends what is typed. */
+
+import { Client, Transcript, freshKey } from "./client.js";
+
+const THREAD_ID = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
+// A fenced block of code: its opening line, the code, and its closing line, if that has come.
+const FENCED = /^( {0,3}(`{3,}|~{3,})[^`\n]*\n)([^]*?)(^ {0,3}\2[`~]*[ \t]*(?:\n|$(?![^]))|$(?![^]))/gm;
+// Pixels from the end within which the reader counts as following it.
+const NEAR_END = 48;
+const STATUS = {
+  connecting: "Connecting",
+  open: "Connected",
+  reconnecting: "Reconnecting",
+  offline: "Offline, reconnecting",
+  refused: "Disconnected",
+};
+const LABELS = {
+  message: "You said",
+  answer: "Answer",
+  reasoning: "Reasoning",
+  tool_call: "Tool call",
+  tool_result: "Tool result",
+};
+const MARKERS = {
+  completed: "Answered",
+  cancelled: "Stopped",
+  interrupted: "Interrupted by a restart",
+  superseded: "Interrupted by a newer message",
+  timed_out: "Ran out of time",
+  failed: "Failed",
+};
+const ADVICE = {
+  too_large: "Shorten it, or send it in parts.",
+  queue_full: "Wait for an answer, or cancel a queued message, then send it again.",
+  thread_deleted: "Sending it again begins the thread anew.",
+  thread_failed: "Start a new thread; an operator can release this one.",
+};
+
+const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((el) => [el.id, el]));
+const named = location.hash.slice(1) || new URLSearchParams(location.search).get("thread");
+const thread = THREAD_ID.test(named ?? "") ? named : "main";
+const transcript = new Transcript();
+const sections = new Map();
+const stopping = new Set();
+let ready = false;
+let following = true;
+let drawing = false;
+let ticker = 0;
+
+const client = new Client(new URL("ws", location.href.replace(/^http/, "ws")).href, {
+  onStatus: showStatus,
+  onError: showProblem,
+  storage: sessionStorage,
+});
+
+// Text.
+
+function pretty(value) {
+  return typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? "");
+}
+
+function partsText(content) {
+  if (typeof content === "string") return content;
+  return content.map((part) => part.text ?? `[${part.type}]`).join("\n");
+}
+
+function itemText({ kind, content, text, reason, message, arguments: given, data }) {
+  if (kind === "message") return partsText(content);
+  if (kind === "marker") return [MARKERS[reason] ?? reason, message].filter(Boolean).join(": ");
+  return text ?? pretty(kind === "tool_call" ? given : data);
+}
+
+/** Split text at its fenced code, into `[prose]` and `[opening, code, closing]` by turns. */
+function fenced(text) {
+  const pieces = [];
+  let end = 0;
+  for (const { 0: block, 1: opening, 3: code, 4: closing, index } of text.matchAll(FENCED)) {
+    pieces.push([text.slice(end, index)], [opening, code, closing]);
+    end = index + block.length;
+  }
+  return [...pieces, [text.slice(end)]];
+}
+
+/** Show text with its code; what stands there already is only added to. */
+function showText(element, text) {
+  const pieces = fenced(text);
+  pieces.forEach((parts, index) => {
+    const fresh = () => make(parts.length > 1 ? "pre" : "p", {}, ...parts.map(() => make("span")));
+    const piece = element.children[index] ?? element.appendChild(fresh());
+    parts.forEach((part, i) => setText(piece.children[i], part));
+  });
+  while (element.children.length > pieces.length) element.lastChild.remove();
+}
+
+function setText(element, text) {
+  const node = element.firstChild ?? element.appendChild(document.createTextNode(""));
+  if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
+  else node.data = text;
+}
+
+// Elements.
+
+function make(tag, { data = {}, ...properties } = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  Object.assign(element.dataset, data);
+  element.append(...children);
+  return element;
+}
+
+/** Put exactly these elements into a parent, in this order, moving none that need not move. */
+function arrange(parent, wanted) {
+  const keep = new Set(wanted);
+  for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
+  wanted.forEach((element, index) => {
+    const there = parent.children[index] ?? null;
+    if (there !== element) parent.insertBefore(element, there);
+  });
+}
+
+function makeItem({ item, kind, name, record, reason, at }) {
+  const folds = !["message", "answer", "marker"].includes(kind);
+  const label = [LABELS[kind] ?? record ?? kind, name].filter(Boolean).join(": ");
+  const heading = folds ? make("summary", {}, label) : make("span", { className: "unseen" }, label);
+  const title = new Date(at * 1000).toLocaleString();
+  const text = make("div", { className: "text", title, data: { text: "" } });
+  const data = { item, kind, ...(reason && { reason }) };
+  return make(folds ? "details" : "article", { data }, heading, text);
+}
+
+function drawItem(section, item) {
+  const known = [...section.children].find(({ dataset }) => dataset.item === item.item);
+  const element = known ?? makeItem(item);
+  // Only text grows; everything else came whole.
+  if (!known || item.text !== undefined) showText(element.lastChild, itemText(item));
+  return element;
+}
+
+function queueNote(text, turn) {
+  const note = make("p", { className: "queue" }, text);
+  const onclick = () => cancel(turn);
+  const properties = { type: "button", className: "quiet", onclick, data: { cancel: turn } };
+  if (turn) note.append(make("button", properties, "Cancel"));
+  return note;
+}
+
+function drawGroup({ id, state, items, version }) {
+  const known = sections.get(id);
+  if (known?.version === version) return known.section;
+  const section = known?.section ?? make("section", { data: { turn: id } });
+  const elements = items.map((item) => drawItem(section, item));
+  section.dataset.state = state;
+  arrange(section, state === "queued" ? [...elements, queueNote("Queued", id)] : elements);
+  sections.set(id, { section, version });
+  return section;
+}
+
+function drawWaiting({ message: { key, content } }) {
+  if (sections.has(key)) return sections.get(key).section;
+  const section = make("section", { data: { waiting: key } });
+  const item = makeItem({ item: key, kind: "message", at: Date.now() / 1000 });
+  showText(item.lastChild, partsText(content));
+  section.append(item, queueNote("Sending…"));
+  sections.set(key, { section });
+  return section;
+}
+
+/** Bring the page in line with the transcript, once per frame however much has come. */
+function draw() {
+  drawing = false;
+  const waiting = [...transcript.waiting.values()];
+  const certain = waiting.filter(({ doubtful }) => !doubtful);
+  arrange(page.transcript, [...transcript.groups.map(drawGroup), ...certain.map(drawWaiting)]);
+  for (const [id, { section }] of sections) if (!section.isConnected) sections.delete(id);
+  page.unconfirmed.hidden = certain.length === waiting.length;
+  page.older.hidden = transcript.before === null;
+  page.empty.hidden = !ready || page.transcript.children.length > 0;
+  document.body.toggleAttribute("data-ready", ready);
+  drawControls(transcript.running());
+  if (following) page.scroller.scrollTop = page.scroller.scrollHeight;
+  page.latest.hidden = following;
+}
+
+function drawControls(running) {
+  document.body.toggleAttribute("data-busy", Boolean(running));
+  page.stop.hidden = page.choice.hidden = !running;
+  page.stop.disabled = stopping.has(running?.id);
+  page.stop.textContent = page.stop.disabled ? "Stopping…" : "Stop";
+  if (!running) page.busy.value = "queue";
+}
+
+function drawSoon() {
+  if (drawing) return;
+  drawing = true;
+  if (document.hidden) setTimeout(draw, 100);
+  else requestAnimationFrame(draw);
+}
+
+// What the page says.
+
+function showStatus({ state, at, reason }) {
+  const word = state === "reconnecting" && !navigator.onLine ? "offline" : state;
+  document.body.dataset.connection = word;
+  setText(page.status, [STATUS[word], reason].filter(Boolean).join(": "));
+  page.reconnect.hidden = state === "open" || state === "connecting";
+  clearInterval(ticker);
+  countDown(at);
+  if (at) ticker = setInterval(countDown, 250, at);
+}
+
+function countDown(at = 0) {
+  const left = Math.ceil((at - Date.now()) / 1000);
+  setText(page.countdown, left > 0 ? `in ${left} s` : "");
+}
+
+function showProblem(error, prefix = "") {
+  page.problem.hidden = !error;
+  if (!error) return;
+  const advice = ADVICE[error.code] ?? (error.retryable ? "Try again in a moment." : "");
+  setText(page.problem, [prefix, error.message, advice].filter(Boolean).join(" "));
+}
+
+function announce({ type, turn }) {
+  const ending = MARKERS[type.slice("turn.".length)];
+  if (type === "turn.started") setText(page.announcer, "Answering");
+  if (ending && transcript.running()?.id === turn) setText(page.announcer, ending);
+}
+
+// What a person does.
+
+function send(event) {
+  event.preventDefault();
+  const content = page.input.value;
+  if (!content.trim()) return;
+  showProblem(null);
+  transcript.wait(client.submit(thread, content, { on_busy: page.busy.value }));
+  setInput("");
+  following = true;
+  drawSoon();
+}
+
+function refused({ key, content }, error) {
+  transcript.waiting.delete(key);
+  setInput([partsText(content), page.input.value].filter(Boolean).join("\n"));
+  showProblem(error, "Not sent; the text is back in the box.");
+  drawSoon();
+}
+
+function setInput(text = page.input.value) {
+  if (text !== page.input.value) page.input.value = text;
+  page.input.style.height = "auto";
+  page.input.style.height = `${page.input.scrollHeight}px`;
+}
+
+async function cancel(turn) {
+  if (stopping.has(turn)) return;
+  stopping.add(turn);
+  drawSoon();
+  try {
+    const { outcome } = await client.ask({ type: "cancel", thread, turn });
+    if (outcome === "abandoned") showProblem({ message: "It would not stop, and was left behind." });
+  } catch (error) {
+    showProblem(error, "Not stopped.");
+  }
+  stopping.delete(turn);
+  drawSoon();
+}
+
+async function showOlder() {
+  const { before } = transcript;
+  page.older.disabled = true;
+  try {
+    const reply = await client.ask({ type: "history", thread, before });
+    const fromEnd = page.scroller.scrollHeight - page.scroller.scrollTop;
+    transcript.older(before, reply);
+    following = false;
+    draw();
+    page.scroller.scrollTop = page.scroller.scrollHeight - fromEnd;
+  } catch (error) {
+    showProblem(error, "Nothing older to show.");
+  }
+  page.older.disabled = false;
+}
+
+async function listThreads() {
+  try {
+    const { threads } = await client.ask({ type: "threads" });
+    page.threads.replaceChildren(...threads.map(threadRow));
+  } catch (error) {
+    showProblem(error, "The threads cannot be listed.");
+  }
+}
+
+function threadRow({ thread: id, state, active_at: activeAt }) {
+  const format = { dateStyle: "medium", timeStyle: "short" };
+  const when = new Date(activeAt * 1000).toLocaleString([], format);
+  const note = make("small", {}, state === "idle" ? when : `${state} · ${when}`);
+  const link = make("a", { href: `?thread=${id}` }, make("span", {}, id), note);
+  if (id === thread) link.setAttribute("aria-current", "page");
+  return make("li", {}, link);
+}
+
+function onKey(event) {
+  if (event.isComposing || event.key !== "Escape") return;
+  const running = transcript.running();
+  if (page.menu.open) page.menu.open = false;
+  else if (running) cancel(running.id);
+}
+
+function onInputKey(event) {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
+}
+
+function onScroll() {
+  const { scrollHeight, scrollTop, clientHeight } = page.scroller;
+  following = scrollHeight - scrollTop - clientHeight < NEAR_END;
+  page.latest.hidden = following;
+}
+
+function toEnd() {
+  following = true;
+  draw();
+}
+
+document.title = `${thread} · Holdfast`;
+document.body.dataset.thread = page.thread.textContent = thread;
+page.create.href = `?thread=t-${freshKey().slice(0, 10)}`;
+page.composer.onsubmit = send;
+page.input.oninput = () => setInput();
+page.input.onkeydown = onInputKey;
+page.stop.onclick = () => cancel(transcript.running()?.id);
+page.older.onclick = showOlder;
+page.latest.onclick = toEnd;
+page.reconnect.onclick = () => client.connect();
+page.menu.ontoggle = () => page.menu.open && listThreads();
+page.scroller.onscroll = onScroll;
+document.onkeydown = onKey;
+document.onclick = ({ target }) => page.menu.contains(target) || (page.menu.open = false);
+document.onvisibilitychange = () => document.hidden || client.wake();
+window.ononline = () => client.wake();
+window.onhashchange = () => location.reload();
+new ResizeObserver(() => following && toEnd()).observe(page.scroller);
+
+for (const message of client.unanswered(thread)) transcript.wait(message);
+client.attach(thread, {
+  snapshot(message) {
+    transcript.snapshot(message);
+    drawSoon();
+  },
+  event(event) {
+    announce(event);
+    drawSoon();
+    return transcript.event(event);
+  },
+  caughtUp() {
+    ready = true;
+    drawSoon();
+  },
+  accepted(message) {
+    transcript.accepted(message);
+    drawSoon();
+  },
+  failed: showProblem,
+  refused,
+});
+client.connect();

@@ -1,0 +1,320 @@
+"""Links over trio-websocket: `serve_websocket` for an accepted one, `connect_link` for our own.
+
+The library's reader runs in a task of its own here, `_run_link`, which also owns the socket. So
+whatever the peer makes the reader trip over (a ping that comes while closing is enough) ends this
+link and nothing else, and the socket is closed in one place.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from urllib.parse import SplitResult, urlsplit
+
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    WebSocketConnection,
+    wrap_client_stream,
+    wrap_server_stream,
+)
+from wsproto.utilities import LocalProtocolError
+
+from actors.limits import DEFAULT_LIMITS, Limits
+
+from .frame_stream import FrameStream
+from .frames import FrameMeter, text_frame
+from .link import (
+    ABNORMAL,
+    INTERNAL,
+    INVALID_TEXT,
+    NORMAL,
+    PROTOCOL_VIOLATION,
+    ConnectFailed,
+    LinkClosed,
+    Session,
+)
+from .streams import peer_name
+from .upgrade import SUBPROTOCOL, checked_handshake, chosen_subprotocol
+
+if TYPE_CHECKING:
+    import ssl
+
+    from .exchange import Request
+
+logger = logging.getLogger(__name__)
+
+# Bytes read at a time: commands are small, what a server sends is not.
+_SERVER_READ: Final = 4 * 1024
+_CLIENT_READ: Final = 64 * 1024
+_GONE: Final = (
+    ConnectionClosed,
+    LocalProtocolError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+)
+
+
+class WebSocketLink:
+    """A `Link` over one WebSocket, on either side of it. Made in this module, never by hand.
+
+    Sending bytes from a server costs a header in front of them: the frame is written by us, whole,
+    between those of the library. A client's frame has to be masked, so its bytes are decoded and go
+    through the library.
+    """
+
+    def __init__(
+        self, connection: WebSocketConnection, frames: FrameStream, peer: str, limits: Limits
+    ) -> None:
+        self._connection = connection
+        self._frames = frames
+        self._peer = peer
+        self._limits = limits
+        self._own_ending: tuple[int, str] | None = None
+
+    @property
+    def peer(self) -> str:
+        """The other side's address; see `Link.peer`."""
+        return self._peer
+
+    async def receive(self) -> str | bytes:
+        """Return the next message; see `Link.receive`."""
+        try:
+            return await self._connection.get_message()
+        except ConnectionClosed:
+            raise self._closed() from None
+
+    async def send_text(self, text: bytes | str) -> None:
+        """Send one text message; see `Link.send_text`."""
+        if self._connection.closed is not None:
+            raise self._closed()
+        try:
+            await self._send_text(text)
+        except _GONE:
+            raise self._closed() from None
+        except BaseException:
+            self.abort()
+            raise
+
+    async def _send_text(self, text: bytes | str) -> None:
+        if self._connection.is_client:
+            message = text if isinstance(text, str) else text.decode()
+            await self._connection.send_message(message)
+        else:
+            payload = text if isinstance(text, bytes) else text.encode()
+            await self._frames.send_all(text_frame(payload))
+
+    async def ping(self) -> None:
+        """Ask for a sign of life; see `Link.ping`."""
+        try:
+            with trio.fail_after(self._limits.heartbeat_seconds):
+                await self._connection.ping()
+        except _GONE:
+            raise self._closed() from None
+        except trio.TooSlowError:
+            # The library forgets who waits for a pong when the connection ends.
+            if self._frames.ended.is_set():
+                raise self._closed() from None
+            raise
+
+    async def aclose(self, code: int = NORMAL, reason: str = "") -> None:
+        """Close with a close frame; see `Link.aclose`."""
+        self._end(code, reason)
+        try:
+            with trio.move_on_after(self._limits.close_seconds):
+                await self._connection.aclose(code, reason)
+                await self._frames.ended.wait()
+        finally:
+            self._frames.cut()
+
+    def abort(self) -> None:
+        """Cut the connection; see `Link.abort`."""
+        self._end(ABNORMAL, "")
+        self._frames.cut()
+
+    def _end(self, code: int, reason: str) -> None:
+        if self._connection.closed is None and self._own_ending is None:
+            self._own_ending = (code, reason)
+
+    def _closed(self) -> LinkClosed:
+        """How it ended: as this side did it, or for what it refused, or as the peer said."""
+        said = self._connection.closed
+        heard = (ABNORMAL, "") if said is None else (said.code, said.reason or "")
+        return LinkClosed(*(self._own_ending or self._frames.refusal or heard))
+
+
+_Opening: TypeAlias = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
+
+
+async def _run_link(
+    raw: trio.abc.Stream,
+    frames: FrameStream,
+    opening: _Opening,
+    limits: Limits,
+    *,
+    task_status: trio.TaskStatus[WebSocketLink],
+) -> None:
+    """Own one socket from the handshake to its end; hand out the link in between."""
+    peer = peer_name(raw)
+    link: WebSocketLink | None = None
+    status: int | None = None
+    try:
+        with frames.life:
+            async with trio.open_nursery() as reader:
+                connection = await opening(reader)
+                frames.open()
+                link = WebSocketLink(connection, frames, peer, limits)
+                task_status.started(link)
+            await frames.finish(_violation(frames, connection))
+    except* ConnectionRejected as refusals:
+        status = _status(refusals)
+    except* Exception as errors:
+        # Whatever the library's reader trips over, it is this peer's link that ends, no other.
+        logger.debug("%s: the link ended by %r", peer, errors.exceptions)
+    finally:
+        frames.cut()
+        frames.ended.set()
+        await trio.aclose_forcefully(raw)
+    if link is None:
+        raise ConnectFailed("the WebSocket handshake failed", status)
+
+
+def _violation(frames: FrameStream, connection: WebSocketConnection) -> int | None:
+    """What the peer has to be told, where the library would only have hung up."""
+    if frames.refusal is not None:
+        return frames.refusal[0]
+    said = connection.closed
+    if said is not None and said.code in (PROTOCOL_VIOLATION, INVALID_TEXT):
+        return int(said.code)
+    return None
+
+
+def _status(refusals: ExceptionGroup[ConnectionRejected]) -> int | None:
+    for refusal in refusals.exceptions:
+        if isinstance(refusal, ConnectionRejected):
+            return int(refusal.status_code)
+    return None
+
+
+async def serve_websocket(
+    raw: trio.abc.Stream,
+    request: Request,
+    session: Session,
+    *,
+    trailing: bytes = b"",
+    limits: Limits = DEFAULT_LIMITS,
+) -> None:
+    """Accept a handshake that was found in order, run the session on it, and close.
+
+    The link is closed with 1000 where the session returns or lets `LinkClosed` out, and with 4005
+    where it raises anything else, which is logged and goes no further. Cancellation cuts the link.
+
+    Args:
+        raw: the connection, closed on return.
+        request: a handshake for which `refuse_upgrade` had no answer.
+        session: what the link is for.
+        trailing: what was read behind the request.
+        limits: bounds of the link.
+
+    Raises:
+        ConnectFailed, trio.TooSlowError: the peer left, or did not take the answer.
+    """
+    frames = FrameStream(
+        raw,
+        limits,
+        replay=checked_handshake(request),
+        trailing=trailing,
+        meter=FrameMeter(limits.frame_bytes, limits.message_fragments),
+    )
+    opening = partial(_accept, frames, request, limits)
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(limits.handshake_seconds):
+            link: WebSocketLink = await nursery.start(_run_link, raw, frames, opening, limits)
+        await _attend(link, request, session)
+
+
+async def _accept(
+    frames: FrameStream, request: Request, limits: Limits, reader: trio.Nursery
+) -> WebSocketConnection:
+    proposal = await wrap_server_stream(
+        reader, frames, max_message_size=limits.frame_bytes, receive_buffer_size=_SERVER_READ
+    )
+    return await proposal.accept(subprotocol=chosen_subprotocol(request))
+
+
+async def _attend(link: WebSocketLink, request: Request, session: Session) -> None:
+    code, reason = NORMAL, ""
+    try:
+        await session(link, request)
+    except* LinkClosed:
+        pass
+    except* Exception:
+        # A session that fails is a bug, but of no other connection's concern.
+        logger.exception("%s: the session failed", link.peer)
+        code, reason = INTERNAL, "internal"
+    await link.aclose(code, reason)
+
+
+async def connect_link(
+    nursery: trio.Nursery,
+    url: str,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    ssl_context: ssl.SSLContext | None = None,
+) -> WebSocketLink:
+    """Open a WebSocket to a server and return the link, within `Limits.handshake_seconds`.
+
+    Cancellation leaves nothing behind.
+
+    Args:
+        nursery: where the reader runs until the link ends; it raises nothing into it. Cancelling
+            it cuts the link.
+        url: `ws://host[:port]/path` or `wss://…`; `holdfast.v1` is offered as the subprotocol.
+        limits: bounds of the link; messages may have `Limits.client_frame_bytes`.
+        ssl_context: for `wss`; by default the system's.
+
+    Raises:
+        ConnectFailed: refused (`status` says with what), unreachable, or too slow.
+        ValueError: the URL is none of these.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise ValueError("a WebSocket URL is ws://host[:port]/path or wss://host[:port]/path")
+    with trio.move_on_after(limits.handshake_seconds):
+        raw = await _dial(parts, ssl_context)
+        frames = FrameStream(raw, limits)
+        opening = partial(_propose, frames, parts, limits)
+        link: WebSocketLink = await nursery.start(_run_link, raw, frames, opening, limits)
+        return link
+    raise ConnectFailed("the server did not answer in time")
+
+
+async def _dial(parts: SplitResult, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
+    assert parts.hostname is not None
+    try:
+        if parts.scheme == "ws":
+            return await trio.open_tcp_stream(parts.hostname, parts.port or 80)
+        return await trio.open_ssl_over_tcp_stream(
+            parts.hostname, parts.port or 443, https_compatible=True, ssl_context=ssl_context
+        )
+    except OSError as error:
+        raise ConnectFailed(f"cannot connect to {parts.netloc}: {error}") from error
+
+
+async def _propose(
+    frames: FrameStream, parts: SplitResult, limits: Limits, reader: trio.Nursery
+) -> WebSocketConnection:
+    resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return await wrap_client_stream(
+        reader,
+        # Annotated for sockets, but used as any stream.
+        cast("trio.SocketStream", frames),
+        parts.netloc.rpartition("@")[2],
+        resource,
+        subprotocols=[SUBPROTOCOL],
+        max_message_size=limits.client_frame_bytes,
+        receive_buffer_size=_CLIENT_READ,
+    )
