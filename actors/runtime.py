@@ -190,10 +190,12 @@ class Runtime:
         """
         self._draining.set()
         self._closing.set()
-        with trio.CancelScope(shield=True):
+        limits = self.limits
+        patience = limits.drain_seconds + 2 * limits.cancel_grace_seconds + 2 * limits.close_seconds
+        with trio.move_on_after(patience, shield=True):
             await self._drained.wait()
-            with trio.move_on_after(self.limits.close_seconds):
-                await self._finished.wait()
+        with trio.move_on_after(limits.close_seconds, shield=True):
+            await self._finished.wait()
         if self._failure is not None:
             raise self._failure
         if not self._finished.is_set():
@@ -323,7 +325,7 @@ async def open_runtime(
         with body:  # where the runtime itself fails, its user is stopped and told why
             yield runtime
     finally:
-        await runtime.close()
+        await runtime.close()  # noqa: ASYNC102 - it shields itself, and bounds every wait
 
 
 def _opener(

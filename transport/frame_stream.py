@@ -80,9 +80,7 @@ class FrameStream(trio.abc.Stream):
             raise trio.ClosedResourceError
         with trio.CancelScope() as self._reading:
             data = await self._next(max_bytes)
-            if data and self._meter is not None:
-                await self._measure(self._meter, data)
-            return data
+            return data if self._meter is None else await self._measured(self._meter, data)
         raise trio.ClosedResourceError
 
     async def _next(self, max_bytes: int | None) -> bytes:
@@ -101,15 +99,19 @@ class FrameStream(trio.abc.Stream):
             raise EOFError("the peer left during the handshake")
         return data
 
-    async def _measure(self, meter: FrameMeter, data: bytes) -> None:
-        if not meter.feed(data):
+    async def _measured(self, meter: FrameMeter, data: bytes) -> bytes:
+        """Pass on what is within the bounds, and nothing after that."""
+        if (good := meter.feed(data)) < len(data):
             self.refusal = (TOO_BIG, "message too big")
-            raise trio.BrokenResourceError("the peer's message is too big")
+            self._ended = True
+            if good == 0:
+                raise trio.ClosedResourceError
         if meter.controls >= self._throttle_at:
             # Reading waits, and with it the peer: a flood of pings costs it more than us.
             await trio.sleep_until(self._throttle_from + 1)
             self._throttle_from = trio.current_time()
             self._throttle_at = meter.controls + self._limits.control_frames_per_second
+        return data[:good]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send one whole frame, or the handshake; see `trio.abc.SendStream`.

@@ -39,23 +39,25 @@ class FrameMeter:
         self._finished = True  # whether that message has had its last frame
         self.controls = 0  # control frames, ever
 
-    def feed(self, data: bytes) -> bool:
-        """Take the next bytes and return whether everything is still within its bounds.
+    def feed(self, data: bytes) -> int:
+        """Take the next bytes and return how many of them are within the bounds.
 
-        Frames that WebSocket forbids are not noticed here; lengths of them are taken at their word.
+        Fewer than all means that a frame, which begins after them or before, breaks the bounds;
+        nothing may be fed after that. Frames that WebSocket forbids for other reasons are not
+        noticed here; their lengths are taken at their word.
         """
         if self._skip >= len(data):
             self._skip -= len(data)
-            return True
+            return len(data)
         buffer = self._rest + data
         at = self._skip
         while (end := self._frame_end(buffer, at)) is not None:
-            at = end
             if self._size > self._message_bytes or self._frames > self._fragments:
-                return False
+                return max(0, at - len(self._rest))
+            at = end
         self._skip = max(0, at - len(buffer))
         self._rest = buffer[at:]
-        return True
+        return len(data)
 
     def _frame_end(self, buffer: bytes, at: int) -> int | None:
         """Count the frame whose header starts at `at`; None where the header is incomplete."""
