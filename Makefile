@@ -60,7 +60,7 @@ check: $(VENV)/.tests ## Types, lint, layers, and the count of exceptions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pyright --warnings
-	@$(BIN)/flake8-async --disable ASYNC124 \
+	@$(BIN)/flake8-async --disable ASYNC124,ASYNC900,ASYNC910,ASYNC911,ASYNC912,ASYNC913 \
 		--startable-in-context-manager serve,_run_link $$(find actors transport -name '*.py')
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.count_exceptions

@@ -21,6 +21,7 @@ from .core.turn_lifecycle import TurnState
 from .errors import InternalError, JournalError, JournalUnavailable, TurnsAbandoned
 from .handles import LOCAL, Thread
 from .journal.contract import Journal, SummaryPage
+from .journal.sqlite import open_sqlite_journal
 from .limits import DEFAULT_LIMITS, Limits
 from .ports import Clock, Ids, RandomIds, SystemClock
 
@@ -334,8 +335,6 @@ def _opener(
     limits: Limits,
 ) -> JournalOpener:
     if isinstance(journal, str | os.PathLike):
-        from .journal.sqlite import open_sqlite_journal
-
         return partial(open_sqlite_journal, journal, durability=durability, limits=limits)
     if callable(journal):
         return journal

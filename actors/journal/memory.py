@@ -210,6 +210,20 @@ class MemoryJournal:
         part = self._thread(thread).part(owner)
         return None if part is None else evolve(part.settled, items=part.items)
 
+    async def locate(self, thread: str, after: str | None) -> Cut:
+        """Return what a truncation would leave; see `Journal.locate`."""
+        await self._ready(thread)
+        found = self._thread(thread)
+        place = keep = 0
+        if after is not None:
+            owner, keep = rules.named_item(after)
+            part = found.part(owner)
+            if part is None:
+                raise rules.no_such_item()
+            rules.check_cut(part.settled, part.items, after)
+            place = part.settled.place
+        return Cut(place, keep, sum(_count_left(part, place, keep) for part in found.shown()))
+
     async def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
         """Return the receipt of a key; see `Journal.receipt`."""
         await self._ready(thread)
@@ -318,6 +332,12 @@ def _compact(thread: _Thread, part: _Part, merged_text_bytes: int) -> None:
     part.due = False
     if part.hidden:
         thread.parts.remove(part)
+
+
+def _count_left(part: _Part, place: int, keep: int) -> int:
+    if part.settled.state is None or part.settled.place < place:
+        return len(part.items)
+    return len(rules.kept(part.items, keep)) if part.settled.place == place else 0
 
 
 def _forget_keys(thread: _Thread, before: float) -> None:

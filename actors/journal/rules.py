@@ -15,7 +15,7 @@ from ..core.position import Position
 from ..errors import InternalError, Rejected
 
 if TYPE_CHECKING:
-    from .contract import Append
+    from .contract import Append, Settled
 
 
 def check_append(append: Append, row_bytes: int) -> None:
@@ -96,6 +96,16 @@ def no_such_item() -> Rejected:
 def kept(items: Sequence[Item], keep: int | None) -> tuple[Item, ...]:
     """Return the items that a truncation left; all where `keep` is None."""
     return tuple(i for i in items if keep is None or item_owner(i.item)[1] <= keep)
+
+
+def check_cut(part: Settled, items: Sequence[Item], after: str) -> None:
+    """Refuse a truncation after an item that is not there, or is a record.
+
+    Raises:
+        Rejected: `item_not_found`.
+    """
+    if part.state is None or after not in [item.item for item in items]:
+        raise no_such_item()
 
 
 def older_than(items: Sequence[Item], item: str) -> tuple[Item, ...]:

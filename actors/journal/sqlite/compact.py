@@ -15,10 +15,10 @@ from attrs import define, field, frozen
 
 from ...errors import JournalCorrupt
 from .. import rules
-from ..contract import Settled
 from . import sealing
 from .reader import BLOCKS, EVENTS_AT_ONCE, Reader, part_of, rows_of, spans_of
 from .schema import all_spots, number_of, offset_of, spot
+from .sealing import Part
 from .statements import Sealed, gather, insert_many, is_corrupt, transaction
 
 _log = logging.getLogger(__name__)
@@ -45,8 +45,7 @@ class _Due:
     """A turn whose rows may merge, or leave the disk where `row.extra` says that it was dropped."""
 
     row: Sealed
-    part: Settled
-    keep: int | None
+    part: Part
 
 
 @define
@@ -111,7 +110,7 @@ class Compactor:
                 self.exhausted = True
                 return None
             try:
-                self._due = _Due(row, *part_of(number_of(row.key), row))
+                self._due = _Due(row, part_of(number_of(row.key), row))
             except JournalCorrupt:
                 self._leave(row)
             else:
@@ -126,7 +125,7 @@ class Compactor:
 
     def _slices_of(self, due: _Due) -> Iterator[int]:
         number = number_of(due.row.key)
-        for first, last in spans_of(due.part):
+        for first, last in spans_of(due.part.settled):
             start, end = spot(number, first), spot(number, last)
             while blocks := gather(self.reader.db, BLOCKS, (start, end, EVENTS_AT_ONCE)):
                 self._rewrite(due, number, blocks)
@@ -136,13 +135,13 @@ class Compactor:
     def _rewrite(self, due: _Due, number: int, blocks: list[Sealed]) -> None:
         own, gone = [], []
         for block in blocks:
-            mine = rules.rows_of(rows_of(number, block), due.part.owner)
+            mine = rules.rows_of(rows_of(number, block), due.part.settled.owner)
             own += mine
             if mine:  # a packed block holds one turn's rows only
                 gone.append(block.key)
         limits = self.reader.limits
         dropped = bool(due.row.extra)
-        left = () if dropped else rules.compacted_rows(own, due.keep, limits.merged_text_bytes)
+        left = () if dropped else rules.compacted_rows(own, due.part.keep, limits.merged_text_bytes)
         sql = "DELETE FROM event WHERE spot IN (SELECT value FROM json_each(?))"
         self.reader.db.execute(sql, (orjson.dumps(gone).decode(),))
         packed = [

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import trio
 from attrs import evolve
 
-from ...core.event_codec import Row
-from ...core.position import Position
 from ...errors import HoldfastError, JournalCorrupt, JournalFenced, JournalUnavailable
 from ...limits import DEFAULT_LIMITS, Limits
 from ...ports import Executor, WorkerThread
 from ..contract import (
     Append,
     Claim,
+    Cut,
     HistoryPage,
     Loaded,
     Receipt,
@@ -34,11 +31,19 @@ from .group_commit import GroupCommit
 from .opened import Opened, open_file
 from .statements import is_corrupt
 
+if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
+    from ...core.event_codec import Row
+    from ...core.position import Position
+
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 CLOSED: Final = "the journal is closed"
+FAILED: Final = "the journal failed"
 
 
 async def open_sqlite_journal(
@@ -135,31 +140,147 @@ class SqliteJournal:
         self._refuse_when_closed()
         await self._commits.submit(append)
 
-    async def _commit(self, appends: Sequence[Append]) -> list[HoldfastError | None]:
-        """Commit a batch; the lock is held."""
+    async def _commit(self, appends: Sequence[Append]) -> Sequence[HoldfastError | None]:
+        """Commit a batch; the lock is held, and nothing cancels it."""
         if self._unavailable is not None:
             return [JournalUnavailable(self._unavailable) for _ in appends]
-        outcomes: dict[int, HoldfastError | None] = {}
-        current = {i: a for i, a in enumerate(appends) if self._is_current(a)}
+        outcomes = [self._check_generation(append) for append in appends]
+        current = [i for i, wrong in enumerate(outcomes) if wrong is None]
         try:
-            written = await self._executor.run(partial(self._write, list(current.values())))
+            written = await self._write([appends[i] for i in current])
         except sqlite3.Error as exc:
-            return [self._failure(exc) for _ in appends]
+            self._fail(exc)
+            return [JournalUnavailable(FAILED) for _ in appends]
         except BaseException as exc:
-            self._failure(exc)  # nobody knows what became of the transaction
+            self._fail(exc)  # nobody knows what became of the transaction
             raise
-        outcomes = dict(zip(current, written, strict=True))
-        stale = "another writer has the thread"
-        results = [outcomes.get(i, JournalFenced(stale)) for i in range(len(appends))]
-        self._count(appends, results)
-        return results
+        for i, wrong in zip(current, written, strict=True):
+            outcomes[i] = wrong
+        self._count_appends(appends, outcomes)
+        return outcomes
 
-    def _is_current(self, append: Append) -> bool:
-        return self._claims.get(append.thread) == append.generation
+    def _check_generation(self, append: Append) -> HoldfastError | None:
+        if self._claims.get(append.thread) == append.generation:
+            return None
+        return JournalFenced("another writer has the thread")
 
-    def _write(self, appends: Sequence[Append]) -> list[HoldfastError | None]:
-        """Write a batch; in the executor."""
-        if self._since_checkpoint > self._limits.checkpoint_bytes:
-            self._since_checkpoint = 0
-            self._opened.checkpoint()
-        return self._opened.writer.commit(appends) if appends else []
+    async def _write(self, appends: Sequence[Append]) -> Sequence[HoldfastError | None]:
+        for thread in self._released - self._claims.keys():
+            self._opened.writer.release(thread)
+        self._released.clear()
+        return await self._executor.run(partial(self._opened.write, appends)) if appends else []
+
+    def _count_appends(
+        self, appends: Sequence[Append], outcomes: Sequence[HoldfastError | None]
+    ) -> None:
+        durable = [a for a, wrong in zip(appends, outcomes, strict=True) if wrong is None]
+        was = self._statistics
+        self._statistics = evolve(
+            was,
+            commits=was.commits + bool(durable),
+            appends=was.appends + len(durable),
+            rows=was.rows + sum(len(append.rows) for append in durable),
+            refused=was.refused + len(appends) - len(durable),
+        )
+
+    # Reading.
+
+    async def load(self, thread: str) -> Loaded:
+        """Read what a writer needs; see `Journal.load`."""
+        return await self._run(partial(self._opened.load, thread))
+
+    async def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
+        """Return rows after a position; see `Journal.read`."""
+        return await self._run(partial(self._opened.reader.read, thread, after, limit_bytes))
+
+    async def history(
+        self, thread: str, before: str | int | None, limit: int, limit_bytes: int
+    ) -> HistoryPage:
+        """Return the newest items; see `Journal.history`."""
+        reader = self._opened.reader
+        return await self._run(partial(reader.history, thread, before, limit, limit_bytes))
+
+    async def settled(self, thread: str, owner: str) -> Settled | None:
+        """Return one part of history; see `Journal.settled`."""
+        return await self._run(partial(self._opened.reader.settled, thread, owner))
+
+    async def locate(self, thread: str, after: str | None) -> Cut:
+        """Return what a truncation would leave; see `Journal.locate`."""
+        return await self._run(partial(self._opened.reader.locate, thread, after))
+
+    async def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
+        """Return the receipt of a key; see `Journal.receipt`."""
+        return await self._run(partial(self._opened.reader.receipt, thread, principal, key))
+
+    async def summaries(self, after: str | None, limit: int) -> SummaryPage:
+        """List the threads, last activity first; see `Journal.summaries`."""
+        return await self._run(partial(self._opened.reader.summaries, after, limit))
+
+    async def unsettled(self) -> tuple[str, ...]:
+        """Return the threads with unsettled turns, by id; see `Journal.unsettled`."""
+        return await self._run(self._opened.reader.unsettled)
+
+    # Compacting.
+
+    async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
+        """Merge and drop; see `Journal.compact`. Appends go in between.
+
+        When cancelled, some turns may have been compacted, each of them wholly or to be gone on
+        with the next time.
+        """
+        compactor = Compactor(self._opened.reader, ended_before)
+        finished = 0
+        while finished < limit and not compactor.exhausted:
+            finished += await self._run(partial(compactor.step, limit - finished))
+        while await self._run(partial(forget_keys, self._opened.reader, keys_before)):
+            pass
+        while compactor.exhausted and await self._run(partial(give_back, self._opened.db)):
+            pass
+        await self._run(self._opened.checkpoint)
+        compacted = self._statistics.compacted + finished
+        self._statistics = evolve(self._statistics, compacted=compacted)
+        return finished
+
+    # What all share.
+
+    async def aclose(self) -> None:
+        """Finish what was appended, and close; see `Journal.aclose`.
+
+        A cancellation does not keep it from that.
+        """
+        if self._closed:
+            return await trio.lowlevel.checkpoint()
+        self._closed = True
+        with trio.CancelScope(shield=True):
+            await self._commits.finish()
+            async with self._lock:
+                failed, self._unavailable = self._unavailable is not None, CLOSED
+                await self._executor.run(partial(self._opened.close, failed=failed))
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        """Run a call that leaves the appends alone, when the connection is free."""
+        self._refuse_when_closed()
+        async with self._lock:
+            return await self._blocking(call)
+
+    async def _blocking(self, call: Callable[[], T]) -> T:
+        if self._unavailable is not None:
+            raise JournalUnavailable(self._unavailable)
+        try:
+            return await self._executor.run(call)
+        except sqlite3.Error as exc:
+            if is_corrupt(exc):
+                # Damaged pages hold some threads' rows, and the others are not to suffer.
+                raise JournalCorrupt("a part of the file is damaged") from exc
+            self._fail(exc)
+            raise JournalUnavailable(FAILED) from exc
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise JournalUnavailable(CLOSED)
+
+    def _fail(self, error: BaseException) -> None:
+        """Use the file no more: what an I/O error leaves behind is not known (fail-stop)."""
+        self._unavailable = FAILED
+        self._opened.lock.mark_failed()
+        _log.error("the journal failed and has to be opened anew", exc_info=error)

@@ -8,33 +8,55 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from attrs import frozen
+from attrs import define
 
 from ...errors import HoldfastError, JournalUnavailable
 from ...limits import Limits
-from ..contract import Loaded
 from . import schema
 from .lock import FileLock
 from .reader import Reader
-from .writer import Writer
+from .writer import Outcomes, Writer
+
+if TYPE_CHECKING:
+    from ..contract import Append, Loaded
 
 _log = logging.getLogger(__name__)
 
 _NEWEST = "SELECT id FROM thread WHERE active_at IS NOT NULL ORDER BY active_at DESC, id LIMIT ?"
 
 
-@frozen
+# A page that an append touches, and how many it does: in its thread's events and head, mostly.
+_PAGE_BYTES = 4096
+_PAGES_TOUCHED = 3
+
+
+@define
 class Opened:
     """An open file. No two calls of it, its reader or its writer may overlap."""
 
     path: Path
+    limits: Limits
     lock: FileLock
     db: sqlite3.Connection
     reader: Reader
     writer: Writer
+    _since_checkpoint: int = 0
+
+    def write(self, appends: Sequence[Append]) -> Outcomes:
+        """Commit appends, after a checkpoint where one is due; see `Writer.commit`."""
+        if self._since_checkpoint > self.limits.checkpoint_bytes:
+            self.checkpoint()
+        bodies = sum(len(row.body) for append in appends for row in append.rows)
+        self._since_checkpoint += bodies + _PAGES_TOUCHED * _PAGE_BYTES * len(appends)
+        return self.writer.commit(appends)
+
+    def load(self, thread: str) -> Loaded:
+        """Read a thread."""
+        return self.reader.load(self.reader.find(thread))
 
     def claim(self, thread: str) -> Loaded:
         """Read a thread, and let the writer follow where it stands from now on."""
@@ -49,6 +71,7 @@ class Opened:
         Raises:
             sqlite3.Error: where a write or a sync failed; the file must not be used on.
         """
+        self._since_checkpoint = 0
         busy, frames, moved = self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if busy or moved < frames:
             # Harmless, but the log grows for as long as somebody reads.
@@ -113,7 +136,7 @@ def _open_locked(
         reader = Reader(db, schema.first_epoch_of(db), limits)
         if lock.was_failed:
             _look_twice(reader, path)
-        return Opened(path, lock, db, reader, Writer(db, limits))
+        return Opened(path, limits, lock, db, reader, Writer(reader))
     except BaseException:
         db.close()
         raise

@@ -6,23 +6,26 @@ import itertools
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import orjson
 from attrs import evolve, frozen
 
 from ...core.event_codec import Row, decode
-from ...core.items import Item
-from ...core.position import Position
 from ...core.projections import fold_turn
 from ...core.resume import check_position
 from ...errors import JournalCorrupt, PositionUnrecoverable
 from ...limits import Limits
 from .. import rules
-from ..contract import Head, HistoryPage, Loaded, Receipt, Settled, Summary, SummaryPage
+from ..contract import Cut, Head, HistoryPage, Loaded, Receipt, Settled, Summary, SummaryPage
 from . import sealing
 from .schema import all_spots, offset_of, spot
 from .sealing import damaged
 from .statements import Sealed, gather
+
+if TYPE_CHECKING:
+    from ...core.items import Item
+    from ...core.position import Position
 
 # How much one statement reads: few enough rows to stay short, so many that statements are few.
 EVENTS_AT_ONCE = 2048
@@ -46,6 +49,7 @@ _PART = (
 _PARTS_BELOW = f"{_PART} WHERE spot BETWEEN ? AND ? ORDER BY spot DESC LIMIT ?"
 _PART_OF = f"{_PART} WHERE thread = ? AND owner = ? LIMIT 1"
 _ITEMS = "SELECT spot k, 0 x, crc, body FROM items WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
+_SHOWN_BEHIND = "SELECT coalesce(sum(shown), 0) FROM part WHERE spot > ? AND spot <= ? AND is_turn"
 _RECEIPT = "SELECT spot k, 0 x, crc, body FROM receipt"
 _RECEIPT_OF = f"{_RECEIPT} WHERE thread = ? AND principal = ? AND key = ? LIMIT 1"
 _NEWEST_RECEIPTS = f"{_RECEIPT} WHERE spot BETWEEN ? AND ? ORDER BY spot DESC LIMIT ?"
@@ -173,8 +177,35 @@ class Reader:
         row = self._part_of(found.number, owner)
         if row is None or found.number is None:
             return None
-        (items,) = self._items_of_parts(found.number, [row])
-        return evolve(part_of(found.number, row)[0], items=items)
+        (items,) = self.items_of_parts(found.number, [row])
+        return evolve(part_of(found.number, row).settled, items=items)
+
+    def locate(self, thread: str, after: str | None) -> Cut:
+        """Return what a truncation would leave; see `Journal.locate`."""
+        found = self.find(thread)
+        if after is None:
+            return Cut(0, 0, found.head.items - self._shown_behind(found.number, 0))
+        owner, keep = rules.named_item(after)
+        row = self._part_of(found.number, owner)
+        if row is None or found.number is None:
+            raise rules.no_such_item()
+        (items,) = self.items_of_parts(found.number, [row])
+        part = part_of(found.number, row).settled
+        rules.check_cut(part, items, after)
+        behind = self._shown_behind(found.number, part.place)
+        lost = len(items) - len(rules.kept(items, keep))
+        return Cut(part.place, keep, found.head.items - behind - lost)
+
+    def _shown_behind(self, number: int | None, place: int) -> int:
+        if number is None:
+            return 0
+        _, last = all_spots(number)
+        (shown,) = self.db.execute(_SHOWN_BEHIND, (spot(number, place), last)).fetchone()
+        return int(shown)
+
+    def parts_at(self, number: int, place: int) -> list[Sealed]:
+        """Return the part at a place, or nothing."""
+        return gather(self.db, _PARTS_BELOW, (spot(number, place), spot(number, place), 1))
 
     def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
         """Return the receipt of a key; see `Journal.receipt`."""
@@ -200,7 +231,7 @@ class Reader:
             row = self._part_of(number, rules.named_item(before)[0])
             if row is None or number is None:
                 raise rules.no_such_item()
-            (items,) = self._items_of_parts(number, [row])
+            (items,) = self.items_of_parts(number, [row])
             yield rules.older_than(items, before)
             before = offset_of(row.key) - 1
         place = place if before is None else min(before, place)
@@ -208,23 +239,21 @@ class Reader:
             args = spot(number, 0), spot(number, place), _PARTS_AT_ONCE
             parts = gather(self.db, _PARTS_BELOW, args)
             for some in _page_by_page(parts, limit_bytes):
-                yield from self._items_of_parts(number, some)
+                yield from self.items_of_parts(number, some)
             place = offset_of(parts[-1].key) - 1 if parts else 0
 
-    def _items_of_parts(
-        self, number: int, parts: Sequence[Sealed]
-    ) -> Iterator[tuple[Item, ...]]:
+    def items_of_parts(self, number: int, parts: Sequence[Sealed]) -> Iterator[tuple[Item, ...]]:
         """Yield the items of neighbouring parts, given newest first."""
         args = parts[-1].key, parts[0].key, len(parts)
         ready = {row.key: row for row in gather(self.db, _ITEMS, args)}
         for row in parts:
-            part, keep = part_of(number, row)
+            part = part_of(number, row)
             folded = ready.get(row.key)
             if folded is None:
-                items = fold_turn(decode(row) for row in self.rows_of_part(number, part))
+                items = fold_turn(decode(row) for row in self.rows_of_part(number, part.settled))
             else:
                 items = sealing.decode_items(folded.checked(number, "an item"))
-            yield rules.kept(items, keep)
+            yield rules.kept(items, part.keep)
 
     def rows_of_part(self, number: int, part: Settled) -> list[Row]:
         """Return the rows of a turn or of a record.
@@ -269,8 +298,8 @@ def rows_of(number: int, block: Sealed) -> list[Row]:
     return sealing.unpack(body) if block.extra & 1 else [Row(offset, block.extra >> 1, body)]
 
 
-def part_of(number: int, row: Sealed) -> tuple[Settled, int | None]:
-    """Return a part of history without its items, and which of them a truncation left."""
+def part_of(number: int, row: Sealed) -> sealing.Part:
+    """Return a part of history as it is stored."""
     return sealing.decode_part(row.checked(number, f"the history at offset {offset_of(row.key)}"))
 
 

@@ -33,8 +33,8 @@ CREATE TABLE event (
     crc INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE part (
     spot INTEGER PRIMARY KEY, thread INTEGER NOT NULL, owner TEXT NOT NULL, ended_at REAL NOT NULL,
-    is_turn INTEGER NOT NULL, due INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL,
-    UNIQUE (thread, owner));
+    is_turn INTEGER NOT NULL, shown INTEGER NOT NULL, due INTEGER NOT NULL,
+    crc INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (thread, owner));
 CREATE INDEX part_due ON part (ended_at, spot) WHERE due;
 CREATE TABLE items (
     spot INTEGER PRIMARY KEY, crc INTEGER NOT NULL, body BLOB NOT NULL);

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
+from attrs import frozen
 
 from ...core.event_codec import Row
 from ...core.items import Item
@@ -66,17 +67,33 @@ def decode_head(body: bytes) -> tuple[str, Head]:
     return thread, head
 
 
-def encode_part(part: Settled, keep: int | None) -> bytes:
-    """Return a part of history, without its items, as bytes; `keep` is what a truncation left."""
-    where = (part.place, part.owner, part.first, part.last, part.ended_at, part.state)
-    return orjson.dumps([*where, keep])
+@frozen
+class Part:
+    """A part of history as it is stored.
+
+    Args:
+        settled: the part, without its items.
+        shown: how many items it has.
+        keep: the highest item number that a truncation left; None for all.
+    """
+
+    settled: Settled
+    shown: int
+    keep: int | None = None
 
 
-def decode_part(body: bytes) -> tuple[Settled, int | None]:
+def encode_part(part: Part) -> bytes:
+    """Return a part of history as bytes."""
+    it = part.settled
+    where = (it.place, it.owner, it.first, it.last, it.ended_at, it.state)
+    return orjson.dumps([*where, part.shown, part.keep])
+
+
+def decode_part(body: bytes) -> Part:
     """Read a part of history back."""
-    place, owner, first, last, ended_at, state, keep = orjson.loads(body)
+    place, owner, first, last, ended_at, state, shown, keep = orjson.loads(body)
     turn_state = None if state is None else TurnState(state)
-    return Settled(place, owner, first, last, ended_at, turn_state), keep
+    return Part(Settled(place, owner, first, last, ended_at, turn_state), shown, keep)
 
 
 def encode_items(items: Iterable[Item]) -> bytes:

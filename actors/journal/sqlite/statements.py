@@ -81,10 +81,8 @@ def gather(db: sqlite3.Connection, query: str, args: Sequence[Any]) -> list[Seal
     if keys is None:
         return []
     numbers = zip(*(map(int, text.split(",")) for text in (keys, extras, crcs)), strict=True)
-    return [
-        Sealed(*three, body)
-        for three, body in zip(numbers, _split(bodies, lengths), strict=True)
-    ]
+    each = zip(numbers, _split(bodies, lengths), strict=True)
+    return [Sealed(key, extra, crc, body) for (key, extra, crc), body in each]
 
 
 def _split(bodies: bytes, lengths: str) -> Iterator[bytes]:

@@ -9,12 +9,13 @@ from typing import Any, Final, TypeAlias
 from attrs import define, evolve, field, frozen
 
 from ...errors import HoldfastError, InternalError, JournalCorrupt, JournalFenced
-from ...limits import Limits
 from .. import rules
 from ..contract import Append, Cut, Head, Life, Settled
 from . import sealing
+from .reader import Reader, part_of
 from .schema import SPOTTED, all_spots, spot
-from .statements import gather, insert_many, is_corrupt, transaction
+from .sealing import Part
+from .statements import insert_many, is_corrupt, transaction
 
 Outcomes: TypeAlias = list[HoldfastError | None]
 
@@ -70,9 +71,10 @@ class _Batch:
 
     def _add_part(self, number: int, part: Settled) -> None:
         key, is_turn = spot(number, part.place), part.state is not None
-        body = sealing.encode_part(part, None)
-        crc = sealing.seal(number, body)
-        self.parts.append((key, number, part.owner, part.ended_at, is_turn, is_turn, crc, body))
+        shown = len(part.items)
+        body = sealing.encode_part(Part(part, shown))
+        row = (key, number, part.owner, part.ended_at, is_turn, shown, is_turn)
+        self.parts.append((*row, sealing.seal(number, body), body))
         if is_turn:  # a record's one event is as quickly read as its item
             items = sealing.encode_items(part.items)
             self.items.append((key, sealing.seal(number, items), items))
@@ -88,13 +90,13 @@ class Writer:
     """Writes steps of threads that were claimed. No two of its calls may overlap.
 
     Args:
-        db: the connection.
-        limits: bounds the size of a row.
+        reader: the reading half, on the same connection.
     """
 
-    def __init__(self, db: sqlite3.Connection, limits: Limits) -> None:
-        self._db = db
-        self._limits = limits
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._db = db = reader.db
+        self._limits = reader.limits
         self._claimed: dict[str, Written] = {}
         (newest,) = db.execute("SELECT max(number) FROM thread").fetchone()
         self._newest: int = newest or 0
@@ -173,7 +175,7 @@ class Writer:
         except InternalError as exc:
             return exc
         head = Head(epoch=append.head.epoch) if append.delete else append.head
-        moved[append.thread] = evolve(written, head=head)
+        moved[append.thread] = Written(written.number, head)
         return None
 
     def _write(
@@ -223,13 +225,15 @@ class Writer:
         self._db.execute("DELETE FROM items WHERE spot BETWEEN ? AND ?", behind)
 
     def _keep_of(self, number: int, cut: Cut) -> None:
-        query = "SELECT spot k, is_turn x, crc, body FROM part WHERE spot = ? LIMIT 1"
-        for row in gather(self._db, query, (spot(number, cut.place),)):
-            part, keep = sealing.decode_part(row.checked(number, "a part of history"))
-            if part.state is not None and (keep is None or cut.keep < keep):
-                body = sealing.encode_part(part, cut.keep)
-                values = sealing.seal(number, body), body, row.key
-                self._db.execute("UPDATE part SET due = 1, crc = ?, body = ? WHERE spot = ?", values)
+        for row in self._reader.parts_at(number, cut.place):
+            part = part_of(number, row)
+            (items,) = self._reader.items_of_parts(number, [row])
+            left = rules.kept(items, cut.keep)
+            if part.settled.state is not None and len(left) < len(items):
+                body = sealing.encode_part(evolve(part, shown=len(left), keep=cut.keep))
+                sql = "UPDATE part SET due = 1, shown = ?, crc = ?, body = ? WHERE spot = ?"
+                crc = sealing.seal(number, body)
+                self._db.execute(sql, (len(left), crc, body, row.key))
 
 
 def _head_row(thread: str, written: Written) -> tuple[Any, ...]:
@@ -250,8 +254,9 @@ def _own_fault(exc: Exception) -> HoldfastError | None:
     if isinstance(exc, sqlite3.IntegrityError) and "event.spot" in str(exc):
         return JournalCorrupt("there are events behind the head")
     if isinstance(exc, _MISUSE):
-        return InternalError("the journal refused a step that breaks its rules")
+        refused = InternalError("the journal refused a step that breaks its rules")
+        refused.__cause__ = exc
+        return refused
     if is_corrupt(exc):
         return JournalCorrupt("the part of the file where the thread lies is damaged")
     return None
-
