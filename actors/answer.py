@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from .errors import TurnFailed
 if TYPE_CHECKING:
     from .core.effects import Submitted
     from .core.items import Item
+    from .delivery.batches import Batch
     from .delivery.subscription import Subscription
 
 
@@ -21,7 +23,8 @@ class Answer:
 
     Attributes:
         receipt: the submit's receipt.
-        ending: the turn's terminal event, once the iteration saw it.
+        ending: the turn's terminal event, once the iteration saw it; None where a reader that
+            fell behind saw a snapshot instead.
     """
 
     def __init__(self, receipt: Submitted, subscription: Subscription) -> None:
@@ -29,6 +32,9 @@ class Answer:
         self.ending: TurnEnded | None = None
         self._subscription = subscription
         self._yielded: dict[str, int] = {}  # characters of each item, in case a snapshot comes
+        self._texts: deque[str] = deque()  # of one batch
+        self._over = False
+        self._failure: TurnFailed | None = None
 
     @property
     def turn(self) -> str:
@@ -36,29 +42,38 @@ class Answer:
         return self.receipt.turn
 
     def __aiter__(self) -> AsyncIterator[str]:
-        """Iterate over the pieces of the answer; leaving early does not cancel the turn.
+        """Iterate over the pieces of the answer; leaving early does not cancel the turn."""
+        return self
+
+    async def __anext__(self) -> str:
+        """Wait for the next piece. Cancellation loses nothing.
 
         Raises:
-            TurnFailed: where the turn ended as anything but completed, or the thread was detached.
+            TurnFailed: where the turn ended as anything but completed, or the thread was detached,
+                or the reader fell so far behind that the answer is no longer in a snapshot.
+            JournalCorrupt, JournalUnavailable: as the journal does.
         """
-        return self._pieces()
+        while not self._texts and not self._over:
+            self._take(await anext(self._subscription))
+        if self._texts:
+            return self._texts.popleft()
+        if self._failure is not None:
+            raise self._failure
+        raise StopAsyncIteration
 
-    async def _pieces(self) -> AsyncIterator[str]:
-        async for batch in self._subscription:
-            if isinstance(batch, Detached):
-                raise TurnFailed("detached", f"the thread was detached: {batch.reason}")
-            if isinstance(batch, Snapshot):
-                for text in self._from_snapshot(batch):
-                    yield text
-                if self._is_over(batch):
-                    return
-            elif isinstance(batch, Events):
-                for entry in batch.entries:
-                    for text in self._from_event(entry.event):
-                        yield text
-                if self.ending is not None:
-                    _raise_unless_completed(self.ending.state)
-                    return
+    def _take(self, batch: Batch) -> None:
+        if isinstance(batch, Detached):
+            failure = TurnFailed("detached", f"the thread was detached: {batch.reason}")
+            self._over, self._failure = True, failure
+        elif isinstance(batch, Snapshot):
+            self._texts.extend(self._from_snapshot(batch))
+            if self._is_over(batch):
+                self._over, self._failure = True, _shown_failure(batch, self.turn)
+        elif isinstance(batch, Events):
+            for entry in batch.entries:
+                self._texts.extend(self._from_event(entry.event))
+            if self.ending is not None:
+                self._over, self._failure = True, _failure(self.ending.state)
 
     def _from_event(self, event: Event) -> Iterator[str]:
         if isinstance(event, TurnEnded) and event.turn == self.turn:
@@ -85,6 +100,17 @@ class Answer:
         return self.turn not in {open_turn.turn for open_turn in open_turns}
 
 
-def _raise_unless_completed(state: TurnState) -> None:
-    if state is not TurnState.COMPLETED:
-        raise TurnFailed(str(state), f"the turn ended as {state}")
+def _failure(state: TurnState) -> TurnFailed | None:
+    if state is TurnState.COMPLETED:
+        return None
+    return TurnFailed(str(state), f"the turn ended as {state}")
+
+
+def _shown_failure(snapshot: Snapshot, turn: str) -> TurnFailed | None:
+    """Return how a turn failed, as far as a snapshot shows it after its end."""
+    shown = [item for item in snapshot.items if item.turn == turn]
+    if not shown:
+        return TurnFailed("not_shown", "the answer is not among the newest items of the thread")
+    if shown[-1].kind == "marker":
+        return _failure(TurnState(shown[-1].body["reason"]))
+    return None

@@ -6,6 +6,8 @@
 - `ProtocolError`: a peer (`RemoteProtocolError`) or the calling code (`LocalProtocolError`) broke
   the wire protocol.
 - `JournalError`: the store could not do it: unavailable, fenced or corrupt.
+- `OutcomeUnknown`: a client's connection was lost over a command that must not be sent twice.
+- `ClientClosed`: a client has no connection and will make none.
 - `InternalError`: a bug in Holdfast, or an invariant that did not hold.
 """
 
@@ -109,6 +111,38 @@ class JournalFenced(JournalError):
 
 class JournalCorrupt(JournalError):
     """Damage was found; the thread is set aside, never loaded as empty (I16)."""
+
+
+class OutcomeUnknown(HoldfastError):
+    """A command was sent, and its connection was lost before the answer: nobody knows if it counts.
+
+    Raised for what must not be sent twice, since that could hit what has come into being since: an
+    `end`, a `delete`, a `truncate`, a `cancel` that names no turn. Read the thread, then decide.
+
+    Args:
+        command: what was asked, in the protocol's word for it.
+        thread: the thread that it was for; None where it was for none.
+    """
+
+    def __init__(self, command: str, thread: str | None = None) -> None:
+        of = f" of {thread}" if thread is not None else ""
+        super().__init__(f"the connection was lost before {command}{of} was answered")
+        self.command = command
+        self.thread = thread
+
+
+class ClientClosed(HoldfastError):
+    """The client has no connection and will make none: it was left, or told not to come back.
+
+    Args:
+        message: why, in a sentence for a person.
+        code: the close code, 4500 to 4999; None where there was none.
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
 
 
 class InternalError(HoldfastError):

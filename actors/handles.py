@@ -118,6 +118,8 @@ class Thread:
         Raises:
             Rejected: `thread_not_found`, `item_not_found`, `turn_in_progress`, and what every
                 command may raise.
+
+        A cancelled call may have cut it.
         """
         command = Truncate(truncate=Truncation(after))
         return _expect(Truncated, await self._ask(command))
@@ -127,6 +129,8 @@ class Thread:
 
         Raises:
             Rejected: what every command may raise.
+
+        A cancelled call may still end it.
         """
         return _expect(Closed, await self._ask(End())).existed
 
@@ -135,6 +139,8 @@ class Thread:
 
         Raises:
             Rejected: what every command may raise.
+
+        A cancelled call may still delete it.
         """
         return _expect(Closed, await self._ask(Delete())).existed
 
@@ -148,6 +154,8 @@ class Thread:
         Raises:
             Rejected: `item_not_found`, where `before` names no item.
             JournalCorrupt, JournalUnavailable: as the journal does.
+
+        Cancellation changes nothing.
         """
         limits = self._registry.limits
         want = min(limit or limits.page_items, limits.page_items_max)
@@ -198,14 +206,19 @@ class Thread:
         """Wait until a turn has ended, and return how it did and what it left.
 
         Raises:
-            Rejected: `turn_not_found`, also where the thread was deleted meanwhile.
+            Rejected: `turn_not_found`, also where the thread was deleted meanwhile; `thread_failed`
+                where it was set aside with the turn still open.
             JournalCorrupt, JournalUnavailable: as the journal does.
+
+        Cancellation does not touch the turn.
         """
         async with self.attach(window=0) as subscription:
             async for batch in subscription:
                 if _has_ended(batch, turn):
                     break
         settled = await self._registry.journal.settled(self.id, turn)
+        if settled is None and self._registry.is_failed(self.id):
+            raise Rejected("thread_failed", "this thread was set aside after it failed")
         if settled is None:
             raise Rejected("turn_not_found", "this thread has no such turn")
         return settled

@@ -54,6 +54,8 @@ class Limits:
     item_bytes: int = _whole(512 * KIB)
     # Bytes that a whole turn may say: a runaway handler ends, and the disk stays.
     turn_output_bytes: int = _whole(32 * MIB)
+    # Characters of a failed turn's error and of its message, which go into one event.
+    failure_chars: int = _whole(1000)
     # Seconds that a handler may hold the loop by writing without waiting.
     write_burst_seconds: float = _seconds(0.001)
     # Writes likewise, so that virtual time, which stands still, yields as well.
@@ -88,8 +90,14 @@ class Limits:
     compact_after_seconds: float = _seconds(15 * 60)
     # Seconds between two looks for turns to compact.
     compact_every_seconds: float = _seconds(60)
+    # Bytes written ahead before they move into the file: more would make start-up read them all.
+    checkpoint_bytes: int = _whole(16 * MIB)
+    # Threads that are read again on opening after an I/O error; the newest are the likeliest hit.
+    recheck_threads: int = _whole(256)
     # Turns compacted between two looks at the queue, so that appends never wait long.
     compact_turns: int = _whole(32)
+    # Bytes of events of one thread that is imported: it comes in one append, so memory holds it.
+    import_bytes: int = _whole(512 * MIB)
 
     # Seconds that a handler has to stop in, after which it is abandoned.
     cancel_grace_seconds: float = _seconds(5)
@@ -149,6 +157,9 @@ class Limits:
     reconnect_health_seconds: float = _seconds(60)
     # Seconds that a server's `goaway` may keep a client away at the most.
     goaway_most_seconds: float = _seconds(3600)
+    # Characters of one thread's stream that a client keeps for a reader that lags. Above, it leaves
+    # the thread until the reader has taken them, so that the connection's other threads go on.
+    client_buffer_chars: int = _whole(MIB)
     # Bytes of an HTTP request's head and body.
     http_head_bytes: int = _whole(16 * KIB)
     http_body_bytes: int = _whole(64 * KIB)

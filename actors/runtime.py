@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import trio
-from attrs import evolve, frozen
+from attrs import frozen
 
-from .actor.actor import Surroundings, refusal_for
+from .actor.actor import Surroundings
 from .actor.kinds import Handler, ThreadKind
 from .actor.registry import Registry
+from .actor.reply import refusal_for
 from .core.commands import Ending
 from .core.turn_lifecycle import TurnState
-from .errors import InternalError, JournalError, JournalUnavailable, TurnsAbandoned
+from .errors import (
+    InternalError,
+    JournalCorrupt,
+    JournalError,
+    JournalUnavailable,
+    TurnsAbandoned,
+)
 from .handles import LOCAL, Thread
-from .journal.contract import Journal, SummaryPage
-from .journal.sqlite import open_sqlite_journal
 from .limits import DEFAULT_LIMITS, Limits
+from .opening import JournalOpener, opener_of
 from .ports import Clock, Ids, RandomIds, SystemClock
+from .watchdog import run_watchdog
+
+if TYPE_CHECKING:
+    import os
+
+    from .journal.contract import Journal, SummaryPage
 
 log = logging.getLogger("holdfast")
-
-# Called anew whenever the journal has to be opened: at the start, and after it failed.
-JournalOpener: TypeAlias = Callable[[], Awaitable[Journal]]
 
 
 @frozen(kw_only=True)
@@ -73,6 +80,7 @@ class Runtime:
         self._finished = trio.Event()
         self._journal_failure: JournalUnavailable | None = None
         self._journal_failed = trio.Event()
+        self._reopening = trio.CancelScope()
         self._failure: BaseException | None = None
         self._registry: Registry | None = None
 
@@ -133,13 +141,13 @@ class Runtime:
             active=registry.active,
             restarts=registry.restarts,
             quarantined=registry.quarantined,
-            abandoned=tuple(registry.abandoned),
+            abandoned=registry.abandoned,
             journal_failed=self._journal_failure is not None,
         )
 
     # Hosting
 
-    async def host(self, clock: Clock) -> None:
+    async def host(self, clock: Clock, watchdog: bool) -> None:
         """Run until `close` asks for the end. The actors' nursery is in here."""
         try:
             journal = await self._opener()
@@ -149,16 +157,18 @@ class Runtime:
                 await self._settle_unsettled()
                 nursery.start_soon(self._keep_journal_open)
                 nursery.start_soon(self._keep_compact)
+                if watchdog:
+                    nursery.start_soon(run_watchdog, self.limits)
                 self._ready.set()
                 await self._draining.wait()
                 await self._drain()
                 await self._closing.wait()
-                self.registry.close_subscriptions("failed")
-                await self.registry.journal.aclose()
+                await self._leave()
                 nursery.cancel_scope.cancel()
         except Exception as exc:  # handed to whoever opened the runtime
-            self._failure = exc
+            self._failure = _unwrapped(exc)
             self._on_failure()
+            await self._leave()
         finally:
             self._ready.set()
             self._drained.set()
@@ -192,7 +202,7 @@ class Runtime:
         self._draining.set()
         self._closing.set()
         limits = self.limits
-        patience = limits.drain_seconds + 2 * limits.cancel_grace_seconds + 2 * limits.close_seconds
+        patience = limits.drain_seconds + self._grace() + limits.close_seconds
         with trio.move_on_after(patience, shield=True):
             await self._drained.wait()
         with trio.move_on_after(limits.close_seconds, shield=True):
@@ -200,29 +210,45 @@ class Runtime:
         if self._failure is not None:
             raise self._failure
         if not self._finished.is_set():
-            raise TurnsAbandoned(tuple(self.registry.abandoned))
+            raise TurnsAbandoned(self.registry.unstopped)
+
+    async def _leave(self) -> None:
+        """Answer and detach whoever is left, and close the journal."""
+        if self._registry is not None:
+            self._registry.close("failed")
+            await self._registry.journal.aclose()
+
+    def _grace(self) -> float:
+        """Seconds that interrupted turns get, those included whose kind has a grace of its own."""
+        grace = self.limits.cancel_grace_seconds
+        if self._registry is not None:
+            grace = max(grace, self._registry.grace)
+        # Once for the handlers, and once for the commits that record their endings.
+        return 2 * grace + self.limits.close_seconds
 
     async def _settle_unsettled(self) -> None:
         """Settle every turn that was left open, before anybody is served (I9)."""
         bound = trio.CapacityLimiter(self.limits.recovery_concurrency)
 
+        @trio.lowlevel.enable_ki_protection
         async def settle(thread: str) -> None:
             async with bound:
                 await self.registry.settle(thread)
 
+        threads = await self.registry.journal.unsettled()
         async with trio.open_nursery() as nursery:
-            for thread in await self.registry.journal.unsettled():
+            for thread in threads:
                 nursery.start_soon(settle, thread)
 
     async def _drain(self) -> None:
         """Let turns finish for a while, and interrupt the rest."""
-        registry, limits = self.registry, self.limits
+        registry = self.registry
+        self._reopening.cancel()  # a journal that fails from now on stays failed
         registry.drain()
-        with trio.move_on_after(limits.drain_seconds):
+        with trio.move_on_after(self.limits.drain_seconds):
             await registry.quiet()
         registry.interrupt(Ending(TurnState.INTERRUPTED, reason="shutdown"))
-        # Twice the grace: once for the handlers, once for the commits that record their endings.
-        with trio.move_on_after(2 * limits.cancel_grace_seconds + limits.close_seconds):
+        with trio.move_on_after(self._grace()):
             await registry.quiet()
         self._drained.set()
 
@@ -231,33 +257,52 @@ class Runtime:
             self._journal_failure = failure
             self._journal_failed.set()
 
+    @trio.lowlevel.enable_ki_protection
     async def _keep_journal_open(self) -> None:
         """After a file-wide failure: stop everything, open the journal anew, settle, go on."""
-        while True:
-            await self._journal_failed.wait()
-            failure = cast("JournalUnavailable", self._journal_failure)
-            log.error("the journal failed; reopening it", exc_info=failure)
-            self.registry.refuse_all(refusal_for(failure))
-            self.registry.fail(failure)
-            await self.registry.quiet()
-            await self.registry.journal.aclose()
-            journal = await self._open_again()
-            self.registry.around = evolve(self.registry.around, journal=journal)
-            self._journal_failure, self._journal_failed = None, trio.Event()
+        with self._reopening:
+            while True:
+                await self._journal_failed.wait()
+                failure = cast("JournalUnavailable", self._journal_failure)
+                log.error("the journal failed; reopening it", exc_info=failure)
+                await self._reopen(failure)
+
+    async def _reopen(self, failure: JournalUnavailable) -> None:
+        self.registry.refuse_all(refusal_for(failure))
+        self.registry.fail(failure)
+        await self.registry.quiet()
+        await self.registry.journal.aclose()
+        self.registry.reopened(await self._open_again())
+        self._journal_failure, self._journal_failed = None, trio.Event()
+        try:
             await self._settle_unsettled()
+        except JournalUnavailable as exc:
+            self._note_failure(exc)
+        if self._journal_failed.is_set():
+            await trio.sleep(self.limits.journal_reopen_seconds)
+        else:
             self.registry.refuse_all(None)
             log.warning("the journal is open again")
 
     async def _open_again(self) -> Journal:
         while True:
             try:
-                journal = await self._opener()
-                await journal.unsettled()  # an opener may hand out the one that failed
-                return journal
+                return await self._open_and_try()
             except JournalError as exc:
                 log.warning("the journal cannot be opened yet: %s", exc)
                 await trio.sleep(self.limits.journal_reopen_seconds)
 
+    async def _open_and_try(self) -> Journal:
+        journal = await self._opener()
+        try:
+            await journal.unsettled()  # an opener may hand out the one that failed
+        except BaseException:
+            with trio.move_on_after(self.limits.close_seconds, shield=True):
+                await journal.aclose()
+            raise
+        return journal
+
+    @trio.lowlevel.enable_ki_protection
     async def _keep_compact(self) -> None:
         while True:
             await trio.sleep(self.limits.compact_every_seconds)
@@ -265,6 +310,8 @@ class Runtime:
                 await self.compact()
             except JournalUnavailable as exc:
                 self._note_failure(exc)
+            except JournalCorrupt:  # of some thread: no reason to stop all of them (I16)
+                log.exception("compaction met damage")
 
 
 @asynccontextmanager
@@ -277,6 +324,7 @@ async def open_runtime(
     limits: Limits = DEFAULT_LIMITS,
     clock: Clock | None = None,
     ids: Ids | None = None,
+    watchdog: bool = False,
 ) -> AsyncIterator[Runtime]:
     """Open a runtime, and drain it on the way out.
 
@@ -288,6 +336,8 @@ async def open_runtime(
         durability: of a file: `full` survives power loss, `relaxed` only a crash of the process.
         limits: the bounds in force.
         clock, ids: where the time of day and fresh ids come from.
+        watchdog: log the stack of code that holds the event loop for `limits.watchdog_seconds`, as
+            a server does; not on a virtual clock.
 
     Yields:
         The runtime, once every turn that a crash left open is settled (I9).
@@ -304,7 +354,7 @@ async def open_runtime(
     if on_turn is not None:
         kind = ThreadKind(on_turn=on_turn)
         kind_of = lambda _: kind  # noqa: E731 - one line says it
-    opener = _opener(journal, durability, limits)
+    opener = opener_of(journal, durability, limits)
     body = trio.CancelScope()
     runtime = Runtime(
         opener,
@@ -318,6 +368,7 @@ async def open_runtime(
     trio.lowlevel.spawn_system_task(
         runtime.host,
         clock or SystemClock(),
+        watchdog,
         name="holdfast.runtime",
         context=contextvars.copy_context(),
     )
@@ -329,18 +380,8 @@ async def open_runtime(
         await runtime.close()  # noqa: ASYNC102 - it shields itself, and bounds every wait
 
 
-def _opener(
-    journal: str | os.PathLike[str] | Journal | JournalOpener,
-    durability: Literal["full", "relaxed"],
-    limits: Limits,
-) -> JournalOpener:
-    if isinstance(journal, str | os.PathLike):
-        return partial(open_sqlite_journal, journal, durability=durability, limits=limits)
-    if callable(journal):
-        return journal
-
-    async def the_one_given() -> Journal:
-        await trio.lowlevel.checkpoint()
-        return journal
-
-    return the_one_given
+def _unwrapped(failure: Exception) -> Exception:
+    """Return what nurseries wrapped, where it is one thing."""
+    while isinstance(failure, ExceptionGroup) and len(failure.exceptions) == 1:
+        failure = failure.exceptions[0]
+    return failure

@@ -56,7 +56,7 @@ class FrameStream(trio.abc.Stream):
         self._ended = False  # the library's part
         self._closed = False  # everything
         self._close_sent = False
-        self._throttle_from = 0.0
+        self._throttle_from = trio.current_time()
         self._throttle_at = limits.control_frames_per_second
         self.refusal: tuple[int, str] | None = None  # close code and reason, where we refused
         self.life = trio.CancelScope()  # whoever owns the socket works in it; `cut` ends it
@@ -118,6 +118,7 @@ class FrameStream(trio.abc.Stream):
 
         Cancellation while a part may have gone out cuts the connection.
         """
+        # A free lock costs nothing this way, and a turn of the loop by `async with`.
         try:
             self._lock.acquire_nowait()
         except trio.WouldBlock:

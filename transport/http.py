@@ -71,24 +71,32 @@ async def serve_connection(stream: trio.abc.Stream, site: Site) -> None:
         site: what to serve.
 
     Raises:
-        trio.BrokenResourceError, ConnectFailed: the peer left, or takes nothing.
+        trio.BrokenResourceError: the peer left, or takes nothing.
     """
+    upgrade = await _serve_http(stream, site)
+    if upgrade is not None:
+        # What parsed the requests is gone by now: a WebSocket lives long, and there are many.
+        request, trailing = upgrade
+        await serve_websocket(stream, request, site.session, trailing=trailing, limits=site.limits)
+
+
+async def _serve_http(stream: trio.abc.Stream, site: Site) -> tuple[Request, bytes] | None:
+    """Answer requests until one asks for a WebSocket; return that, and what was read behind it."""
     exchange = _Exchange(stream, site.limits)
     while True:
         try:
             request = await exchange.read_request()
         except _Refused as refused:
-            return await exchange.refuse(Response(refused.status, refused.text))
+            await exchange.refuse(Response(refused.status, refused.text))
+            return None
         if request is None:
-            return
+            return None
         refusal = _refuse_early(request, site.access)
         if refusal is None and asks_for_websocket(request):
-            return await serve_websocket(
-                stream, request, site.session, trailing=exchange.trailing, limits=site.limits
-            )
+            return request, exchange.trailing
         await exchange.answer(refusal or await _dispatch(request, site.routes))
         if not exchange.start_next():
-            return
+            return None
 
 
 async def refuse_overload(stream: trio.abc.Stream, limits: Limits) -> None:
@@ -175,6 +183,8 @@ class _Exchange:
         if not isinstance(head, h11.Request):
             return None
         self._head_only = head.method == b"HEAD"
+        if head.http_version not in (b"1.0", b"1.1"):
+            raise _Refused(505, b"HTTP/1.1 is spoken here\n")
         path, _, query = head.target.decode("ascii").partition("?")
         if not path.startswith("/"):
             raise _Refused(400, b"the target is not a path\n")

@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from .exchange import Request
 
 
-# Close codes that a link itself gives or reports; all but the last are RFC 6455's.
+# Close codes of RFC 6455, which a link itself gives or reports; the protocol's are in `wire`.
 NORMAL: Final = 1000
 PROTOCOL_VIOLATION: Final = 1002
 NO_STATUS: Final = 1005
 ABNORMAL: Final = 1006
 INVALID_TEXT: Final = 1007
 TOO_BIG: Final = 1009
-INTERNAL: Final = 4005
 
 
 class LinkClosed(HoldfastError):

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8420
 
-_PAGE: Final = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/style.css": ("style.css", "text/css; charset=utf-8"),
-    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
-    "/client.js": ("client.js", "text/javascript; charset=utf-8"),
+_CONTENT_TYPES: Final = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
 }
 
 
@@ -145,17 +145,29 @@ def _url(host: str, port: int) -> str:
 
 
 def _routes(runtime: Runtime) -> Routes:
-    routes: dict[tuple[str, str], Handler] = {
-        ("GET", path): partial(_page, name, content_type)
-        for path, (name, content_type) in _PAGE.items()
+    return {
+        **_page_routes(),
+        ("GET", "/healthz"): _healthz,
+        ("GET", "/readyz"): partial(_readyz, runtime),
     }
-    routes["GET", "/healthz"] = _healthz
-    routes["GET", "/readyz"] = partial(_readyz, runtime)
+
+
+def _page_routes() -> dict[tuple[str, str], Handler]:
+    """Return the page's packaged files by their names, but two by what browsers ask for.
+
+    They are read once, so that what a running server serves fits together.
+    """
+    routes: dict[tuple[str, str], Handler] = {}
+    for file in files("transport").joinpath("web").iterdir():
+        content_type = _CONTENT_TYPES.get(file.name.rpartition(".")[2])
+        if content_type is not None:
+            routes["GET", f"/{file.name}"] = partial(_page, file.read_bytes(), content_type)
+    routes["GET", "/"] = routes.pop(("GET", "/index.html"))
+    routes["GET", "/favicon.ico"] = routes["GET", "/favicon.svg"]
     return routes
 
 
-async def _page(name: str, content_type: str, request: Request) -> Response:
-    body = files("transport").joinpath("web", name).read_bytes()
+async def _page(body: bytes, content_type: str, request: Request) -> Response:
     return Response(200, body, content_type, headers=(("cache-control", "no-cache"),))
 
 

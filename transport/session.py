@@ -75,6 +75,7 @@ class Session:
                 self._nursery = nursery
                 nursery.start_soon(self._outgoing.run)
                 nursery.start_soon(self._watch_heartbeat)
+                nursery.start_soon(self._show_life)
                 await self._obey(self._protocol.authenticated(self._principal))
                 await self._receive()
         finally:
@@ -106,6 +107,12 @@ class Session:
     async def _watch_heartbeat(self) -> None:
         await heartbeat(self.link, self._limits)
         await self._close(CloseCode.NO_PONG)
+
+    async def _show_life(self) -> None:
+        # A page never sees the socket's own pings, and has to notice a dead server as well.
+        while True:
+            await trio.sleep(self._limits.heartbeat_seconds)
+            self._outgoing.say(client.Ping())
 
     async def _obey(self, outputs: list[Output]) -> None:
         for output in outputs:

@@ -29,7 +29,6 @@ from .frame_stream import FrameStream
 from .frames import FrameMeter, text_frame
 from .link import (
     ABNORMAL,
-    INTERNAL,
     INVALID_TEXT,
     NORMAL,
     PROTOCOL_VIOLATION,
@@ -39,6 +38,7 @@ from .link import (
 )
 from .streams import peer_name
 from .upgrade import SUBPROTOCOL, checked_handshake, chosen_subprotocol
+from .wire.close_codes import CloseCode
 
 if TYPE_CHECKING:
     import ssl
@@ -89,8 +89,6 @@ class WebSocketLink:
 
     async def send_text(self, text: bytes | str) -> None:
         """Send one text message; see `Link.send_text`."""
-        if self._connection.closed is not None:
-            raise self._closed()
         try:
             await self._send_text(text)
         except _GONE:
@@ -171,9 +169,11 @@ async def _run_link(
             await frames.finish(_violation(frames, connection))
     except* ConnectionRejected as refusals:
         status = _status(refusals)
-    except* Exception as errors:
-        # Whatever the library's reader trips over, it is this peer's link that ends, no other.
+    except* (*_GONE, EOFError) as errors:
         logger.debug("%s: the link ended by %r", peer, errors.exceptions)
+    except* Exception:
+        # Whatever else the library's reader trips over, it is this peer's link that ends, no other.
+        logger.exception("%s: reading from the link failed", peer)
     finally:
         frames.cut()
         frames.ended.set()
@@ -218,9 +218,6 @@ async def serve_websocket(
         session: what the link is for.
         trailing: what was read behind the request.
         limits: bounds of the link.
-
-    Raises:
-        ConnectFailed, trio.TooSlowError: the peer left, or did not take the answer.
     """
     frames = FrameStream(
         raw,
@@ -231,9 +228,25 @@ async def serve_websocket(
     )
     opening = partial(_accept, frames, request, limits)
     async with trio.open_nursery() as nursery:
+        link = await _start(nursery, raw, frames, opening, limits)
+        if link is not None:
+            await _attend(link, request, session)
+
+
+async def _start(
+    nursery: trio.Nursery,
+    raw: trio.abc.Stream,
+    frames: FrameStream,
+    opening: _Opening,
+    limits: Limits,
+) -> WebSocketLink | None:
+    """Return the link, or None where the peer left or did not take the answer."""
+    try:
         with trio.fail_after(limits.handshake_seconds):
             link: WebSocketLink = await nursery.start(_run_link, raw, frames, opening, limits)
-        await _attend(link, request, session)
+    except (ConnectFailed, trio.TooSlowError):
+        return None
+    return link
 
 
 async def _accept(
@@ -246,7 +259,8 @@ async def _accept(
 
 
 async def _attend(link: WebSocketLink, request: Request, session: Session) -> None:
-    code, reason = NORMAL, ""
+    code: int = NORMAL
+    reason = ""
     try:
         await session(link, request)
     except* LinkClosed:
@@ -254,7 +268,7 @@ async def _attend(link: WebSocketLink, request: Request, session: Session) -> No
     except* Exception:
         # A session that fails is a bug, but of no other connection's concern.
         logger.exception("%s: the session failed", link.peer)
-        code, reason = INTERNAL, "internal"
+        code, reason = CloseCode.INTERNAL, CloseCode.INTERNAL.reason
     await link.aclose(code, reason)
 
 

@@ -16,7 +16,7 @@ import trio
 from attrs import evolve, frozen
 
 from ..core.apply import restore
-from ..core.commands import Command, Ending, Exited, Recover, Say
+from ..core.commands import Command, Ending, Exited, Recover, Say, Submit
 from ..core.decide import Decision, decide
 from ..core.effects import (
     Answer,
@@ -34,7 +34,7 @@ from ..core.head import Life
 from ..core.position import Position
 from ..core.step import Step, take_step
 from ..core.turn_lifecycle import TurnState
-from ..errors import JournalUnavailable, Rejected
+from ..errors import JournalError, Rejected
 from ..journal.contract import Claim, Journal
 from ..limits import Limits
 from ..ports import Clock
@@ -43,11 +43,13 @@ from .facts import load_context, needs_facts, with_facts, with_known_receipt
 from .outbox import Outgoing
 from .pieces import PieceBuffer
 from .receipts import ReceiptCache
+from .reply import refusal_for
 from .turn import Turn
 from .turn_runner import TurnRunner
 
 if TYPE_CHECKING:
     from ..core.events import TurnEnded
+    from ..core.items import Item
     from ..delivery.tail import Tail
     from .kinds import ThreadKind
     from .mailbox import Letter, Mailbox
@@ -117,6 +119,7 @@ class Actor:
             gather=self._take_pieces,
             carry_out=self._carry_out,
             done=mailbox.nudge,
+            bound=around.limits.mailbox_commands,
         )
         self._held: tuple[Letter, str] | None = None
         self._waiters: dict[str, list[Reply]] = {}
@@ -157,8 +160,8 @@ class Actor:
             self._mailbox.put_back(self._held[0])
         return self._departure
 
-    def abandoned(self) -> tuple[str, str]:
-        """Name the thread and the turn of the handler that did not stop."""
+    def handling(self) -> tuple[str, str]:
+        """Name the thread and the turn of the handler that runs, or did not stop."""
         return self.thread, self.runner.turn.id if self.runner is not None else ""
 
     def drain(self) -> None:
@@ -220,6 +223,9 @@ class Actor:
 
     async def _decide_letter(self, letter: Letter) -> None:
         try:
+            await self._committer.room()
+            if self._draining and isinstance(letter.command, Submit):
+                raise Rejected("draining", "the server is shutting down")
             self._decide(await self._with_facts(letter.command), letter)
         except Rejected as refusal:
             self._committer.send(Outgoing(Step(self.state), letter.reply, refusal))
@@ -314,7 +320,7 @@ class Actor:
             case Answer(result=result) if reply is not None:
                 reply(result)
             case AnswerWhenEnded(turn=turn) if reply is not None:
-                self._waiters.setdefault(turn, []).append(reply)
+                self._answer_when_ended(turn, reply)
             case StartTurn(turn=turn):
                 self._start_turn(turn)
             case StopTurn(turn=turn, ending=ending):
@@ -347,13 +353,17 @@ class Actor:
             handle, buffer, self._kind, grace, lambda end: self._mailbox.note(Exited(turn, end))
         )
         self.runner = runner
-        self._nursery.start_soon(
-            runner.run,
-            partial(load_context, self.thread, live.place, self._around.journal, self._limits),
-        )
+        self._nursery.start_soon(runner.run, partial(self._load_history, live.place))
         self._nursery.start_soon(runner.watch)
         if self._interruption is not None:
             runner.stop(self._interruption)
+
+    async def _load_history(self, place: int) -> tuple[Item, ...]:
+        try:
+            return await load_context(self.thread, place, self._around.journal, self._limits)
+        except JournalError as exc:
+            self.fail(exc)  # the thread's failure or the file's, not the handler's (I16)
+            raise
 
     def _said_something(self) -> None:
         if self.runner is not None:
@@ -364,6 +374,13 @@ class Actor:
         if self.runner is not None and self.runner.turn.id == turn:
             self.runner.stop(ending)
 
+    def _answer_when_ended(self, turn: str, reply: Reply) -> None:
+        waiting = self._waiters.setdefault(turn, [])
+        if len(waiting) < self._limits.mailbox_commands:
+            waiting.append(reply)
+        else:
+            reply(Rejected("overloaded", "too many wait for this turn to end"))
+
     def _answer_waiters(self, event: TurnEnded, position: Position) -> None:
         outcome = CancelOutcome.ALREADY_ENDED
         if event.abandoned:
@@ -372,10 +389,3 @@ class Actor:
             outcome = CancelOutcome.CANCELLED
         for reply in self._waiters.pop(event.turn, ()):
             reply(Cancelled(event.turn, outcome, position))
-
-
-def refusal_for(failure: BaseException) -> Rejected:
-    """Return what a caller is told whose command a failing actor had taken."""
-    if isinstance(failure, JournalUnavailable):
-        return Rejected("journal_unavailable", "the journal cannot be written to at present")
-    return Rejected("internal", "the thread's actor failed before it could answer")

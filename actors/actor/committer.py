@@ -30,6 +30,7 @@ class Committer:
         gather: called before each commit, to decide what has come together since the last one.
         carry_out: called for each decision, in order, once it is durable and published.
         done: called when nothing is left, and when a commit failed.
+        bound: how many decisions may wait for the commit in flight.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Committer:
         gather: Callable[[], None],
         carry_out: Callable[[Outgoing], None],
         done: Callable[[], None],
+        bound: int,
     ) -> None:
         self._tail = tail
         self._journal = journal
@@ -50,7 +52,10 @@ class Committer:
         self._gather = gather
         self._carry_out = carry_out
         self._done = done
+        self._bound = bound
         self._outbox = Outbox()
+        self._taken = 0
+        self._gone = 0
         self._batch: tuple[Outgoing, ...] = ()
         self._running = False
         self._failure: Exception | None = None
@@ -67,6 +72,7 @@ class Committer:
 
     def send(self, outgoing: Outgoing) -> None:
         """Take a decision, behind the earlier ones."""
+        self._taken += 1
         self._outbox.put(outgoing)
         self.soon()
 
@@ -91,10 +97,20 @@ class Committer:
     async def flushed(self) -> None:
         """Wait until everything decided so far is durable and carried out.
 
+        What is decided meanwhile does not count: a turn that never stops writing keeps the commits
+        going for as long as it runs.
+
         Raises:
             Exception: the failure that ended the commits.
         """
-        while self.busy and self._failure is None:
+        goal = self._taken
+        while self._gone < goal and self._failure is None:
+            await self._moved.park()
+        self.check()
+
+    async def room(self) -> None:
+        """Wait until one more decision may wait for the commit in flight; raises as `flushed`."""
+        while len(self._outbox) >= self._bound and self._failure is None:
             await self._moved.park()
         self.check()
 
@@ -104,6 +120,7 @@ class Committer:
         self._batch = ()
         return replies + self._outbox.take_replies()
 
+    @trio.lowlevel.enable_ki_protection
     async def _run(self) -> None:
         try:
             while await self._commit_batch():
@@ -112,7 +129,6 @@ class Committer:
             self.fail(exc)
             return
         self._running = False
-        self._moved.unpark_all()
         self._done()
 
     async def _commit_batch(self) -> bool:
@@ -120,14 +136,17 @@ class Committer:
         self._batch = self._outbox.take_batch()
         if not self._batch:
             return False
+        state = self._batch[-1].step.state  # the batch may be gone when the append is back
         append = append_of(self._tail.thread, self._generation, self._durable, self._batch)
         if append is not None:
             await self._journal.append(append)
             self.check()
-            self._durable = self._batch[-1].step.state.position
-            self._tail.publish(append.rows, self._batch[-1].step.state)
+            self._durable = state.position
+            self._tail.publish(append.rows, state)
         while self._batch:
             # Taken off first: what it leads to must not be answered a second time.
             outgoing, self._batch = self._batch[0], self._batch[1:]
             self._carry_out(outgoing)
+            self._gone += 1
+        self._moved.unpark_all()
         return True

@@ -30,7 +30,7 @@ class Mailbox:
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._letters: deque[Letter] = deque()
-        # One turn runs at a time and exits once, so this holds at most one note per activation.
+        # One turn runs at a time and exits once, so this holds at most one note.
         self._notes: deque[Exited] = deque()
         self._news = trio.lowlevel.ParkingLot()
 

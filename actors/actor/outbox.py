@@ -36,7 +36,8 @@ class Outgoing:
 class Outbox:
     """Decisions that have not gone out yet.
 
-    Bounded by what fills it: the mailbox, one turn's buffer, and one commit at a time.
+    Bounded by who fills it: commands wait for `Committer.room`, and besides them there are only the
+    pieces of one turn's buffer and its ending.
     """
 
     def __init__(self) -> None:

@@ -62,7 +62,7 @@ class PieceBuffer:
         Raises:
             TurnOver: where the turn has ended (I7).
         """
-        self._check_open()
+        self.check_open()
         last = self._runs[-1] if self._runs else None
         if (
             not isinstance(last, _Run)
@@ -77,7 +77,7 @@ class PieceBuffer:
 
     def add_item(self, item: TurnItem, size: int) -> None:
         """Accept a whole item of `size` bytes; raises as `add_text`."""
-        self._check_open()
+        self.check_open()
         self._runs.append(item)
         self._count(size)
 
@@ -98,6 +98,11 @@ class PieceBuffer:
         self.closed = True
         self._moved.unpark_all()
 
+    def check_open(self) -> None:
+        """Raise `TurnOver` where the turn has ended (I7)."""
+        if self.closed:
+            raise TurnOver(f"turn {self._turn} has ended")
+
     async def room(self) -> None:
         """Wait until a piece can be added.
 
@@ -105,7 +110,7 @@ class PieceBuffer:
             TurnOver: where the turn has ended (I7).
         """
         while self.full:
-            self._check_open()
+            self.check_open()
             await self._moved.park()
 
     async def flushed(self) -> None:
@@ -116,7 +121,7 @@ class PieceBuffer:
         """
         goal = self._accepted
         while self._durable < goal:
-            self._check_open()
+            self.check_open()
             await self._moved.park()
 
     def _count(self, size: int) -> None:
@@ -129,7 +134,3 @@ class PieceBuffer:
             return run, 1
         text = "".join(run.texts)
         return TurnDelta(self._turn, run.item, text, run.channel), len(run.texts)
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise TurnOver(f"turn {self._turn} has ended")

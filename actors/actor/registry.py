@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ..core.commands import Command, Ending
 from ..core.position import Position
@@ -20,14 +20,14 @@ from ..core.turn_lifecycle import TurnState
 from ..delivery.subscription import Subscription
 from ..delivery.tail import Tail
 from ..errors import JournalCorrupt, JournalUnavailable, Rejected
-from .actor import Actor, Departure, Surroundings, refusal_for
+from .actor import Actor, Departure, Surroundings
 from .mailbox import Letter, Mailbox
+from .reply import Reply, refusal_for
 
 if TYPE_CHECKING:
     from ..journal.contract import Journal
     from ..limits import Limits
     from .kinds import ThreadKind
-    from .reply import Reply
 
 log = logging.getLogger("holdfast")
 
@@ -70,7 +70,7 @@ class Registry:
         on_journal_failure: Callable[[JournalUnavailable], None],
     ) -> None:
         self.around = around
-        self.abandoned: list[tuple[str, str]] = []
+        self._stranded: list[tuple[str, str]] = []
         self.restarts = 0
         self._nursery = nursery
         self._kind_of = kind_of
@@ -78,10 +78,12 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._refusal: Rejected | None = None
         self._draining = False
+        self._interruption: Ending | None = None
         self._quiet = trio.lowlevel.ParkingLot()
 
     # What callers do
 
+    @trio.lowlevel.enable_ki_protection
     def post(self, thread: str, command: Command, reply: Reply) -> None:
         """Hand a command to the thread's actor, activating it where it is not there.
 
@@ -116,13 +118,13 @@ class Registry:
         return entry is not None and entry.quarantined is not None
 
     def release(self, thread: str) -> bool:
-        """Lift a thread's quarantine; False where there was none."""
+        """Lift a thread's quarantine, and settle it; False where there was none."""
         entry = self._entries.get(thread)
         if entry is None or entry.quarantined is None:
             return False
         entry.quarantined = None
         entry.restarts = self._intensity()
-        self._tidy(thread)
+        self._activate(entry)  # turns may be open or queued
         return True
 
     @property
@@ -149,24 +151,30 @@ class Registry:
     # What the runtime does
 
     async def settle(self, thread: str) -> None:
-        """Activate a thread to settle what was left open, and wait until that is durable (I9)."""
+        """Activate a thread to settle what was left open, and wait until that is durable (I9).
+
+        A quarantined one stays as it is (I10).
+        """
         entry = self._entry(thread)
-        self._activate(entry)
-        await entry.settled.wait()
+        if entry.quarantined is None:
+            self._activate(entry)
+            await entry.settled.wait()
 
     def refuse_all(self, refusal: Rejected | None) -> None:
-        """Refuse every further command in these words; None lets them in again."""
-        self._refusal = refusal
+        """Refuse every further command in these words; None lets them in again, unless draining."""
+        if not self._draining:
+            self._refusal = refusal
 
     def drain(self) -> None:
         """Start nothing new; actors depart as they become free."""
+        self.refuse_all(_draining())
         self._draining = True
-        self.refuse_all(Rejected("draining", "the server is shutting down"))
         for actor in self._actors():
             actor.drain()
 
     def interrupt(self, ending: Ending) -> None:
-        """Stop every turn that runs."""
+        """Stop every turn that runs, and any that starts from now on."""
+        self._interruption = ending
         for actor in self._actors():
             actor.interrupt(ending)
 
@@ -177,14 +185,41 @@ class Registry:
 
     async def quiet(self) -> None:
         """Wait until no thread is active; abandoned turns do not count."""
-        while self.active:
+        while any(entry.active for entry in self._entries.values()):
             await self._quiet.park()
 
-    def close_subscriptions(self, reason: str) -> None:
-        """Detach everybody, where they are."""
+    def reopened(self, journal: Journal) -> None:
+        """Go on with a journal that was opened anew; nobody is active."""
+        self.around = evolve(self.around, journal=journal)
         for entry in list(self._entries.values()):
-            if entry.tail.position is not None:
-                entry.tail.detach_all(entry.tail.position, reason)
+            entry.tail.forget()
+
+    def close(self, reason: str) -> None:
+        """Answer everybody who still waits for an answer, and detach everybody, where they are."""
+        self.drain()
+        for entry in list(self._entries.values()):
+            if entry.actor is not None:
+                entry.actor.refuse_unanswered(_draining())
+            self._refuse_waiting(entry, _draining())
+            entry.tail.detach_all(entry.tail.position or Position(0, 0), reason)
+            entry.tail.forget()
+
+    @property
+    def abandoned(self) -> tuple[tuple[str, str], ...]:
+        """(thread, turn) of the handlers that would not stop and still run."""
+        left = (a for a in self._actors() if a.runner is not None and a.runner.abandoned)
+        return (*self._stranded, *(actor.handling() for actor in left))
+
+    @property
+    def unstopped(self) -> tuple[tuple[str, str], ...]:
+        """(thread, turn) of all handlers that still run, the stranded ones first."""
+        running = (a for a in self._actors() if a.runner is not None)
+        return (*self._stranded, *(actor.handling() for actor in running))
+
+    @property
+    def grace(self) -> float:
+        """Seconds that the handlers which run have to stop in, at the most."""
+        return max((a.runner.grace for a in self._actors() if a.runner is not None), default=0.0)
 
     # Entries
 
@@ -226,8 +261,10 @@ class Registry:
     def _activate(self, entry: Entry) -> None:
         if not entry.active:
             entry.active = True
+            entry.settled = trio.Event()
             self._nursery.start_soon(self._supervise, entry)
 
+    @trio.lowlevel.enable_ki_protection
     async def _supervise(self, entry: Entry, failure: Exception | None = None) -> None:
         """Run one activation after another while there is something to do.
 
@@ -262,7 +299,7 @@ class Registry:
         finally:
             self.journal.release(entry.thread, claim.generation)
         if departure is Departure.STRANDED:
-            self.abandoned.remove(actor.abandoned())
+            self._stranded.remove(actor.handling())
         elif failure is not None:
             raise failure
         return departure
@@ -273,6 +310,8 @@ class Registry:
         entry.actor = actor
         if self._draining:
             actor.drain()
+        if self._interruption is not None:
+            actor.interrupt(self._interruption)
         try:
             return await actor.run(nursery, reason), None
         except Exception as exc:  # handed on as a value, so that the turn can be wound down first
@@ -280,13 +319,16 @@ class Registry:
             ending = Ending(TurnState.INTERRUPTED, reason="actor_failed")
             abandoned = await actor.wind_down(ending)
             return (Departure.STRANDED if abandoned else Departure.FAILED), exc
+        except BaseException as exc:  # cancelled, by a task beside it that broke or from outside
+            actor.refuse_unanswered(refusal_for(exc))
+            raise
         finally:
             entry.mailbox.forget_notes()
             entry.actor = None
 
     def _strand(self, entry: Entry, actor: Actor, failure: Exception | None) -> None:
         """Leave an activation alone with the handler that will not stop, and start a fresh one."""
-        self.abandoned.append(actor.abandoned())
+        self._stranded.append(actor.handling())
         self._nursery.start_soon(self._supervise, entry, failure)
 
     def _survives(self, entry: Entry, failure: Exception) -> bool:
@@ -311,6 +353,7 @@ class Registry:
         entry.quarantined = why
         self._refuse_waiting(entry, _thread_failed())
         entry.tail.detach_all(entry.tail.position or Position(0, 0), "failed")
+        entry.tail.forget()
 
     def _refuse_waiting(self, entry: Entry, refusal: Rejected) -> None:
         for letter in entry.mailbox.take_all():
@@ -321,6 +364,10 @@ class Registry:
         entry.settled.set()
         self._tidy(entry.thread)
         self._quiet.unpark_all()
+
+
+def _draining() -> Rejected:
+    return Rejected("draining", "the server is shutting down")
 
 
 def _thread_failed() -> Rejected:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from ..errors import InternalError, Rejected
+from ..errors import InternalError, JournalUnavailable, Rejected
 
 if TYPE_CHECKING:
     from ..core.effects import Result
@@ -42,3 +42,10 @@ class Awaited:
         if isinstance(self._answer, Rejected):
             raise self._answer
         return self._answer
+
+
+def refusal_for(failure: BaseException) -> Rejected:
+    """Return what a caller is told whose command a failing actor had taken."""
+    if isinstance(failure, JournalUnavailable):
+        return Rejected("journal_unavailable", "the journal cannot be written to at present")
+    return Rejected("internal", "the thread's actor failed before it could answer")

@@ -106,7 +106,7 @@ class Turn:
     async def think(self, text: str) -> None:
         """Add a piece of reasoning: people may see it, a later model context never has it.
 
-        Arguments, errors and cancellation as `write`.
+        Arguments as of `write`, which says what it raises and what cancellation does.
         """
         await self._say(text, "reasoning")
 
@@ -122,7 +122,10 @@ class Turn:
         return await self.item("tool_call", {"name": name, "arguments": arguments})
 
     async def tool_result(self, call: str, data: Any) -> str:
-        """Note what a tool returned; `call` is what `tool_call` returned. Otherwise as `item`."""
+        """Note what a tool returned; `call` is what `tool_call` returned.
+
+        Raises as `item`. A cancelled call may have noted it.
+        """
         return await self.item("tool_result", {"call": call, "data": data})
 
     async def item(self, kind: str, data: Any) -> str:
@@ -130,7 +133,7 @@ class Turn:
 
         Args:
             kind: `tool_call`, `tool_result`, or the application's own word.
-            data: anything with a JSON form of at most `limits.item_bytes`.
+            data: anything with a JSON form, of at most `limits.item_bytes` together with the kind.
 
         Raises:
             TurnOver: where the turn has ended.
@@ -141,7 +144,10 @@ class Turn:
         """
         if kind in _RESERVED:
             raise ValueError(f"{kind!r} items are made by the runtime, not by a handler")
-        data = taken_over(data, "the item", self._limits.item_bytes)
+        limits = self._limits
+        kind, data = taken_over([kind, data], "the item", limits.item_bytes, limits.json_depth)
+        if not isinstance(kind, str) or not kind:
+            raise Rejected("bad_request", "an item's kind is a word")
         size = len(orjson.dumps(data))
         await self._ready(size)
         self._text = None
@@ -155,9 +161,12 @@ class Turn:
         """Wait until everything said so far is durable.
 
         Raises:
-            TurnOver: where the turn ended first.
+            TurnOver: where the turn has ended, or ends first.
+
+        A cancelled call changes nothing: what was said still becomes durable.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
+        self._buffer.check_open()
         await self._buffer.flushed()
 
     async def _say(self, text: str, channel: str | None) -> None:
@@ -174,6 +183,7 @@ class Turn:
 
     async def _ready(self, size: int) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
+        self._buffer.check_open()
         if self._output + size > self._limits.turn_output_bytes:
             raise Rejected(
                 "too_large", f"a turn says at most {self._limits.turn_output_bytes} bytes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import evolve
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 log = logging.getLogger("holdfast")
+
+# What a handler does not raise of itself: it comes from whoever ends the program or the actor.
+_FROM_OUTSIDE: Final = (trio.Cancelled, KeyboardInterrupt, GeneratorExit)
 
 
 class TurnRunner:
@@ -47,7 +50,7 @@ class TurnRunner:
         self.over = trio.Event()
         self.abandoned = False
         self._kind = kind
-        self._grace = grace
+        self.grace = grace
         self._report = report
         self._scope = trio.CancelScope()
         self._ending: Ending | None = None
@@ -63,24 +66,29 @@ class TurnRunner:
         """Note that the handler said something."""
         self._progressed = trio.current_time()
 
+    @trio.lowlevel.enable_ki_protection  # Ctrl-C is for the program's main task, not for a handler
     async def run(self, load_history: Callable[[], Awaitable[tuple[Item, ...]]]) -> None:
         """Run the handler to its end, within a scope that `stop` cancels.
 
         Its own failure ends the turn and nothing else. A cancellation from outside goes through.
         """
-        with self._scope:
-            try:
+        try:
+            with self._scope:
                 self.turn._history = await load_history()
-                await _call(self._kind.on_turn, self.turn)
-            except (Exception, SystemExit) as exc:  # the boundary of a turn: it fails alone (I10)
-                self._decide(_failure(self.turn, exc, expected=self._stopping.is_set()))
+                await call_handler(self._kind.on_turn, self.turn)
+        except* _FROM_OUTSIDE:
+            raise
+        # The boundary of a turn: it fails alone (I10).
+        except* BaseException as failed:  # noqa: ASYNC103 - what is not the turn's own went on above
+            self._decide(_failure(self.turn, failed, expected=self._stopping.is_set()))
         self._decide(Ending(TurnState.COMPLETED))
         self._finish()
 
+    @trio.lowlevel.enable_ki_protection
     async def watch(self) -> None:
         """End the turn when it is overdue, and abandon it when it does not stop in its grace."""
         await self._stop_when_overdue()
-        with trio.move_on_after(self._grace):
+        with trio.move_on_after(self.grace):
             await self.over.wait()
             return
         self._abandon()
@@ -88,10 +96,10 @@ class TurnRunner:
     async def _stop_when_overdue(self) -> None:
         began = self._progressed = trio.current_time()
         while not self._stopping.is_set():
-            due, reason = self._due(began)
-            with trio.move_on_at(due):
+            with trio.move_on_at(self._due(began)[0]):
                 await self._stopping.wait()
-            if self._due(began)[0] <= trio.current_time():
+            due, reason = self._due(began)
+            if due <= trio.current_time():
                 self.stop(Ending(TurnState.TIMED_OUT, reason=reason))
 
     def _due(self, began: float) -> tuple[float, str]:
@@ -111,7 +119,8 @@ class TurnRunner:
             self._report(self._ending)
 
     def _abandon(self) -> None:
-        if self._ending is None:  # `watch` only comes here after a stop
+        # `watch` only comes here after a stop; the handler may have stopped at the same instant.
+        if self._ending is None or self.over.is_set():
             return
         self.abandoned = True
         log.error(
@@ -120,33 +129,51 @@ class TurnRunner:
             _name(self._kind.on_turn),
             self.turn.id,
             self.turn.thread,
-            self._grace,
+            self.grace,
         )
         self.over.set()
         self._report(evolve(self._ending, abandoned=True))
 
 
-async def _call(handler: Handler, turn: Turn) -> None:
+async def call_handler(handler: Handler, turn: Turn) -> None:
+    """Call a handler of either sort; its frames lie right below this one."""
     answer = handler(turn)
-    if isinstance(answer, AsyncIterator):
-        async with aclosing(cast("AsyncGenerator[str]", answer)) as pieces:
-            async for piece in pieces:
-                await turn.write(piece)
+    if isinstance(answer, AsyncGenerator):
+        async with aclosing(answer):
+            await write_all(answer, turn)
+    elif isinstance(answer, AsyncIterator):
+        await write_all(answer, turn)
     else:
         await answer
 
 
+async def write_all(pieces: AsyncIterator[str], turn: Turn) -> None:
+    """Write what a handler yields; the handler's frames lie right below this one."""
+    async for piece in pieces:
+        await turn.write(piece)
+
+
 def _failure(turn: Turn, exc: BaseException, *, expected: bool) -> Ending:
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]  # what a nursery of the handler's wrapped
     if not expected:  # a handler that breaks while it is being stopped has nothing to tell
         log.error("turn %s of thread %s failed", turn.id, turn.thread, exc_info=exc)
     if isinstance(exc, TurnFailed):
-        return Ending(TurnState.FAILED, error=exc.error, message=exc.message)
+        return _failed(turn, exc.error, exc.message)
     if isinstance(exc, Rejected):
-        return Ending(TurnState.FAILED, error=exc.code, message=exc.message)
+        return _failed(turn, exc.code, exc.message)
     message = "the handler failed; the server's log says how"
-    return Ending(TurnState.FAILED, error=type(exc).__name__, message=message)
+    return _failed(turn, type(exc).__name__, message)
+
+
+def _failed(turn: Turn, error: object, message: object) -> Ending:
+    # What a handler says of its failure must not break the event that records it.
+    most = turn._limits.failure_chars
+    words = [str(each)[:most].encode(errors="replace").decode() for each in (error, message)]
+    return Ending(TurnState.FAILED, error=words[0], message=words[1])
 
 
 def _name(handler: Handler) -> str:
-    module = getattr(handler, "__module__", "?")
-    return f"{module}.{getattr(handler, '__qualname__', repr(handler))}"
+    handler = getattr(handler, "func", handler)  # what a partial calls
+    named = handler if hasattr(handler, "__qualname__") else type(handler)
+    return f"{named.__module__}.{named.__qualname__}"

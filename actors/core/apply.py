@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from ..errors import InternalError
+from ..errors import InternalError, JournalCorrupt
 from .events import (
     Entry,
     Recorded,
@@ -49,12 +49,21 @@ def restore(head: Head, entries: Iterable[Entry]) -> ThreadState:
     Args:
         head: as the journal has it.
         entries: the entries from `head.open_from` on; those of settled turns are passed over.
+
+    Raises:
+        JournalCorrupt: where the events do not lead to that head: then either is damaged (I16).
     """
     state = state_at(head)
-    for entry in entries:
-        if turn_of(entry.event) in head.unsettled:
-            state = _APPLY.get(type(entry.event), _nothing)(state, entry, entry.event)
-    return evolve(state, active_at=head.active_at, life=head.life, settled=head.settled)
+    try:
+        for entry in entries:
+            if turn_of(entry.event) in head.unsettled:
+                state = _APPLY.get(type(entry.event), _nothing)(state, entry, entry.event)
+    except (InternalError, TypeError, ValueError, AttributeError) as exc:
+        raise JournalCorrupt("the unsettled turns cannot be read") from exc
+    state = evolve(state, active_at=head.active_at, life=head.life, settled=head.settled)
+    if state.head != head:
+        raise JournalCorrupt("the head and the events do not name the same unsettled turns")
+    return state
 
 
 def _created(state: ThreadState, entry: Entry, event: ThreadCreated) -> ThreadState:

@@ -88,19 +88,23 @@ def checked_submit(
     """Make a submit of values from outside, which stay as they are whatever becomes of those.
 
     Args:
-        limit_bytes: of content, metadata and attachments together, as JSON.
+        limit_bytes: of content, metadata, attachments and key together, as JSON.
 
     Raises:
         Rejected: `bad_request` where a value is of the wrong sort, `too_large` above the limit.
     """
     if on_busy not in tuple(OnBusy):
         raise Rejected("bad_request", f"on_busy is one of {', '.join(OnBusy)}, not {on_busy!r}")
-    body = taken_over([content, metadata, attachments], "the command", limit_bytes)
-    content, metadata, attachments = body
+    body = taken_over([content, metadata, attachments, key], "the command", limit_bytes)
+    content, metadata, attachments, key = body
     if not is_content(content):
         raise Rejected("bad_request", "content is a text, or a list of objects with a type")
     if is_blank(content):
         raise Rejected("bad_request", "content must not be blank")
+    if not isinstance(metadata, dict | None) or not isinstance(attachments, list | None):
+        raise Rejected("bad_request", "metadata is an object and attachments are a list")
+    if not isinstance(key, str | None):
+        raise Rejected("bad_request", "a key is a text")
     return Submit(
         turn=turn,
         principal=principal,

@@ -95,7 +95,7 @@ def _submit(state: ThreadState, command: Submit, now: float, limits: Limits) -> 
     events, effects = _make_way(state, command, limits)
     submitted_at = state.offset + len(events) + 1
     events += (_submitted(command, state.live),)
-    if state.live is None:
+    if state.live is None and not state.queue:
         events += (TurnStarted(command.turn, attempt=1),)
         effects += (StartTurn(command.turn),)
     receipt = Submitted(command.turn, Position(state.epoch, submitted_at))
@@ -118,6 +118,8 @@ def _make_way(
     """Return what has to happen before the new turn is there: events, then effects after."""
     if state.live is not None:
         return _policy(state, state.live, command, limits)
+    if command.truncate is not None and state.queue:
+        raise _turn_in_progress(state.queue[0])
     events: tuple[Event, ...] = ()
     if state.life is Life.ABSENT:
         if command.truncate is not None and command.truncate.after is not None:
@@ -198,8 +200,9 @@ def _settled_cancel(turn: str | None, outcome: CancelOutcome, position: Position
 def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits) -> Decision:
     if state.life is Life.ABSENT:
         raise Rejected("thread_not_found", "there is no such thread")
-    if state.live is not None:
-        raise _turn_in_progress(state.live)
+    busy = state.live or next(iter(state.queue), None)
+    if busy is not None:
+        raise _turn_in_progress(busy)
     event = ThreadTruncated(command.truncate.after, command.cut.items)
     answer = Answer(Truncated(Position(state.epoch, state.offset + 1)))
     return Decision(_single((event,)), (answer,), cut=command.cut)
@@ -208,26 +211,24 @@ def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits)
 def _end(state: ThreadState, command: End, now: float, limits: Limits) -> Decision:
     if state.life is not Life.OPEN:
         return Decision((), (Answer(Closed(existed=False)),))
-    if state.live is not None:
-        return _clear(state, state.live, "ended")
-    return Decision(_single((ThreadEnded(),)), (Answer(Closed(existed=True)), CloseThread("ended")))
+    return _close(state, "ended", ThreadEnded())
 
 
 def _delete(state: ThreadState, command: Delete, now: float, limits: Limits) -> Decision:
     if state.life is Life.ABSENT:
         return Decision((), (Answer(Closed(existed=False)),))
-    if state.live is not None:
-        return _clear(state, state.live, "deleted")
-    return Decision(
-        _single((ThreadDeleted(),)), (Answer(Closed(existed=True)), CloseThread("deleted"))
-    )
+    return _close(state, "deleted", ThreadDeleted())
 
 
-def _clear(state: ThreadState, live: LiveTurn, reason: str) -> Decision:
+def _close(state: ThreadState, reason: str, last: ThreadEnded | ThreadDeleted) -> Decision:
     """Cancel everything; the same command is decided again when the live turn has ended."""
     ending = _cancelled(reason)
-    events = tuple(_ended_queued(queued, ending) for queued in state.queue)
-    return Decision(_single(events), (StopTurn(live.turn, ending), DecideAgain(live.turn)))
+    events: tuple[Event, ...] = tuple(_ended_queued(queued, ending) for queued in state.queue)
+    if state.live is not None:
+        turn = state.live.turn
+        return Decision(_single(events), (StopTurn(turn, ending), DecideAgain(turn)))
+    effects = (Answer(Closed(existed=True)), CloseThread(reason))
+    return Decision(_single((*events, last)), effects)
 
 
 def _say(state: ThreadState, command: Say, now: float, limits: Limits) -> Decision:
@@ -291,8 +292,8 @@ def _single(events: tuple[Event, ...]) -> tuple[tuple[Event, int], ...]:
     return tuple((event, 1) for event in events)
 
 
-def _turn_in_progress(live: LiveTurn) -> Rejected:
-    return Rejected("turn_in_progress", "a turn is running on this thread", turn=live.turn)
+def _turn_in_progress(busy: LiveTurn | QueuedTurn) -> Rejected:
+    return Rejected("turn_in_progress", "a turn is running on this thread", turn=busy.turn)
 
 
 def _item_not_found() -> Rejected:

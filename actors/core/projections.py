@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
+
+import orjson
 
 from .events import Entry, Recorded, TurnEnded, TurnSubmitted
 from .items import Item
@@ -41,7 +44,8 @@ def context(history: Sequence[Item], message: Item) -> list[dict[str, Any]]:
     """Return what a model is given: the turns that ended before, and this turn's own message.
 
     Partial answers are in, markers, reasoning, records and the application's own kinds are out.
-    A tool call without its result is left out, since no model accepts one.
+    A tool call without its result is left out, since no model accepts one; calls made side by side
+    share a message, and their results come right behind it, for the same reason.
 
     Args:
         history: the items of the turns that ended before this one started, in turn order.
@@ -49,33 +53,46 @@ def context(history: Sequence[Item], message: Item) -> list[dict[str, Any]]:
 
     Returns:
         Objects with `role` and `content` (and `tool_calls` or `tool_call_id`), oldest first: the
-        shape that chat completion interfaces share.
+        shape that chat completion interfaces share. Arguments and results are texts, as JSON where
+        they were none.
     """
-    answered = {item.body.get("call") for item in history if item.kind == "tool_result"}
-    called = {item.item for item in history if item.kind == "tool_call"}
+    # Newest first, so that of several results of one call the first one stays.
+    results = {i.body.get("call"): i for i in reversed(history) if i.kind == "tool_result"}
     messages: list[dict[str, Any]] = []
-    for item in (*history, message):
-        if item.kind == "tool_call" and item.item not in answered:
-            continue
-        if item.kind == "tool_result" and item.body.get("call") not in called:
-            continue
-        _add_message(messages, item)
+    for called, items in groupby((*history, message), key=lambda item: item.kind == "tool_call"):
+        if called:
+            messages += _exchanges([item for item in items if item.item in results], results)
+        else:
+            messages += (_said(item) for item in items if item.kind in _ROLES)
     return messages
 
 
-def _add_message(messages: list[dict[str, Any]], item: Item) -> None:
-    match item.kind:
-        case "message":
-            messages.append({"role": "user", "content": item.body["content"]})
-        case "answer":
-            messages.append({"role": "assistant", "content": item.body["text"]})
-        case "tool_call":
-            messages.append({"role": "assistant", "content": None, "tool_calls": [_call(item)]})
-        case "tool_result":
-            result = {"role": "tool", "tool_call_id": item.body["call"]}
-            messages.append({**result, "content": item.body["data"]})
+# What a model sees, and whose it is; tool calls and their results apart.
+_ROLES: Final = {"message": ("user", "content"), "answer": ("assistant", "text")}
 
 
-def _call(item: Item) -> Mapping[str, Any]:
-    function = {"name": item.body["name"], "arguments": item.body["arguments"]}
+def _said(item: Item) -> dict[str, Any]:
+    role, field = _ROLES[item.kind]
+    return {"role": role, "content": item.body[field]}
+
+
+def _exchanges(calls: Sequence[Item], results: Mapping[Any, Item]) -> list[dict[str, Any]]:
+    """Return calls that were made side by side, and their results."""
+    if not calls:
+        return []
+    asked = {"role": "assistant", "content": None, "tool_calls": [_call(item) for item in calls]}
+    return [asked, *(_result(results[item.item]) for item in calls)]
+
+
+def _call(item: Item) -> dict[str, Any]:
+    function = {"name": item.body["name"], "arguments": _as_text(item.body["arguments"])}
     return {"id": item.item, "type": "function", "function": function}
+
+
+def _result(item: Item) -> dict[str, Any]:
+    content = _as_text(item.body["data"])
+    return {"role": "tool", "tool_call_id": item.body["call"], "content": content}
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

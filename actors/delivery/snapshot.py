@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import trio
-import trio.lowlevel
-
 from ..core.apply import restore
 from ..core.event_codec import decode
 from .batches import Snapshot, TurnItems
 
 if TYPE_CHECKING:
     from ..core.thread_state import ThreadState
-    from ..journal.contract import Journal
+    from ..journal.contract import HistoryPage, Journal
     from ..limits import Limits
     from .tail import Tail
 
@@ -45,12 +42,12 @@ async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limit
     """
     while True:
         state = await shown_state(tail, journal)
-        # Bounded by place, so that a turn that settles during the read is not shown twice.
+        # Bounded by place, so that what settles during the read is not there already.
         page = await journal.history(tail.thread, state.settled, max(window, 1), limits.page_bytes)
-        if (page.head.epoch, page.head.floor) == (state.epoch, state.floor):
+        if _agree(page, state):
             break
-        # A truncation or a deletion is durable and about to be published: look again.
-        await trio.lowlevel.checkpoint()
+        if tail.state is state:  # what makes the difference is durable and yet to be published
+            await tail.moved()
     return Snapshot(
         thread=tail.thread,
         position=state.position,
@@ -58,6 +55,14 @@ async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limit
         before=page.before if window else None,
         turn=_live(state),
         queue=tuple(TurnItems(queued.turn, 0, queued.view.items()) for queued in state.queue),
+    )
+
+
+def _agree(page: HistoryPage, state: ThreadState) -> bool:
+    """Say whether nothing was truncated, deleted or settled between a state and a page."""
+    open_turns = state.head.unsettled
+    return (page.head.epoch, page.head.floor) == (state.epoch, state.floor) and not any(
+        item.turn in open_turns for item in page.items
     )
 
 

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from ..core.position import Position
 from ..core.resume import AttachPlan, Mode, plan_after, plan_attach
-from ..errors import PositionUnrecoverable
+from ..errors import JournalUnavailable, PositionUnrecoverable
 from .batches import Batch, CaughtUp, Detached, Events, Snapshot
 from .snapshot import shown_state, take_snapshot
 
@@ -90,6 +90,8 @@ class Subscription:
 
         Raises:
             JournalCorrupt, JournalUnavailable: as the journal does.
+
+        A cancelled call loses nothing: the next one returns what it would have returned.
         """
         if self._closed:
             return None
@@ -129,16 +131,18 @@ class Subscription:
 
     def __aiter__(self) -> AsyncIterator[Batch]:
         """Iterate over all that comes, waiting for news; ends after `Detached` or `close`."""
-        return self._all()
+        return self
 
-    async def _all(self) -> AsyncIterator[Batch]:
+    async def __anext__(self) -> Batch:
+        """Wait for the next batch; raises as `pull`. Cancellation loses nothing."""
         while not self._closed:
             self.ready = False
             batch = await self.pull()
             if batch is not None:
-                yield batch
-            elif not self.ready and not self._closed:
+                return batch
+            if not self.ready and not self._closed:
                 await self._news.park()
+        raise StopAsyncIteration
 
     async def _resume_at(self, position: Position, head: Position) -> None:
         self.position = position
@@ -159,9 +163,11 @@ class Subscription:
     async def _pull_events(self) -> Batch | None:
         try:
             events = await self._next_events()
-        except PositionUnrecoverable as exc:
-            if self._until is not None:
+        except (PositionUnrecoverable, JournalUnavailable) as exc:
+            if self._until is not None:  # what is left cannot be had; the cursor stays good
                 return self._leave(self._until[1])
+            if isinstance(exc, JournalUnavailable):
+                raise
             # Fell behind what is retained: show the thread as it is, and go on from there.
             await self._show_snapshot(plan_after(exc))
             return await self.pull()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Protocol
 
+import trio
+
 from ..core.position import Position
 from ..errors import InternalError, PositionUnrecoverable, Rejected
 from .batches import Events
@@ -45,6 +47,7 @@ class Tail:
         self._epoch = 0  # of the rows; a deletion moves the state on before they are read
         self._bytes = 0
         self._watchers: dict[Watcher, None] = {}
+        self._moved = trio.lowlevel.ParkingLot()
         self._shared: tuple[Position, Events] | None = None
 
     @property
@@ -66,6 +69,14 @@ class Tail:
         if self.position != state.position:
             self._clear()
         self.state = state
+        self._wake_all()
+
+    def forget(self) -> None:
+        """Know no more what is the newest event: it may be on disk without having been published.
+
+        Who watches looks there; the next activation takes it over with `show`.
+        """
+        self.state = None
         self._wake_all()
 
     def publish(self, rows: tuple[Row, ...], state: ThreadState) -> None:
@@ -104,6 +115,10 @@ class Tail:
         events = self._batch(start)
         self._shared = (position, events)
         return events
+
+    async def moved(self) -> None:
+        """Wait for the next `publish`, `show` or `forget`."""
+        await self._moved.park()
 
     def watch(self, watcher: Watcher) -> None:
         """Add a watcher.
@@ -155,5 +170,6 @@ class Tail:
         self._shared = None
 
     def _wake_all(self) -> None:
+        self._moved.unpark_all()
         for watcher in self._watchers:
             watcher.wake()

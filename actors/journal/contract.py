@@ -155,6 +155,8 @@ class Journal(Protocol):
         Raises:
             JournalCorrupt: where the thread's own rows are damaged (I16).
             JournalUnavailable: where the store failed.
+
+        A cancelled call may have fenced the writer before.
         """
 
     def release(self, thread: str, generation: int) -> None:
@@ -166,11 +168,19 @@ class Journal(Protocol):
         Raises:
             JournalFenced: generation or expected position is not the journal's; nothing was
                 written, and the other appends of the same commit are untouched.
+            InternalError: the step breaks the journal's own rules: rows with a gap, a row larger
+                than a frame, a head that does not fit them, a part of history settled twice.
+            JournalCorrupt: the thread's own rows are damaged (I16).
             JournalUnavailable: where the store failed, whatever became of the step.
+
+        A cancelled call may or may not have written the step; it is never half there.
         """
 
     async def load(self, thread: str) -> Loaded:
-        """Read what `claim` reads, without becoming the writer. Raises as `claim`."""
+        """Read what `claim` reads, without becoming the writer.
+
+        Raises as `claim`. Cancellation changes nothing, here and for every other read.
+        """
 
     async def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
         """Return the rows after a position: contiguous, at least one unless it is the head.
@@ -184,6 +194,8 @@ class Journal(Protocol):
             PositionUnrecoverable: `epoch` or `deleted` (another life), `ahead` (of the head),
                 `truncated` (below the floor), `compacted` (inside a merged range).
             JournalCorrupt, JournalUnavailable: as `claim`.
+
+        Cancellation changes nothing.
         """
 
     async def history(
@@ -201,30 +213,49 @@ class Journal(Protocol):
         Raises:
             Rejected: `item_not_found`, where `before` names no item that is there.
             JournalCorrupt, JournalUnavailable: as `claim`.
+
+        Cancellation changes nothing.
         """
 
     async def settled(self, thread: str, owner: str) -> Settled | None:
-        """Return the part of history that a turn or a record left (with its items), or None."""
+        """Return the part of history that a turn or a record left (with its items), or None.
+
+        Raises as `claim`. Cancellation changes nothing.
+        """
 
     async def locate(self, thread: str, after: str | None) -> Cut:
         """Return what a truncation after item `after` would leave; None would clear.
 
         Raises:
             Rejected: `item_not_found`, where no such item is in the settled history of a turn.
+
+        Cancellation changes nothing.
         """
 
     async def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
-        """Return the receipt that was given for a key, or None."""
+        """Return the receipt that was given for a key, or None.
+
+        Raises as `claim`. Cancellation changes nothing.
+        """
 
     async def summaries(self, after: str | None, limit: int) -> SummaryPage:
         """Return a page of the threads that are there, last activity first.
 
         Raises:
             Rejected: `bad_request`, where `after` is not what an earlier page gave.
+            JournalUnavailable: where the store failed.
+
+        Cancellation changes nothing.
         """
 
     async def unsettled(self) -> tuple[str, ...]:
-        """Return the threads with a live or queued turn, at a cost that goes by their number."""
+        """Return the threads with a live or queued turn, at a cost that goes by their number.
+
+        Raises:
+            JournalUnavailable: where the store failed.
+
+        Cancellation changes nothing.
+        """
 
     async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
         """Merge the deltas of settled turns into range events, and drop what was truncated.
@@ -238,10 +269,18 @@ class Journal(Protocol):
 
         Returns:
             How many turns were compacted; fewer than `limit` means that nothing is left to do.
+
+        Raises:
+            JournalUnavailable: where the store failed.
+
+        A cancelled call has compacted some of the turns, each of them wholly or not at all.
         """
 
     def statistics(self) -> Statistics:
         """Return the counts so far."""
 
     async def aclose(self) -> None:
-        """Finish what was appended, and close. Every later call raises `JournalUnavailable`."""
+        """Finish what was appended, and close. Every later call raises `JournalUnavailable`.
+
+        Closing twice is closing once. Cancellation is delivered once it is closed.
+        """

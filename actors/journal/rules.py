@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from ..core.event_codec import Row, decode, encode
 from ..core.events import Entry, TurnDelta, TurnItem, turn_of
 from ..core.items import Item, item_owner
 from ..core.merge import merge_entries
-from ..core.position import Position
 from ..errors import InternalError, Rejected
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _head_fits(append: Append, last: int) -> bool:
         return head.epoch > epoch
     # What a cut hides has to lie below the floor: compaction leaves gaps there.
     cut_below_floor = append.cut is None or head.floor >= append.expected.offset
-    return head.position == Position(epoch, last) and head.floor <= last and cut_below_floor
+    return head.epoch == epoch and head.offset == last >= head.floor and cut_below_floor
 
 
 def first_bytes(rows: Iterable[Row], limit_bytes: int) -> Iterator[Row]:
@@ -167,7 +167,7 @@ def parse_token(token: str) -> tuple[float, str]:
     try:
         key = float.fromhex(active_at), thread
     except (ValueError, OverflowError):
-        slash = ""
-    if not slash or page_token(*key) != token:
+        key = math.nan, thread
+    if not slash or not math.isfinite(key[0]) or page_token(*key) != token:
         raise Rejected("bad_request", "`after` is not what an earlier page gave")
     return key

@@ -10,8 +10,21 @@ from typing import Any
 
 import trio
 from attrs import define, field
-from trio_websocket import ConnectionClosed, HandshakeError, open_websocket
+from trio_websocket import (
+    ConnectionClosed,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
 
+SECONDS_TO_SHAKE = 2
+_GONE = (
+    HandshakeError,
+    ConnectionClosed,
+    trio.BrokenResourceError,
+    trio.TooSlowError,
+    OSError,
+)
 PIECE = dict[str, Any]
 
 
@@ -30,6 +43,7 @@ class Seen:
         ended: terminal events by turn, with the offset of each.
         started: turns that were started.
         snapshots, resumes: how often the stream began in that way.
+        heard_at: when the last piece of an answer came, on trio's clock.
     """
 
     thread: str
@@ -42,7 +56,13 @@ class Seen:
     events: int = 0
     snapshots: int = 0
     resumes: int = 0
+    heard_at: float = float("-inf")
     _moved: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, repr=False)
+
+    async def attached(self) -> None:
+        """Wait until the first stream has begun."""
+        while self.cursor is None:
+            await self._moved.park()
 
     async def ending(self, turn: str) -> str:
         """Wait until a turn was seen to end, and return how."""
@@ -57,7 +77,7 @@ class Seen:
 
     def take(self, message: PIECE) -> None:
         """Take one message of the server's."""
-        self._moved.unpark_all()
+        self._moved.unpark_all()  # they look once this is taken in
         match message["type"]:
             case "attached":
                 self._attached(message)
@@ -113,6 +133,7 @@ class Seen:
                     event["item"], {"kind": "answer", "turn": turn, "text": ""}
                 )
                 item["text"] += event["text"]
+                self.heard_at = trio.current_time()
             case "thread.created":
                 pass
             case ending:
@@ -146,15 +167,27 @@ async def watch(seen: Seen, port: int) -> None:
     """Follow a thread through any number of connections, until cancelled."""
     while True:
         try:
-            async with open_websocket(
-                "127.0.0.1", port, "/ws", use_ssl=False, subprotocols=["holdfast.v1"]
-            ) as socket:
-                await _watch_once(socket, seen)
-        except (HandshakeError, ConnectionClosed, OSError):
-            await trio.sleep(0.01)  # cut, or the server is being restarted
+            await _watch_once(seen, port)
+        except* _GONE:
+            pass  # cut, or the server is being restarted
+        await trio.sleep(0.01)
 
 
-async def _watch_once(socket: Any, seen: Seen) -> None:
+async def _watch_once(seen: Seen, port: int) -> None:
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    try:
+        async with trio.open_nursery() as nursery:
+            # The library waits for ever for the answer of a server that died before it came.
+            with trio.fail_after(SECONDS_TO_SHAKE):
+                socket = await wrap_client_stream(
+                    nursery, stream, f"127.0.0.1:{port}", "/ws", subprotocols=["holdfast.v1"]
+                )
+            await _follow(socket, seen)
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+async def _follow(socket: WebSocketConnection, seen: Seen) -> None:
     attach = {"type": "attach", "id": "a", "thread": seen.thread}
     if seen.cursor is not None:
         attach["cursor"] = seen.cursor

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import frozen
 
-from actors import Turn
+if TYPE_CHECKING:
+    from actors import Turn
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "mt_bench_conversations.jsonl"
 # Seconds between two pieces: slow enough to be cut in the middle, fast enough for a test.
-PACE = 0.003
+PACE = float(os.environ.get("HOLDFAST_TEST_PACE", "0.005"))
 
 
 @frozen
@@ -27,7 +30,7 @@ class Exchange:
 
 @frozen
 class Conversation:
-    """One conversation of two exchanges; its id serves as the thread's."""
+    """One conversation of two exchanges; its id, and perhaps `.` and a round, is the thread's."""
 
     id: str
     exchanges: tuple[Exchange, ...]
@@ -64,6 +67,6 @@ _answers = {
 
 async def reply(turn: Turn) -> None:
     """Stream the recorded answer in small pieces."""
-    for piece in pieces(_answers[turn.thread, turn.text], turn.id):
+    for piece in pieces(_answers[turn.thread.partition(".")[0], turn.text], turn.id):
         await turn.write(piece)
         await trio.sleep(PACE)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import struct
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import define, field
 
 from .frames import Piece, Splitter
+
+if TYPE_CHECKING:
+    import random
 
 # What a cut falls into. `byte` is any byte of what the server sends, wherever that is.
 KINDS = ("frame", "before_reply", "before_attached", "byte")
@@ -49,18 +52,49 @@ class _Cut(Exception):
     """The connection ends here."""
 
 
+class Quotas:
+    """Draws plans until every kind of cut has happened often enough.
+
+    Args:
+        rng: what is drawn from.
+        wanted: cuts by kind.
+    """
+
+    def __init__(self, rng: random.Random, wanted: dict[str, int]) -> None:
+        self._rng = rng
+        self._wanted = wanted
+
+    def met(self, cuts: Counter[str]) -> bool:
+        """Say whether all has been cut that was to be cut."""
+        return all(cuts[kind] >= count for kind, count in self._wanted.items())
+
+    def draw(self, cuts: Counter[str]) -> Plan | None:
+        """Return the plan of one more connection; now and then one may live."""
+        missing = [kind for kind, count in self._wanted.items() if cuts[kind] < count]
+        if not missing or self._rng.random() < 0.1:
+            return None
+        kind = self._rng.choice(missing)
+        after = self._rng.randint(200, 2000) if kind == "byte" else self._rng.randint(1, 8)
+        return Plan(kind, after, self._rng.random(), self._rng.random() < 0.5)
+
+
 class CuttingProxy:
     """Forwards connections to a server, and cuts them by plan.
 
     Args:
         target: the port of the server on loopback; it may be down.
-        draw: gives the plan of the next connection; None lets it live.
+        quotas: gives the plan of the next connection.
     """
 
-    def __init__(self, target: int, draw: Callable[[], Plan | None]) -> None:
+    def __init__(self, target: int, quotas: Quotas) -> None:
         self.target = target
         self.cuts: Counter[str] = Counter()
-        self._draw = draw
+        self.quotas = quotas
+
+    @property
+    def done(self) -> bool:
+        """Whether there were enough cuts of every kind."""
+        return self.quotas.met(self.cuts)
 
     async def serve(self, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen on a free port of loopback until cancelled."""
@@ -69,7 +103,7 @@ class CuttingProxy:
         await trio.serve_listeners(self._forward, listeners)
 
     async def _forward(self, client: trio.SocketStream) -> None:
-        connection = _Connection(self._draw())
+        connection = _Connection(self.quotas.draw(self.cuts))
         try:
             server = await trio.open_tcp_stream("127.0.0.1", self.target)
         except OSError:
@@ -136,32 +170,3 @@ class CuttingProxy:
 def _make_close_reset(*streams: trio.SocketStream) -> None:
     for stream in streams:
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-class Quotas:
-    """Draws plans until every kind of cut has happened often enough.
-
-    Args:
-        rng: what is drawn from.
-        wanted: cuts by kind.
-        counts: the proxy's, as they happen.
-    """
-
-    def __init__(self, rng: random.Random, wanted: dict[str, int]) -> None:
-        self._rng = rng
-        self._wanted = wanted
-        self.counts: Counter[str] = Counter()
-
-    @property
-    def met(self) -> bool:
-        """Whether all has been cut that was to be cut."""
-        return all(self.counts[kind] >= count for kind, count in self._wanted.items())
-
-    def draw(self) -> Plan | None:
-        """Return the plan of one more connection; now and then one may live."""
-        missing = [k for k in KINDS if self.counts[k] < self._wanted.get(k, 0)]
-        if not missing or self._rng.random() < 0.1:
-            return None
-        kind = self._rng.choice(missing)
-        after = self._rng.randint(200, 6000) if kind == "byte" else self._rng.randint(1, 40)
-        return Plan(kind, after, self._rng.random(), self._rng.random() < 0.5)

@@ -26,7 +26,7 @@ Check: TypeAlias = Callable[[Pair], Awaitable[None]]
 _Args = TypeVarTuple("_Args")
 
 _FRAME_BYTES: Final = 16 * 1024
-_BLOCK: Final = b"x" * 60_000
+_BLOCK: Final = b"x" * 16_000
 _PATIENT: Final = Limits(frame_bytes=_FRAME_BYTES, close_seconds=2)
 _HASTY: Final = Limits(
     frame_bytes=_FRAME_BYTES, close_seconds=0.2, slow_seconds=0.2, heartbeat_seconds=0.2
@@ -166,6 +166,19 @@ async def a_cancelled_send_aborts(pair: Pair) -> None:
         await _expect_closed(ABNORMAL, _receive_only, client, _BLOCK.decode())
 
 
+async def a_cancelled_send_aborts_although_it_had_to_wait(pair: Pair) -> None:
+    """It makes no difference how far it got: whoever sends, knows that the link is gone."""
+    for first in (0, 1):
+        async with pair(_PATIENT) as ends:
+            sender = ends[first]
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_expect_closed, ABNORMAL, _send_all, sender, [_BLOCK] * 10_000)
+                with trio.move_on_after(0.2) as scope:
+                    await _send_all(sender, [_BLOCK] * 10_000)
+                assert scope.cancelled_caught
+            await _expect_closed(ABNORMAL, sender.receive)
+
+
 async def a_send_without_a_taker_ends(pair: Pair) -> None:
     """After `slow_seconds` of a peer that takes nothing, the link is cut."""
     async with pair(_HASTY) as (server, _client):
@@ -300,6 +313,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     closing_twice_is_closing_once,
     an_abort_is_abnormal,
     a_cancelled_send_aborts,
+    a_cancelled_send_aborts_although_it_had_to_wait,
     a_send_without_a_taker_ends,
     a_close_without_a_taker_ends,
     a_ping_is_answered,

@@ -1,10 +1,10 @@
 /** The chat page: shows one thread, the one that the address names, and sends what is typed. */
 
-import { Client, Transcript, freshKey } from "./client.js";
+import { Client, freshKey } from "./client.js";
+import { MARKERS, arrange, drawItem, make, partsText, setText } from "./items.js";
+import { Transcript } from "./transcript.js";
 
 const THREAD_ID = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
-// A fenced block of code: its opening line, the code, and its closing line, if that has come.
-const FENCED = /^( {0,3}(`{3,}|~{3,})[^`\n]*\n)([^]*?)(^ {0,3}\2[`~]*[ \t]*(?:\n|$(?![^]))|$(?![^]))/gm;
 // Pixels from the end within which the reader counts as following it.
 const NEAR_END = 48;
 const STATUS = {
@@ -13,21 +13,6 @@ const STATUS = {
   reconnecting: "Reconnecting",
   offline: "Offline, reconnecting",
   refused: "Disconnected",
-};
-const LABELS = {
-  message: "You said",
-  answer: "Answer",
-  reasoning: "Reasoning",
-  tool_call: "Tool call",
-  tool_result: "Tool result",
-};
-const MARKERS = {
-  completed: "Answered",
-  cancelled: "Stopped",
-  interrupted: "Interrupted by a restart",
-  superseded: "Interrupted by a newer message",
-  timed_out: "Ran out of time",
-  failed: "Failed",
 };
 const ADVICE = {
   too_large: "Shorten it, or send it in parts.",
@@ -53,87 +38,7 @@ const client = new Client(new URL("ws", location.href.replace(/^http/, "ws")).hr
   storage: sessionStorage,
 });
 
-// Text.
-
-function pretty(value) {
-  return typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? "");
-}
-
-function partsText(content) {
-  if (typeof content === "string") return content;
-  return content.map((part) => part.text ?? `[${part.type}]`).join("\n");
-}
-
-function itemText({ kind, content, text, reason, message, arguments: given, data }) {
-  if (kind === "message") return partsText(content);
-  if (kind === "marker") return [MARKERS[reason] ?? reason, message].filter(Boolean).join(": ");
-  return text ?? pretty(kind === "tool_call" ? given : data);
-}
-
-/** Split text at its fenced code, into `[prose]` and `[opening, code, closing]` by turns. */
-function fenced(text) {
-  const pieces = [];
-  let end = 0;
-  for (const { 0: block, 1: opening, 3: code, 4: closing, index } of text.matchAll(FENCED)) {
-    pieces.push([text.slice(end, index)], [opening, code, closing]);
-    end = index + block.length;
-  }
-  return [...pieces, [text.slice(end)]];
-}
-
-/** Show text with its code; what stands there already is only added to. */
-function showText(element, text) {
-  const pieces = fenced(text);
-  pieces.forEach((parts, index) => {
-    const fresh = () => make(parts.length > 1 ? "pre" : "p", {}, ...parts.map(() => make("span")));
-    const piece = element.children[index] ?? element.appendChild(fresh());
-    parts.forEach((part, i) => setText(piece.children[i], part));
-  });
-  while (element.children.length > pieces.length) element.lastChild.remove();
-}
-
-function setText(element, text) {
-  const node = element.firstChild ?? element.appendChild(document.createTextNode(""));
-  if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
-  else node.data = text;
-}
-
-// Elements.
-
-function make(tag, { data = {}, ...properties } = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  Object.assign(element.dataset, data);
-  element.append(...children);
-  return element;
-}
-
-/** Put exactly these elements into a parent, in this order, moving none that need not move. */
-function arrange(parent, wanted) {
-  const keep = new Set(wanted);
-  for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
-  wanted.forEach((element, index) => {
-    const there = parent.children[index] ?? null;
-    if (there !== element) parent.insertBefore(element, there);
-  });
-}
-
-function makeItem({ item, kind, name, record, reason, at }) {
-  const folds = !["message", "answer", "marker"].includes(kind);
-  const label = [LABELS[kind] ?? record ?? kind, name].filter(Boolean).join(": ");
-  const heading = folds ? make("summary", {}, label) : make("span", { className: "unseen" }, label);
-  const title = new Date(at * 1000).toLocaleString();
-  const text = make("div", { className: "text", title, data: { text: "" } });
-  const data = { item, kind, ...(reason && { reason }) };
-  return make(folds ? "details" : "article", { data }, heading, text);
-}
-
-function drawItem(section, item) {
-  const known = [...section.children].find(({ dataset }) => dataset.item === item.item);
-  const element = known ?? makeItem(item);
-  // Only text grows; everything else came whole.
-  if (!known || item.text !== undefined) showText(element.lastChild, itemText(item));
-  return element;
-}
+// The transcript.
 
 function queueNote(text, turn) {
   const note = make("p", { className: "queue" }, text);
@@ -157,9 +62,8 @@ function drawGroup({ id, state, items, version }) {
 function drawWaiting({ message: { key, content } }) {
   if (sections.has(key)) return sections.get(key).section;
   const section = make("section", { data: { waiting: key } });
-  const item = makeItem({ item: key, kind: "message", at: Date.now() / 1000 });
-  showText(item.lastChild, partsText(content));
-  section.append(item, queueNote("Sending…"));
+  const item = { item: key, kind: "message", content, at: Date.now() / 1000 };
+  section.append(drawItem(section, item), queueNote("Sending…"));
   sections.set(key, { section });
   return section;
 }
@@ -182,9 +86,9 @@ function draw() {
 
 function drawControls(running) {
   document.body.toggleAttribute("data-busy", Boolean(running));
+  if (!running && document.activeElement === page.stop) page.input.focus();
   page.stop.hidden = page.choice.hidden = !running;
-  page.stop.disabled = stopping.has(running?.id);
-  page.stop.textContent = page.stop.disabled ? "Stopping…" : "Stop";
+  page.stop.textContent = stopping.has(running?.id) ? "Stopping…" : "Stop";
   if (!running) page.busy.value = "queue";
 }
 
@@ -257,7 +161,7 @@ async function cancel(turn) {
   drawSoon();
   try {
     const { outcome } = await client.ask({ type: "cancel", thread, turn });
-    if (outcome === "abandoned") showProblem({ message: "It would not stop, and was left behind." });
+    if (outcome === "abandoned") showProblem({ message: "It would not stop: left behind." });
   } catch (error) {
     showProblem(error, "Not stopped.");
   }
@@ -310,6 +214,10 @@ function onInputKey(event) {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
 }
 
+function onClick({ target }) {
+  if (!page.menu.contains(target)) page.menu.open = false;
+}
+
 function onScroll() {
   const { scrollHeight, scrollTop, clientHeight } = page.scroller;
   following = scrollHeight - scrollTop - clientHeight < NEAR_END;
@@ -334,7 +242,7 @@ page.reconnect.onclick = () => client.connect();
 page.menu.ontoggle = () => page.menu.open && listThreads();
 page.scroller.onscroll = onScroll;
 document.onkeydown = onKey;
-document.onclick = ({ target }) => page.menu.contains(target) || (page.menu.open = false);
+document.onclick = onClick;
 document.onvisibilitychange = () => document.hidden || client.wake();
 window.ononline = () => client.wake();
 window.onhashchange = () => location.reload();

@@ -96,6 +96,7 @@ class ClientProtocol:
         self._limits = limits
         self._command_bytes = limits.command_bytes
         self._connected = False
+        self._leaving = False  # the server wants no further commands on this connection
         self._labels = 0
         self._frames: list[str | bytes] = []
         self._attachments: dict[str, Attachment] = {}
@@ -108,7 +109,7 @@ class ClientProtocol:
 
     def connected(self) -> None:
         """Begin a connection: hello, then attaches, then the commands that need not await those."""
-        self._connected = True
+        self._connected, self._leaving = True, False
         if self.hello is not None:
             self._frames.append(encode_client(self.hello))
         for attachment in self._attachments.values():
@@ -116,18 +117,18 @@ class ClientProtocol:
                 self._holding.add(attachment.thread)
             self._ask(attachment)
         for unanswered in self._unanswered:
-            if unanswered.thread not in self._holding:
-                self._transmit(unanswered)
+            self._offer(unanswered)
 
-    def connection_lost(self, code: int | None = None) -> list[ClientEvent]:
+    def connection_lost(self, code: int | None = None, *, final: bool = False) -> list[ClientEvent]:
         """End a connection, or note that none could be had.
 
         Args:
             code: of the close frame; None where there was none.
+            final: whether there will be no other, whatever the code says.
 
         Returns:
-            What became of the commands that will not be sent again. Where the code forbids to
-            reconnect, that is all of them.
+            What became of the commands that will not be sent again: all of them, where there will
+            be no other connection.
         """
         self._connected = False
         self._frames.clear()
@@ -135,7 +136,7 @@ class ClientProtocol:
         self._holding.clear()
         for attachment in self._attachments.values():
             attachment.lost()
-        final = not should_reconnect(code)
+        final = final or not should_reconnect(code)
         return [self._give_up(u) for u in self._unanswered if final or not self._keep(u)]
 
     def frames(self) -> list[str | bytes]:
@@ -222,8 +223,15 @@ class ClientProtocol:
             raise Rejected("too_large", f"a command has at most {self._command_bytes} bytes")
         unanswered = Unanswered(command, frame)
         self._unanswered.add(unanswered)
-        if self._connected and unanswered.thread not in self._holding:
-            self._transmit(unanswered)
+        self._offer(unanswered)
+
+    def withdraw(self, label: str) -> None:
+        """Give an unanswered command up: it is not sent, or not again; what was sent may happen."""
+        unanswered = self._unanswered.get(label)
+        if unanswered is not None:
+            self._unanswered.remove(unanswered)
+            if unanswered.frame in self._frames:
+                self._frames.remove(unanswered.frame)
 
     def cast(self, message: Cast | Ping | Hello) -> bool:
         """Say something that is not replied to by label; returns whether there is a connection.
@@ -233,6 +241,11 @@ class ClientProtocol:
         if self._connected:
             self._frames.append(encode_client(message))
         return self._connected
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the server is about to stop; further commands wait for the next connection."""
+        return self._connected and self._leaving
 
     @property
     def unanswered(self) -> int:
@@ -257,6 +270,7 @@ class ClientProtocol:
             case Welcome():
                 return self._welcomed(message)
             case Goaway() | Pong():
+                self._leaving |= isinstance(message, Goaway)
                 return [Deliver(message)]
             case Ping():
                 return []
@@ -289,6 +303,10 @@ class ClientProtocol:
         unanswered = self._unanswered.get(message.id)
         if unanswered is None:
             return []
+        if message.code == "draining":  # nothing happened, and the next connection may take it
+            self._leaving = True
+            unanswered.put_back()
+            return []
         self._unanswered.remove(unanswered)
         return [Refused(unanswered.command, _rejected(message))]
 
@@ -311,23 +329,26 @@ class ClientProtocol:
             return []
         events: list[ClientEvent] = [Deliver(message)]
         if attachment.attached(message):
-            held = [u for u in self._unanswered.of(message.thread) if not u.under_way]
-            events += [self._fail_deleted(u) for u in held]
+            events += self._fail_waiting(message.thread)
         self._release(message.thread)
         return events
 
     def _streamed(self, message: StreamMessage) -> list[ClientEvent]:
         attachment = self._attachments.get(message.thread)
         delivered = attachment.deliver(message) if attachment is not None else None
-        if isinstance(delivered, Detached):
-            self._detached(delivered)
-        return [Deliver(delivered)] if delivered is not None else []
+        if delivered is None:
+            return []
+        after = self._detached(delivered) if isinstance(delivered, Detached) else []
+        return [Deliver(delivered), *after]
 
-    def _detached(self, message: Detached) -> None:
+    def _detached(self, message: Detached) -> list[ClientEvent]:
         del self._attachments[message.thread]
-        if message.reason == "deleted":
-            for unanswered in self._unanswered.of(message.thread):
-                unanswered.deleted = True
+        if message.reason != "deleted":
+            return []
+        refused = self._fail_waiting(message.thread)
+        for unanswered in self._unanswered.of(message.thread):
+            unanswered.deleted = True
+        return refused
 
     # Sending, and giving up.
 
@@ -338,14 +359,15 @@ class ClientProtocol:
 
     def _release(self, thread: str) -> None:
         self._holding.discard(thread)
-        if self._connected:
-            for unanswered in self._unanswered.of(thread):
-                if not unanswered.under_way:
-                    self._transmit(unanswered)
+        for unanswered in self._unanswered.of(thread):
+            self._offer(unanswered)
 
-    def _transmit(self, unanswered: Unanswered) -> None:
-        unanswered.sent = unanswered.under_way = True
-        self._frames.append(unanswered.frame)
+    def _offer(self, unanswered: Unanswered) -> None:
+        """Send a command, unless it is under way, or has to wait for `attached` or a connection."""
+        held = self._leaving or unanswered.thread in self._holding
+        if self._connected and not held and not unanswered.under_way:
+            unanswered.sent = unanswered.under_way = True
+            self._frames.append(unanswered.frame)
 
     def _keep(self, unanswered: Unanswered) -> bool:
         unanswered.under_way = False
@@ -356,6 +378,11 @@ class ClientProtocol:
             return self._fail_deleted(unanswered)
         self._unanswered.remove(unanswered)
         return Abandoned(unanswered.command, unanswered.sent)
+
+    def _fail_waiting(self, thread: str) -> list[ClientEvent]:
+        """Fail the commands of a deleted thread that are not under way, so that none revives it."""
+        waiting = [u for u in self._unanswered.of(thread) if not u.under_way]
+        return [self._fail_deleted(unanswered) for unanswered in waiting]
 
     def _fail_deleted(self, unanswered: Unanswered) -> ClientEvent:
         self._unanswered.remove(unanswered)

@@ -46,10 +46,16 @@ class Unanswered:
     under_way: bool = False
     deleted: bool = False
 
+    def put_back(self) -> None:
+        """Note that the server refused it for now and did nothing, so that it may go out again."""
+        self.under_way = False
+        # What is sent more than once may have been carried out the first time.
+        self.sent = may_retry(self.command)
+
     @property
     def retried(self) -> bool:
         """Whether it goes out on the next connection, where this one is lost."""
-        return not self.sent or (may_retry(self.command) and not self.deleted)
+        return not self.deleted and (not self.sent or may_retry(self.command))
 
     @property
     def thread(self) -> str | None:

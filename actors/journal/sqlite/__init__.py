@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .journal import SqliteJournal, open_sqlite_journal
+from .verify import Damage, verify
 
-__all__ = ["SqliteJournal", "open_sqlite_journal"]
+__all__ = ["Damage", "SqliteJournal", "open_sqlite_journal", "verify"]

@@ -94,7 +94,8 @@ class SqliteJournal:
         self._executor = executor
         self._lock = trio.Lock()
         self._commits = GroupCommit(self._commit, self._lock, limits.commit_appends)
-        self._generation = 0
+        # Writers of an earlier opening stay fenced.
+        self._generation = opened.opening << 32
         self._claims: dict[str, int] = {}
         self._released: set[str] = set()
         self._unavailable: str | None = None

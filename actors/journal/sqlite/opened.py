@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import define
 
-from ...errors import HoldfastError, JournalUnavailable
+from ...errors import HoldfastError, JournalCorrupt, JournalUnavailable
 from ...limits import Limits
 from . import schema
 from .lock import FileLock
@@ -36,7 +36,11 @@ _PAGES_TOUCHED = 3
 
 @define
 class Opened:
-    """An open file. No two calls of it, its reader or its writer may overlap."""
+    """An open file. No two calls of it, its reader or its writer may overlap.
+
+    Args:
+        opening: how often the file was opened, this time included.
+    """
 
     path: Path
     limits: Limits
@@ -44,6 +48,7 @@ class Opened:
     db: sqlite3.Connection
     reader: Reader
     writer: Writer
+    opening: int
     _since_checkpoint: int = 0
 
     def write(self, appends: Sequence[Append]) -> Outcomes:
@@ -116,7 +121,7 @@ def open_file(
         return _open_locked(path, lock, durability, limits, first_epoch)
     except BaseException as exc:
         lock.release()
-        if isinstance(exc, sqlite3.Error | OSError):
+        if isinstance(exc, sqlite3.Error | OSError | JournalCorrupt):
             raise JournalUnavailable(f"{path} cannot be opened: {exc}") from exc
         raise
 
@@ -133,10 +138,12 @@ def _open_locked(
     schema.check_file(path)
     db = schema.connect(path, durability)
     try:
-        reader = Reader(db, schema.first_epoch_of(db), limits)
+        reader = Reader(db, schema.read_meta(db, "first_epoch"), limits)
         if lock.was_failed:
             _look_twice(reader, path)
-        return Opened(path, limits, lock, db, reader, Writer(reader))
+        opening = schema.read_meta(db, "openings") + 1
+        schema.write_meta(db, "openings", opening)
+        return Opened(path, limits, lock, db, reader, Writer(reader), opening)
     except BaseException:
         db.close()
         raise

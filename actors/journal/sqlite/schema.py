@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ...errors import InternalError, JournalUnavailable
+from .sealing import damaged, seal
 
 APPLICATION_ID: Final = 0x484F4C44  # "HOLD"
 SCHEMA_VERSION: Final = 1
@@ -22,7 +23,8 @@ OFFSET_BITS: Final = 36
 # `items` holds what a turn folds to until its events are compacted; `dropped` what a truncation
 # took out of `part`, until compaction takes the events as well.
 _TABLES: Final = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE thread (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, active_at REAL, open INTEGER NOT NULL,
     crc INTEGER NOT NULL, body BLOB NOT NULL);
@@ -105,7 +107,8 @@ def create(path: Path, first_epoch: int | None) -> None:
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA auto_vacuum=INCREMENTAL")
         db.executescript(f"BEGIN; {_TABLES}")
-        db.execute("INSERT INTO meta VALUES ('first_epoch', ?)", (epoch,))
+        write_meta(db, "first_epoch", epoch)
+        write_meta(db, "openings", 0)
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         db.execute("COMMIT")
@@ -164,13 +167,27 @@ def connect(path: Path, durability: Literal["full", "relaxed"]) -> sqlite3.Conne
         "wal_autocheckpoint=0",
         "cache_size=-16000",
         "temp_store=MEMORY",
+        # What was deleted or truncated is overwritten, not only unlinked.
+        "secure_delete=ON",
         "trusted_schema=OFF",
     ):
         db.execute(f"PRAGMA {pragma}")
     return db
 
 
-def first_epoch_of(db: sqlite3.Connection) -> int:
-    """Return the epoch that was drawn when the journal was made."""
-    (epoch,) = db.execute("SELECT value FROM meta WHERE name = 'first_epoch'").fetchone()
-    return int(epoch)
+def write_meta(db: sqlite3.Connection, name: str, value: int) -> None:
+    """Write a number that is kept of the journal as a whole."""
+    row = name, value, seal(value, name.encode())
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
+
+
+def read_meta(db: sqlite3.Connection, name: str) -> int:
+    """Read such a number back.
+
+    Raises:
+        JournalCorrupt: where it is damaged.
+    """
+    row = db.execute("SELECT value, crc FROM meta WHERE name = ?", (name,)).fetchone()
+    if row is None or row[1] != seal(row[0], name.encode()):
+        raise damaged(f"{name} in the file's table of numbers")
+    return int(row[0])

@@ -67,6 +67,12 @@ def decode_head(body: bytes) -> tuple[str, Head]:
     return thread, head
 
 
+def listing(head: Head) -> tuple[float | None, bool]:
+    """Return what a thread is listed by: its last activity, and whether a turn is unsettled."""
+    active_at = None if head.life is Life.ABSENT else head.active_at
+    return active_at, bool(head.live or head.queued)
+
+
 @frozen
 class Part:
     """A part of history as it is stored.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
 from ...errors import HoldfastError, InternalError, JournalCorrupt, JournalFenced
 from .. import rules
-from ..contract import Append, Cut, Head, Life, Settled
+from ..contract import Append, Cut, Head, Settled
 from . import sealing
 from .reader import Reader, part_of
 from .schema import SPOTTED, all_spots, spot
@@ -168,7 +168,8 @@ class Writer:
     def _admit(self, append: Append, moved: dict[str, Written]) -> HoldfastError | None:
         """Say what is wrong with an append at first sight; where nothing is, move its thread on."""
         written = moved.get(append.thread) or self._claimed[append.thread]
-        if written.head.position != append.expected:
+        head, expected = written.head, append.expected
+        if (head.epoch, head.offset) != (expected.epoch, expected.offset):
             return JournalFenced("the thread is not where the writer believes it to be")
         try:
             rules.check_append(append, self._limits.frame_bytes)
@@ -192,16 +193,16 @@ class Writer:
                 batch = _Batch()
                 self._take_away(number, append)
         batch.insert(self._db)
-        self._write_heads({a.thread for a in appends}, before, after)
+        self._write_heads(dict.fromkeys(a.thread for a in appends), before, after)
 
     def _write_heads(
-        self, threads: set[str], before: Mapping[str, Written], after: Mapping[str, Written]
+        self, threads: Iterable[str], before: Mapping[str, Written], after: Mapping[str, Written]
     ) -> None:
         listed: list[tuple[Any, ...]] = []
         alike: list[tuple[Any, ...]] = []
         for thread in threads:
             old, new = before.get(thread) or self._claimed[thread], after[thread]
-            same = old.head.offset and _listing(old.head) == _listing(new.head)
+            same = old.head.offset and sealing.listing(old.head) == sealing.listing(new.head)
             (alike if same else listed).append(_head_row(thread, new))
         insert_many(self._db, "thread", alike, _HEAD_ONLY)
         insert_many(self._db, "thread", listed, _HEAD_AND_LISTING)
@@ -239,12 +240,7 @@ class Writer:
 def _head_row(thread: str, written: Written) -> tuple[Any, ...]:
     body = sealing.encode_head(thread, written.head)
     crc = sealing.seal(written.number, body)
-    return written.number, thread, *_listing(written.head), crc, body
-
-
-def _listing(head: Head) -> tuple[float | None, bool]:
-    active_at = None if head.life is Life.ABSENT else head.active_at
-    return active_at, bool(head.live or head.queued)
+    return written.number, thread, *sealing.listing(written.head), crc, body
 
 
 def _own_fault(exc: Exception) -> HoldfastError | None:

@@ -1,0 +1,73 @@
+"""The testing kit: find the race, read it as a story, replay it for ever.
+
+`simulate` runs a scenario of several clients against the real actor code, on virtual time, with a
+disk, ids and a model of its own; what was seen from outside is then held against the invariants.
+Scenarios and schedules are Hypothesis strategies. It needs the extra `testing`.
+"""
+
+from .case import read_case, write_case
+from .checkers import CHECKERS, Broken
+from .coverage import Overlaps
+from .operations import Cursor, Operation, Target
+from .run import InvariantBroken, Run
+from .scenario import (
+    Scenario,
+    Step,
+    attach,
+    cancel,
+    crash,
+    delete,
+    detach,
+    end,
+    everything,
+    restart,
+    scenarios,
+    submit,
+    truncate,
+)
+from .schedule import PLAIN, TICK, Delays, Schedule, schedules
+from .script import Script, Then, scripted, scripts
+from .simulation import DEADLINE, replay, simulate, with_deadline
+from .world import SIMULATION_LIMITS, Model, World
+
+__all__ = [
+    "CHECKERS",
+    "DEADLINE",
+    "PLAIN",
+    "SIMULATION_LIMITS",
+    "TICK",
+    "Broken",
+    "Cursor",
+    "Delays",
+    "InvariantBroken",
+    "Model",
+    "Operation",
+    "Overlaps",
+    "Run",
+    "Scenario",
+    "Schedule",
+    "Script",
+    "Step",
+    "Target",
+    "Then",
+    "World",
+    "attach",
+    "cancel",
+    "crash",
+    "delete",
+    "detach",
+    "end",
+    "everything",
+    "read_case",
+    "replay",
+    "restart",
+    "scenarios",
+    "schedules",
+    "scripted",
+    "scripts",
+    "simulate",
+    "submit",
+    "truncate",
+    "with_deadline",
+    "write_case",
+]

@@ -1,0 +1,178 @@
+"""I3: a subscriber sees a contiguous run of offsets, or is shown the thread anew; never a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import orjson
+
+from ...core.position import Position
+from ...core.resume import Mode
+from ...delivery.batches import CaughtUp, Detached, Events, Snapshot
+from ..facts import AtRest, Attached
+from .broken import Broken
+from .model import Shown, model_of
+
+if TYPE_CHECKING:
+    from ...core.event_codec import Row
+    from ...core.items import Item
+    from ..history import Call, History, Logged
+
+
+def contiguous_streams(history: History) -> Iterator[Broken]:
+    """Find gaps, repeats, foreign events, wrong snapshots, and what never came."""
+    for log in history.logs.values():
+        yield from _gaps_on_disk(log)
+    for call in history.calls.values():
+        if isinstance(call.answer, Attached):
+            yield from _Stream(history, call, call.answer).check()
+
+
+def _gaps_on_disk(log: list[Logged]) -> Iterator[Broken]:
+    head = Position(1, 0)
+    for event in log:
+        if (event.epoch, event.row.offset) != (head.epoch, head.offset + 1):
+            yield Broken("I3", f"offset {event.row.offset} follows {head.offset}", event.index)
+        deleted = event.type == "thread.deleted"
+        head = Position(event.epoch + 1, 0) if deleted else event.position
+
+
+class _Stream:
+    """What came to one attachment, held against what is on disk."""
+
+    def __init__(self, history: History, call: Call, attached: Attached) -> None:
+        self._history = history
+        self._call = call
+        self._attached = attached
+        self._at = attached.position
+        self._index = call.over or 0
+        self._caught_up = 0
+        self._over = False
+
+    def check(self) -> Iterator[Broken]:
+        """Find what is wrong with it."""
+        resumed = self._attached.mode is Mode.RESUME
+        if resumed and self._at.cursor() != self._call.argument:
+            yield self._broken(f"resumed at {self._at.cursor()}, not at {self._call.argument}")
+        for number, (index, saw) in enumerate(self._history.seen[self._call.number]):
+            self._index = index
+            batch = saw.batch
+            if self._over:
+                yield self._broken("something came after the detachment")
+            if batch.thread != self._call.thread:
+                yield self._broken(f"something of thread {batch.thread} came")
+            if number == 0 and isinstance(batch, Snapshot) is resumed:
+                yield self._broken(f"attached with {self._attached.mode}, but otherwise")
+            match batch:
+                case Snapshot():
+                    yield from self._snapshot(batch, first=number == 0)
+                case Events():
+                    yield from self._events(batch)
+                case CaughtUp():
+                    yield from self._caught(batch)
+                case Detached():
+                    self._over = True
+                    yield from self._same_place(batch.position)
+        yield from self._missed()
+
+    def _broken(self, message: str) -> Broken:
+        return Broken("I3", f"subscriber {self._call.number}: {message}", self._index)
+
+    def _same_place(self, position: Position) -> Iterator[Broken]:
+        if position != self._at:
+            yield self._broken(f"is told {position.cursor()}, but was at {self._at.cursor()}")
+
+    def _caught(self, batch: CaughtUp) -> Iterator[Broken]:
+        yield from self._same_place(batch.position)
+        self._caught_up += 1
+        if self._caught_up > 1:
+            yield self._broken("caught up twice")
+        if self._at < _known(self._history, self._call):
+            yield self._broken("caught up before what others had seen when it attached")
+
+    def _snapshot(self, batch: Snapshot, *, first: bool) -> Iterator[Broken]:
+        if not first and batch.reason is None:
+            yield self._broken("was shown the thread anew without a reason")
+        if first and batch.position != self._attached.position:
+            yield self._broken("the snapshot is not the one that was announced")
+        self._at = batch.position
+        model = model_of(self._history.epoch_log(self._call.thread, batch.position))
+        turn = batch.turn
+        if (turn and turn.turn, [q.turn for q in batch.queue]) != (model.live, model.queue):
+            yield self._broken(f"the snapshot shows {turn} and queue {batch.queue}, not {model}")
+        if _shown(batch.items) != model.history():
+            yield self._broken(f"the snapshot shows {_shown(batch.items)}, not {model.history()}")
+        if turn is not None and _shown(turn.items) != model.items.get(turn.turn):
+            yield self._broken(f"the snapshot shows {_shown(turn.items)} of {turn.turn}")
+
+    def _events(self, batch: Events) -> Iterator[Broken]:
+        for row in batch.rows:
+            if row.offset != self._at.offset + 1 or batch.position.epoch != self._at.epoch:
+                place = f"{batch.position.epoch}.{row.offset}"
+                yield self._broken(f"{place} came after {self._at.cursor()}")
+            if not self._is_on_disk(row, batch.position.epoch):
+                yield self._broken(f"offset {row.offset} is not what is on disk")
+            self._at = Position(batch.position.epoch, row.to)
+        yield from self._same_place(batch.position)
+
+    def _is_on_disk(self, row: Row, epoch: int) -> bool:
+        parts: list[Logged] = []
+        offset = row.offset
+        while offset <= row.to:
+            part = self._history.at.get((self._call.thread, epoch, offset))
+            if part is None:
+                return False
+            parts.append(part)
+            offset = part.row.to + 1
+        return parts[0].row == row or _merged(parts) == _merged_fields(row)
+
+    def _missed(self) -> Iterator[Broken]:
+        rest = next(
+            (i for i, r in enumerate(self._history.records) if isinstance(r.fact, AtRest)), None
+        )
+        number, life = self._call.number, self._call.life
+        if rest is None or self._history.records[rest].life != life or self._over:
+            return
+        if self._history.left.get(number, rest) < rest or self._index > rest:
+            return
+        self._index = rest
+        head = self._history.head(self._call.thread, rest)
+        if self._at != head:
+            yield self._broken(f"stands at {self._at.cursor()} and never saw {head.cursor()}")
+        if not self._caught_up:
+            yield self._broken("was never told that it caught up")
+
+
+def _known(history: History, call: Call) -> Position:
+    """Return the newest position that a subscriber of the thread had seen before a call."""
+    return max(
+        (
+            saw.batch.position
+            for number, batches in history.seen.items()
+            if history.calls[number].thread == call.thread
+            for index, saw in batches
+            if index < call.called
+        ),
+        default=Position(0, 0),
+    )
+
+
+def _merged(parts: list[Logged]) -> tuple[object, ...]:
+    first = parts[0].raw
+    text = "".join(part.raw.get("text", "\0") for part in parts)
+    same = {(p.raw.get("turn"), p.raw.get("item"), p.raw.get("channel")) for p in parts}
+    return (len(same), first.get("turn"), first.get("item"), text)
+
+
+def _merged_fields(row: Row) -> tuple[object, ...]:
+    raw = orjson.loads(row.body)
+    return (1, raw.get("turn"), raw.get("item"), raw.get("text"))
+
+
+def _shown(items: tuple[Item, ...]) -> list[Shown]:
+    return [(item.item, item.kind, _text(item)) for item in items]
+
+
+def _text(item: Item) -> object:
+    return item.body.get("content") if item.kind == "message" else item.body.get("text")

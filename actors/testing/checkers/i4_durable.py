@@ -1,0 +1,94 @@
+"""I4: what was acknowledged is on disk, and so is whatever a subscriber saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ...core.effects import Cancelled, Submitted, Truncated
+from ...core.resume import Mode
+from ...delivery.batches import Events, Snapshot
+from ..facts import Attached, Done, Refused
+from ..operations import Cursor
+from .broken import Broken
+
+if TYPE_CHECKING:
+    from ...core.position import Position
+    from ..history import Call, HandlerRun, History
+
+
+def nothing_unsaid(history: History) -> Iterator[Broken]:
+    """Find what was told, or shown, before it was durable, and what a restart took back."""
+    for call in history.calls.values():
+        if call.over is not None:
+            yield from _told(history, call, call.over)
+        if isinstance(call.answer, Attached):
+            yield from _shown(history, call)
+            yield from _taken_back(call, call.answer)
+    for run in history.runs.values():
+        yield from _flushed(history, run)
+
+
+def _told(history: History, call: Call, over: int) -> Iterator[Broken]:
+    answer = call.answer
+    placed = isinstance(answer, Submitted | Cancelled | Truncated)
+    if placed and not _durable(history, call.thread, answer.position, over):
+        message = f"call {call.number} was told {answer.position.cursor()} ahead of the disk"
+        yield Broken("I4", message, over)
+    if isinstance(answer, Submitted):
+        place = (call.thread, answer.position.epoch, answer.position.offset)
+        event = history.at.get(place)
+        if event is None or event.raw.get("turn") != answer.turn or event.index > over:
+            message = f"{answer.turn} was acknowledged at {answer.position.cursor()}, not on disk"
+            yield Broken("I4", message, over)
+    if isinstance(answer, Done) and answer.existed and not _closed(history, call, over):
+        yield Broken("I4", f"call {call.number} was acknowledged and left nothing on disk", over)
+    if isinstance(answer, Refused) and answer.turn is not None:
+        events = history.turn(answer.turn).events
+        if not events or events[0].index > over:
+            message = f"call {call.number} was refused for {answer.turn}, which is not on disk"
+            yield Broken("I4", message, over)
+
+
+def _closed(history: History, call: Call, over: int) -> bool:
+    type = {"End": "thread.ended", "Delete": "thread.deleted"}.get(type_name(call))
+    return type is None or any(
+        event.type == type and call.called < event.index < over
+        for event in history.logs[call.thread]
+    )
+
+
+def type_name(call: Call) -> str:
+    """Return the name of a call's operation."""
+    return type(call.operation).__name__
+
+
+def _durable(history: History, thread: str, position: Position, index: int) -> bool:
+    head = history.head(thread, index)
+    return position.epoch < head.epoch or position <= head
+
+
+def _shown(history: History, call: Call) -> Iterator[Broken]:
+    for index, saw in history.seen[call.number]:
+        if isinstance(saw.batch, Snapshot | Events) and not _durable(
+            history, call.thread, saw.batch.position, index
+        ):
+            message = f"subscriber {call.number} saw {saw.batch.cursor} ahead of the disk"
+            yield Broken("I4", message, index)
+
+
+def _taken_back(call: Call, attached: Attached) -> Iterator[Broken]:
+    given = getattr(call.operation, "cursor", None) in (Cursor.HELD, Cursor.STALE)
+    lost = attached.mode is Mode.RESET and attached.reason != "deleted"
+    if given and call.argument is not None and lost:
+        message = f"cursor {call.argument}, given before, is {attached.reason}"
+        yield Broken("I4", message, call.over or call.called)
+
+
+def _flushed(history: History, run: HandlerRun) -> Iterator[Broken]:
+    for index in run.flushed:
+        said = "".join(text for at, text in run.said if at < index)
+        deltas = history.turn(run.turn).of("turn.delta")
+        stored = "".join(event.raw["text"] for event in deltas if event.index < index)
+        if not stored.endswith(said):
+            yield Broken("I4", f"{run.turn} was told that {said!r} is durable", index)

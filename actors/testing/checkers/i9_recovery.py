@@ -1,0 +1,60 @@
+"""I9: a restart settles what was running, once, before it serves; what waited still waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from .broken import Broken
+
+if TYPE_CHECKING:
+    from ..history import History, Life, TurnHistory
+
+
+def settled_once(history: History) -> Iterator[Broken]:
+    """Find turns that a restart left open, interrupted without need, or ran again unasked."""
+    for life in history.lives.values():
+        yield from _needless_start(history, life)
+        if life.opened is not None:
+            yield from _left_open(history, life, life.opened)
+    for turn in history.turns.values():
+        yield from _needless(turn)
+        yield from _run_again(history, turn)
+
+
+def _left_open(history: History, life: Life, opened: int) -> Iterator[Broken]:
+    for turn in history.turns.values():
+        started = [e for e in turn.of("turn.started") if e.index < opened]
+        ended = any(ending.index < opened for ending in turn.endings)
+        if started and started[-1].life < life.number and not ended:
+            message = f"{turn.turn} is open when life {life.number} begins to serve"
+            yield Broken("I9", message, opened)
+
+
+def _needless(turn: TurnHistory) -> Iterator[Broken]:
+    for ending in turn.endings:
+        if ending.type == "turn.interrupted" and not turn.of("turn.started"):
+            yield Broken("I9", f"{turn.turn} only waited, and was interrupted", ending.index)
+
+
+def _run_again(history: History, turn: TurnHistory) -> Iterator[Broken]:
+    for before, started in pairwise(turn.of("turn.started")):
+        if before.life == started.life or started.thread not in history.retried:
+            yield Broken("I9", f"{turn.turn} was started again for no reason", started.index)
+    seen: set[int] = set()
+    for run in turn.runs:
+        if run.attempt in seen:
+            yield Broken("I9", f"{turn.turn} ran twice as attempt {run.attempt}", run.entered)
+        seen.add(run.attempt)
+
+
+def _needless_start(history: History, life: Life) -> Iterator[Broken]:
+    until = life.opened if life.opened is not None else len(history.records)
+    for thread, log in history.logs.items():
+        if history.is_unsettled(thread, life.opening):
+            continue
+        for event in log:
+            if life.opening < event.index < until and event.life == life.number:
+                message = f"a restart wrote {event.type}, although nothing was open"
+                yield Broken("I9", message, event.index)

@@ -1,0 +1,90 @@
+"""What a thread shows after some events: a second opinion, by another way than the runtime's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from attrs import define, field
+
+from ..history import ENDINGS, Logged
+
+# (id, kind, text) of an item; the text only where it has one.
+Shown: TypeAlias = tuple[str, str, Any]
+
+
+@define
+class Model:
+    """A thread, read event by event."""
+
+    live: str | None = None
+    queue: list[str] = field(factory=list)
+    settled: list[str] = field(factory=list)
+    items: dict[str, list[Shown]] = field(factory=dict)
+    places: dict[str, int] = field(factory=dict)
+
+    def history(self) -> list[Shown]:
+        """Return the settled items, in turn order."""
+        return [item for turn in self.settled for item in self.items[turn]]
+
+    def take(self, event: Logged) -> None:
+        """Read one more event."""
+        raw, turn = event.raw, event.raw.get("turn", "")
+        match event.type:
+            case "turn.submitted":
+                self.items[turn] = [(raw["item"], "message", raw["content"])]
+                self.queue.insert(0 if raw.get("supersedes") else len(self.queue), turn)
+            case "turn.started":
+                self._start(turn, event.row.offset)
+            case "turn.delta":
+                self._say(turn, raw)
+            case "turn.item":
+                self.items[turn].append((raw["item"], raw["kind"], None))
+            case "thread.truncated":
+                self._truncate(raw["after"])
+            case ending if ending in ENDINGS:
+                self._end(turn, event)
+
+    def _start(self, turn: str, place: int) -> None:
+        if turn in self.queue:
+            self.queue.remove(turn)
+        self.live = turn
+        self.places.setdefault(turn, place)
+        del self.items[turn][1:]
+
+    def _say(self, turn: str, raw: dict[str, Any]) -> None:
+        kind = "reasoning" if raw.get("channel") == "reasoning" else "answer"
+        items = self.items[turn]
+        before = items.pop()[2] if items[-1][0] == raw["item"] else ""
+        items.append((raw["item"], kind, before + raw["text"]))
+
+    def _end(self, turn: str, event: Logged) -> None:
+        if turn == self.live:
+            self.live = None
+        else:
+            self.queue.remove(turn)
+        self.places.setdefault(turn, event.row.offset)
+        if event.raw.get("item"):
+            self.items[turn].append((event.raw["item"], "marker", None))
+        if not event.raw.get("rolled_back"):
+            self.settled.append(turn)
+            self.settled.sort(key=self.places.__getitem__)
+
+    def _truncate(self, after: str | None) -> None:
+        owner, _, number = (after or "").rpartition(".")
+        if owner not in self.settled:
+            self.settled = []
+            return
+        del self.settled[self.settled.index(owner) + 1 :]
+        kept = [
+            item for item in self.items[owner] if int(item[0].rpartition(".")[2]) <= int(number)
+        ]
+        self.items[owner] = kept
+
+
+def model_of(events: Iterable[Logged]) -> Model:
+    """Return what events of one life of a thread lead to."""
+    model = Model()
+    for event in events:
+        model.take(event)
+    return model

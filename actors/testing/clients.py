@@ -1,0 +1,225 @@
+"""Clients: they carry out the steps of a scenario, and remember what clients remember."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define
+
+from ..core.effects import Submitted
+from ..core.items import item_id
+from ..core.position import parse_cursor
+from ..errors import JournalUnavailable, Rejected
+from .facts import (
+    Answer,
+    Answered,
+    Attached,
+    Called,
+    Done,
+    Left,
+    Raised,
+    Refused,
+    Saw,
+    Surprise,
+)
+from .operations import (
+    Attach,
+    Cancel,
+    Cursor,
+    Delete,
+    Detach,
+    End,
+    Operation,
+    Submit,
+    Target,
+    Truncate,
+)
+
+if TYPE_CHECKING:
+    from ..delivery.subscription import Subscription
+    from ..handles import Thread
+    from .process import Process
+    from .scenario import Step
+    from .world import World
+
+
+@define(eq=False)
+class _Attachment:
+    """A subscriber at work: its place, the call that attached it, the scope that it reads in."""
+
+    place: tuple[int, str]
+    call: int
+    scope: trio.CancelScope
+    answered: trio.Event
+
+
+class Clients:
+    """All clients of a run.
+
+    Args:
+        world: where they live.
+        nursery: where their subscribers read.
+
+    Attributes:
+        cursors: what each (client, thread) was given, oldest first.
+    """
+
+    def __init__(self, world: World, nursery: trio.Nursery) -> None:
+        self.cursors: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        self._world = world
+        self._nursery = nursery
+        self._turns: defaultdict[str, list[str]] = defaultdict(list)
+        self._attached: dict[tuple[int, str], _Attachment] = {}
+
+    async def perform(self, process: Process, step: Step) -> None:
+        """Carry out one step, and note what was asked and what came of it."""
+        match step.operation:
+            case Attach(cursor=cursor):
+                await self._attach(process, step, self._cursor(step, cursor))
+            case Detach():
+                call = self._note_call(process, step, None)
+                existed = self._detach(process, step)
+                process.note(Answered(call, Done(existed)))
+            case _:
+                await self._command(process, step)
+
+    def is_attached(self, client: int, thread: str) -> bool:
+        """Say whether the client watches the thread."""
+        return (client, thread) in self._attached
+
+    # Commands
+
+    async def _command(self, process: Process, step: Step) -> None:
+        argument = self._argument(step)
+        call = self._note_call(process, step, argument)
+        with process.connection():
+            thread = process.runtime.thread(step.thread)
+            answer = await _answer(thread, step.operation, argument)
+            process.note(Answered(call, answer))
+            if isinstance(answer, Submitted) and not answer.duplicate:
+                self._turns[step.thread].append(answer.turn)
+
+    def _note_call(self, process: Process, step: Step, argument: str | None) -> int:
+        call = self._world.recorder.next_call()
+        process.note(Called(call, step.client, step.thread, step.operation, argument))
+        return call
+
+    def _argument(self, step: Step) -> str | None:
+        turns = self._turns[step.thread] or ["t0"]
+        match step.operation:
+            case Cancel(target=Target.NEWEST):
+                return turns[-1]
+            case Cancel(target=Target.EARLIER):
+                return turns[-2:][0]
+            case Cancel(target=Target.UNKNOWN):
+                return "t0"
+            case Truncate(clear=False):
+                return item_id(turns[-1], 0)
+            case _:
+                return None
+
+    # Subscribers
+
+    def _cursor(self, step: Step, cursor: Cursor) -> str | None:
+        held = self.cursors[step.client, step.thread]
+        if cursor is Cursor.NONE or not held:
+            return None
+        newest = parse_cursor(held[-1])
+        match cursor:
+            case Cursor.STALE:
+                return held[0]
+            case Cursor.AHEAD:
+                return f"{newest.epoch}.{newest.offset + 1000}"
+            case Cursor.FOREIGN:
+                return f"{newest.epoch + 1000}.{newest.offset}"
+            case Cursor.UNREADABLE:
+                return "no cursor"
+            case _:
+                return held[-1]
+
+    async def _attach(self, process: Process, step: Step, cursor: str | None) -> None:
+        self._detach(process, step)
+        call = self._note_call(process, step, cursor)
+        answered = trio.Event()
+        place = (step.client, step.thread)
+        attachment = _Attachment(place, call, trio.CancelScope(), answered)
+        self._attached[place] = attachment
+        self._nursery.start_soon(self._watch, process, attachment, cursor)
+        await answered.wait()
+
+    def _detach(self, process: Process, step: Step) -> bool:
+        attachment = self._attached.pop((step.client, step.thread), None)
+        if attachment is None:
+            return False
+        process.note(Left(attachment.call))
+        attachment.scope.cancel()
+        return True
+
+    async def _watch(self, process: Process, attachment: _Attachment, cursor: str | None) -> None:
+        thread = process.runtime.thread(attachment.place[1])
+        try:
+            with process.connection(), attachment.scope:
+                async with thread.attach(cursor) as subscription:
+                    self._note_attached(process, attachment, subscription)
+                    await self._read(process, attachment, subscription)
+        except Exception as exc:  # whatever it is, it is what the run has found
+            self._note_failed(process, attachment, exc)
+        finally:
+            attachment.answered.set()
+            if self._is_current(attachment):
+                del self._attached[attachment.place]
+                process.note(Left(attachment.call))
+
+    async def _read(
+        self, process: Process, attachment: _Attachment, subscription: Subscription
+    ) -> None:
+        async for batch in subscription:
+            if not self._is_current(attachment):
+                return
+            process.note(Saw(attachment.call, batch))
+            self.cursors[attachment.place].append(batch.cursor)
+            await self._world.pause()
+
+    def _is_current(self, attachment: _Attachment) -> bool:
+        return self._attached.get(attachment.place) is attachment
+
+    def _note_attached(
+        self, process: Process, attachment: _Attachment, subscription: Subscription
+    ) -> None:
+        plan = subscription.plan
+        answer = Attached(plan.mode, plan.reason, subscription.position)
+        process.note(Answered(attachment.call, answer))
+        attachment.answered.set()
+
+    def _note_failed(self, process: Process, attachment: _Attachment, exc: Exception) -> None:
+        if not attachment.answered.is_set():
+            process.note(Answered(attachment.call, _refusal(exc)))
+        elif not (process.closing and isinstance(exc, JournalUnavailable)):
+            process.note(Surprise(f"subscriber {attachment.call} got {exc!r}"))
+
+
+async def _answer(thread: Thread, operation: Operation, argument: str | None) -> Answer:
+    try:
+        match operation:
+            case Submit(text=text, key=key, on_busy=on_busy):
+                return await thread.submit(text, key=key, on_busy=on_busy)
+            case Cancel(rollback=rollback):
+                return await thread.cancel(argument, rollback=rollback)
+            case Truncate():
+                return await thread.truncate(argument)
+            case End():
+                return Done(await thread.end())
+            case Delete():
+                return Done(await thread.delete())
+            case _:
+                raise AssertionError(f"no command: {operation}")
+    except Exception as exc:  # whatever it is, it is what the run has found
+        return _refusal(exc)
+
+
+def _refusal(exc: Exception) -> Refused | Raised:
+    if isinstance(exc, Rejected):
+        return Refused(exc.code, exc.details.get("turn"))
+    return Raised(repr(exc))

@@ -1,0 +1,250 @@
+"""Facts: what can be seen of a runtime from outside. A history is a list of them."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+from ..core.effects import Cancelled, Submitted, Truncated
+from ..core.event_codec import Row
+from ..core.position import Position
+from ..core.resume import Mode
+from ..delivery.batches import Batch
+from .operations import Operation
+
+# The process
+
+
+@frozen
+class Opening:
+    """The process started, and opens its runtime."""
+
+
+@frozen
+class Opened:
+    """The runtime is open: what an earlier life left open is settled."""
+
+
+@frozen
+class Closing:
+    """The runtime was asked to drain and close."""
+
+
+@frozen
+class Closed:
+    """It is closed, but for the turns that would not stop."""
+
+    abandoned: tuple[tuple[str, str], ...]
+
+
+@frozen
+class KindGiven:
+    """The process says what kind of thread one is, when it is first activated."""
+
+    thread: str
+    retry: bool
+
+
+@frozen
+class Killed:
+    """The process is gone between one step and the next."""
+
+
+# Clients
+
+
+@frozen
+class Called:
+    """A client asked for something.
+
+    Args:
+        call: numbers the calls of a run.
+        argument: the turn, cursor or item that was named; None where none was.
+    """
+
+    call: int
+    client: int
+    thread: str
+    operation: Operation
+    argument: str | None
+
+
+@frozen
+class Attached:
+    """The answer to an attachment: how its stream begins, and where."""
+
+    mode: Mode
+    reason: str | None
+    position: Position
+
+
+@frozen
+class Refused:
+    """The answer to a command that was refused; `turn` is the one that the refusal names."""
+
+    code: str
+    turn: str | None = None
+
+
+@frozen
+class Raised:
+    """The answer to a call that raised something else, in words."""
+
+    error: str
+
+
+@frozen
+class Done:
+    """The answer to `end`, `delete` and `detach`: whether there was something to end."""
+
+    existed: bool
+
+
+Answer: TypeAlias = Submitted | Cancelled | Truncated | Attached | Done | Refused | Raised
+
+
+@frozen
+class Answered:
+    """A call got its answer."""
+
+    call: int
+    answer: Answer
+
+
+@frozen
+class Lost:
+    """A call got no answer, because the process was killed."""
+
+    call: int
+
+
+@frozen
+class Unanswered:
+    """A call got no answer, although the runtime closed in order."""
+
+    call: int
+
+
+@frozen
+class Saw:
+    """A subscriber took a batch; `attachment` is the number of the call that attached it."""
+
+    attachment: int
+    batch: Batch
+
+
+@frozen
+class Left:
+    """A subscriber went, or was gone with the process."""
+
+    attachment: int
+
+
+# Handlers
+
+
+@frozen
+class Entered:
+    """A handler began to run a turn."""
+
+    thread: str
+    turn: str
+    attempt: int
+
+
+@frozen
+class Said:
+    """A handler's piece was accepted."""
+
+    thread: str
+    turn: str
+    attempt: int
+    text: str
+
+
+@frozen
+class Flushed:
+    """A handler was told that all it said is durable."""
+
+    thread: str
+    turn: str
+    attempt: int
+
+
+@frozen
+class Exited:
+    """A handler is over; `error` names what it raised, None where it returned."""
+
+    thread: str
+    turn: str
+    attempt: int
+    error: str | None
+
+
+# The disk
+
+
+@frozen
+class Claimed:
+    """An activation became a thread's writer."""
+
+    thread: str
+    generation: int
+
+
+@frozen
+class Stored:
+    """Rows are on disk from here on."""
+
+    thread: str
+    generation: int
+    epoch: int
+    rows: tuple[Row, ...]
+
+
+# Ourselves
+
+
+@frozen
+class AtRest:
+    """The faults are off, every turn has ended, and nobody waits for anything."""
+
+
+@frozen
+class Stuck:
+    """Something did not come to an end in its time; `what` says which."""
+
+    what: str
+
+
+@frozen
+class Surprise:
+    """The runtime did what nothing in the scenario explains: restarted an actor, say."""
+
+    what: str
+
+
+Fact: TypeAlias = (
+    Opening
+    | Opened
+    | Closing
+    | Closed
+    | KindGiven
+    | Killed
+    | Called
+    | Answered
+    | Lost
+    | Unanswered
+    | Saw
+    | Left
+    | Entered
+    | Said
+    | Flushed
+    | Exited
+    | Claimed
+    | Stored
+    | AtRest
+    | Stuck
+    | Surprise
+)

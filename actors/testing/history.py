@@ -1,0 +1,277 @@
+"""A run's records put in order for those who judge it: calls, attachments, turns, rows on disk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from attrs import define, field, frozen
+
+from ..core.event_codec import Row
+from ..core.position import Position
+from .facts import (
+    Answer,
+    Answered,
+    Called,
+    Closing,
+    Entered,
+    Exited,
+    Flushed,
+    Killed,
+    KindGiven,
+    Left,
+    Lost,
+    Opened,
+    Opening,
+    Said,
+    Saw,
+    Stored,
+    Unanswered,
+)
+from .operations import Operation
+
+if TYPE_CHECKING:
+    from .recorder import Record
+
+# What ends a turn, as the wire names it.
+ENDINGS = frozenset(
+    f"turn.{state}"
+    for state in ("completed", "cancelled", "failed", "interrupted", "superseded", "timed_out")
+)
+
+
+@define(eq=False)
+class Call:
+    """A call and what came of it. `called` and `over` are places in the records."""
+
+    number: int
+    life: int
+    client: int
+    thread: str
+    operation: Operation
+    argument: str | None
+    called: int
+    over: int | None = None
+    answer: Answer | None = None
+
+
+@frozen(eq=False)
+class Logged:
+    """An event on disk: where it stands there, and since which record."""
+
+    index: int
+    life: int
+    thread: str
+    generation: int
+    epoch: int
+    row: Row
+    raw: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        """The event's type as the wire names it."""
+        name: str = self.raw["type"]
+        return name
+
+    @property
+    def position(self) -> Position:
+        """The position after the event."""
+        return Position(self.epoch, self.row.to)
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is a turn's terminal event."""
+        return self.type in ENDINGS
+
+
+@define(eq=False)
+class HandlerRun:
+    """One run of a handler; places in the records."""
+
+    thread: str
+    turn: str
+    attempt: int
+    life: int
+    entered: int
+    exited: int | None = None
+    error: str | None = None
+    said: list[tuple[int, str]] = field(factory=list)
+    flushed: list[int] = field(factory=list)
+
+
+@define(eq=False)
+class TurnHistory:
+    """All that is known of a turn."""
+
+    turn: str
+    events: list[Logged] = field(factory=list)
+    runs: list[HandlerRun] = field(factory=list)
+
+    @property
+    def endings(self) -> list[Logged]:
+        """Its terminal events; there ought to be one."""
+        return [event for event in self.events if event.ends]
+
+    def of(self, type: str) -> list[Logged]:
+        """Return its events of a type."""
+        return [event for event in self.events if event.type == type]
+
+
+@define(eq=False)
+class Life:
+    """One life of the process; places in the records."""
+
+    number: int
+    opening: int
+    opened: int | None = None
+    closing: int | None = None
+    killed: int | None = None
+
+
+class History:
+    """Everything that was seen, once over and indexed.
+
+    Args:
+        records: in the order in which they happened.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self.calls: dict[int, Call] = {}
+        self.seen: defaultdict[int, list[tuple[int, Saw]]] = defaultdict(list)
+        self.left: dict[int, int] = {}
+        self.logs: defaultdict[str, list[Logged]] = defaultdict(list)
+        self.at: dict[tuple[str, int, int], Logged] = {}
+        self.turns: dict[str, TurnHistory] = {}
+        self.runs: dict[tuple[str, int, int], HandlerRun] = {}
+        self.lives: dict[int, Life] = {}
+        self.retried: set[str] = set()
+        for index, record in enumerate(records):
+            take = _TAKE.get(type(record.fact))
+            if take is not None:
+                take(self, index, record.life, record.fact)
+
+    def turn(self, turn: str) -> TurnHistory:
+        """Return what is known of a turn; nothing where it was never heard of."""
+        return self.turns.get(turn) or TurnHistory(turn)
+
+    def head(self, thread: str, index: int, first_epoch: int = 1) -> Position:
+        """Return the durable head of a thread as it was before a record."""
+        head = Position(first_epoch, 0)
+        for event in self.logs[thread]:
+            if event.index >= index:
+                break
+            deleted = event.type == "thread.deleted"
+            head = Position(event.epoch + 1, 0) if deleted else event.position
+        return head
+
+    def is_unsettled(self, thread: str, index: int) -> bool:
+        """Say whether a turn of the thread had no ending on disk, as it was before a record."""
+        before = [event for event in self.logs[thread] if event.index < index]
+        ended = {event.raw["turn"] for event in before if event.ends}
+        return any(event.raw.get("turn") not in {None, *ended} for event in before)
+
+    def epoch_log(self, thread: str, position: Position) -> list[Logged]:
+        """Return the events of a thread's life up to a position."""
+        return [
+            event
+            for event in self.logs[thread]
+            if event.epoch == position.epoch and event.row.to <= position.offset
+        ]
+
+
+def _called(history: History, index: int, life: int, fact: Called) -> None:
+    call = Call(
+        fact.call, life, fact.client, fact.thread, fact.operation, fact.argument, called=index
+    )
+    history.calls[fact.call] = call
+
+
+def _answered(history: History, index: int, life: int, fact: Answered) -> None:
+    call = history.calls[fact.call]
+    call.over, call.answer = index, fact.answer
+
+
+def _over(history: History, index: int, life: int, fact: Lost | Unanswered) -> None:
+    history.calls[fact.call].over = index
+
+
+def _saw(history: History, index: int, life: int, fact: Saw) -> None:
+    history.seen[fact.attachment].append((index, fact))
+
+
+def _left(history: History, index: int, life: int, fact: Left) -> None:
+    history.left[fact.attachment] = index
+
+
+def _stored(history: History, index: int, life: int, fact: Stored) -> None:
+    for row in fact.rows:
+        raw = orjson.loads(row.body)
+        logged = Logged(index, life, fact.thread, fact.generation, fact.epoch, row, raw)
+        history.logs[fact.thread].append(logged)
+        history.at[fact.thread, fact.epoch, row.offset] = logged
+        if "turn" in raw:
+            known = history.turns.setdefault(raw["turn"], TurnHistory(raw["turn"]))
+            known.events.append(logged)
+
+
+def _entered(history: History, index: int, life: int, fact: Entered) -> None:
+    run = HandlerRun(fact.thread, fact.turn, fact.attempt, life, index)
+    history.runs[fact.turn, fact.attempt, life] = run
+    history.turns.setdefault(fact.turn, TurnHistory(fact.turn)).runs.append(run)
+
+
+def _said(history: History, index: int, life: int, fact: Said) -> None:
+    history.runs[fact.turn, fact.attempt, life].said.append((index, fact.text))
+
+
+def _flushed(history: History, index: int, life: int, fact: Flushed) -> None:
+    history.runs[fact.turn, fact.attempt, life].flushed.append(index)
+
+
+def _exited(history: History, index: int, life: int, fact: Exited) -> None:
+    run = history.runs[fact.turn, fact.attempt, life]
+    run.exited, run.error = index, fact.error
+
+
+def _opening(history: History, index: int, life: int, fact: Opening) -> None:
+    history.lives[life] = Life(life, index)
+
+
+def _opened(history: History, index: int, life: int, fact: Opened) -> None:
+    history.lives[life].opened = index
+
+
+def _closing(history: History, index: int, life: int, fact: Closing) -> None:
+    history.lives[life].closing = index
+
+
+def _killed(history: History, index: int, life: int, fact: Killed) -> None:
+    history.lives[life].killed = index
+
+
+def _kind_given(history: History, index: int, life: int, fact: KindGiven) -> None:
+    if fact.retry:
+        history.retried.add(fact.thread)
+
+
+_TAKE: dict[type, Any] = {
+    KindGiven: _kind_given,
+    Called: _called,
+    Answered: _answered,
+    Lost: _over,
+    Unanswered: _over,
+    Saw: _saw,
+    Left: _left,
+    Stored: _stored,
+    Entered: _entered,
+    Said: _said,
+    Flushed: _flushed,
+    Exited: _exited,
+    Opening: _opening,
+    Opened: _opened,
+    Closing: _closing,
+    Killed: _killed,
+}

@@ -1,0 +1,130 @@
+"""Operations: what a client does to a thread, and what befalls the process."""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+from attrs import frozen
+
+from ..core.commands import OnBusy
+
+
+class Target(enum.StrEnum):
+    """Which turn a cancel is for."""
+
+    RUNNING = "running"  # whichever it is: the command names none
+    NEWEST = "newest"  # of those that somebody was told of
+    EARLIER = "earlier"  # the one before that
+    UNKNOWN = "unknown"
+
+
+class Cursor(enum.StrEnum):
+    """Where an attachment asks to go on from."""
+
+    NONE = "none"
+    HELD = "held"  # the newest that the client was given
+    STALE = "stale"  # the oldest
+    AHEAD = "ahead"
+    FOREIGN = "foreign"  # of another life of the thread's id
+    UNREADABLE = "unreadable"
+
+
+@frozen
+class Submit:
+    """Say `text`, under `key` where there is one."""
+
+    text: str
+    key: str | None = None
+    on_busy: OnBusy = OnBusy.REJECT
+
+    def __str__(self) -> str:
+        key = f" key {self.key}" if self.key is not None else ""
+        return f"submit {self.text!r}{key} ({self.on_busy})"
+
+
+@frozen
+class Cancel:
+    """End a turn."""
+
+    target: Target = Target.RUNNING
+    rollback: bool = False
+
+    def __str__(self) -> str:
+        return f"cancel {self.target}{' (rollback)' if self.rollback else ''}"
+
+
+@frozen
+class Attach:
+    """Watch the thread from now on; replaces what the client had attached there before."""
+
+    cursor: Cursor = Cursor.NONE
+
+    def __str__(self) -> str:
+        return f"attach (cursor {self.cursor})"
+
+
+@frozen
+class Detach:
+    """Watch it no longer."""
+
+    def __str__(self) -> str:
+        return "detach"
+
+
+@frozen
+class End:
+    """Close the activation."""
+
+    def __str__(self) -> str:
+        return "end"
+
+
+@frozen
+class Delete:
+    """Remove the thread."""
+
+    def __str__(self) -> str:
+        return "delete"
+
+
+@frozen
+class Truncate:
+    """Cut the history: all of it, or what follows the message of the newest turn."""
+
+    clear: bool = True
+
+    def __str__(self) -> str:
+        return "truncate (all)" if self.clear else "truncate (after the newest message)"
+
+
+@frozen
+class Crash:
+    """Kill the process between two steps, and start another on the same disk."""
+
+    def __str__(self) -> str:
+        return "kill the process"
+
+
+@frozen
+class Restart:
+    """Drain the runtime, close it, and start another on the same disk."""
+
+    def __str__(self) -> str:
+        return "drain and restart"
+
+
+Operation: TypeAlias = Submit | Cancel | Attach | Detach | End | Delete | Truncate | Crash | Restart
+
+
+def name_of(operation: Operation) -> str:
+    """Return the word under which an operation counts in the coverage."""
+    match operation:
+        case Submit(on_busy=on_busy):
+            return f"submit {on_busy}"
+        case Cancel(target=Target.RUNNING):
+            return "cancel running"
+        case Cancel():
+            return "cancel turn"
+        case _:
+            return type(operation).__name__.lower()

@@ -1,0 +1,161 @@
+"""One life of the simulated process: a runtime, and those who speak to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..errors import TurnsAbandoned
+from ..runtime import Runtime
+from .facts import (
+    Closed,
+    Closing,
+    Fact,
+    Killed,
+    KindGiven,
+    Lost,
+    Opened,
+    Opening,
+    Surprise,
+    Unanswered,
+)
+from .simulated_journal import SimulatedJournal
+from .watched_turn import watched
+
+if TYPE_CHECKING:
+    from ..actor.kinds import Handler, ThreadKind
+    from ..journal.contract import Journal
+    from .world import World
+
+
+class Process:
+    """Runs a runtime until it is told to close, or killed.
+
+    Args:
+        number: which life it is, from 1.
+        world: where it runs.
+        handler: answers its turns.
+        kind: makes a thread's kind of its id and the handler.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        world: World,
+        handler: Handler,
+        kind: Callable[[str, Handler], ThreadKind],
+    ) -> None:
+        self.number = number
+        self.alive = True
+        self.serving = False
+        self._world = world
+        self._watched = watched(handler, self)
+        self._kind = kind
+        self._kinds: set[str] = set()
+        self._close = trio.Event()
+        self._gone = trio.Event()
+        self._life = trio.CancelScope()
+        self._connections: dict[trio.CancelScope, None] = {}
+        self.runtime = Runtime(self._open, self._kind_of, world, world.limits, self._failed)
+        self.note(Opening())
+
+    def note(self, fact: Fact) -> None:
+        """Note a fact of this life; what a killed process still does is nobody's to see."""
+        if self.alive:
+            self._world.recorder.note(self.number, fact)
+
+    async def run(self, on_open: Callable[[], None]) -> None:
+        """Open the runtime, and host it until `close` or `kill`.
+
+        Args:
+            on_open: called when it begins to serve.
+        """
+        with self._life:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(partial(self.runtime.host, self._world, watchdog=False))
+                try:
+                    await self.runtime.opened()
+                    self.note(Opened())
+                    self.serving = True
+                    on_open()
+                    await self._close.wait()
+                    await self._close_down()
+                except Exception as exc:  # whatever it is, it is what the run has found
+                    self.note(Surprise(f"the runtime failed: {exc!r}"))
+                nursery.cancel_scope.cancel()
+                self._over()
+
+    @property
+    def closing(self) -> bool:
+        """Whether it was asked to close."""
+        return self._close.is_set()
+
+    def close(self) -> None:
+        """Ask it to drain and close."""
+        self._close.set()
+
+    async def closed(self) -> None:
+        """Wait until it is closed, or killed."""
+        await self._gone.wait()
+
+    def kill(self) -> None:
+        """Stop it between two steps: it neither writes nor says anything more."""
+        self.note(Killed())
+        self._lose(Lost)
+        self._over()
+        self._life.cancel()
+
+    @contextmanager
+    def connection(self) -> Iterator[trio.CancelScope]:
+        """Run the block as long as somebody may speak to this process."""
+        scope = trio.CancelScope()
+        self._connections[scope] = None
+        if not self.alive:
+            scope.cancel()
+        try:
+            with scope:
+                yield scope
+        finally:
+            del self._connections[scope]
+
+    async def _open(self) -> Journal:
+        return SimulatedJournal(self._world.disk, self, self._world.pause)
+
+    def _kind_of(self, thread: str) -> ThreadKind:
+        kind = self._kind(thread, self._watched)
+        if thread not in self._kinds:
+            self._kinds.add(thread)
+            self.note(KindGiven(thread, kind.retry))
+        return kind
+
+    async def _close_down(self) -> None:
+        self.note(Closing())
+        abandoned: tuple[tuple[str, str], ...] = ()
+        await self.runtime.drain()
+        if self.runtime.statistics().restarts:
+            self.note(Surprise("an actor was restarted, although nothing was broken"))
+        try:
+            await self.runtime.close()
+        except TurnsAbandoned as exc:
+            abandoned = exc.turns
+        await self._world.delays.quiet()
+        self.note(Closed(abandoned))
+        self._lose(Unanswered)
+
+    def _lose(self, fact: type[Lost] | type[Unanswered]) -> None:
+        calls = self._world.recorder.open_calls
+        for call in [call for call, (life, _) in calls.items() if life == self.number]:
+            self.note(fact(call))
+        for connection in list(self._connections):
+            connection.cancel()
+
+    def _failed(self) -> None:
+        self.note(Surprise("the runtime failed"))
+
+    def _over(self) -> None:
+        self.alive = self.serving = False
+        self._gone.set()

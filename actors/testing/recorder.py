@@ -1,0 +1,51 @@
+"""The recorder: what was seen from outside, in the order in which it happened."""
+
+from __future__ import annotations
+
+import trio
+from attrs import frozen
+
+from .facts import Answered, Called, Fact, Lost, Unanswered
+
+
+@frozen
+class Record:
+    """A fact at its time.
+
+    Args:
+        at: virtual seconds since the run began.
+        life: which life of the process it belongs to, from 1.
+        fact: what was seen.
+    """
+
+    at: float
+    life: int
+    fact: Fact
+
+
+class Recorder:
+    """Collects the records of one run. Facts of one loop, so their order is the true one."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.open_calls: dict[int, tuple[int, Called]] = {}
+        self._calls = 0
+        self._moved = trio.lowlevel.ParkingLot()
+
+    def note(self, life: int, fact: Fact) -> None:
+        """Add a fact."""
+        self.records.append(Record(trio.current_time(), life, fact))
+        if isinstance(fact, Called):
+            self.open_calls[fact.call] = (life, fact)
+        elif isinstance(fact, Answered | Lost | Unanswered):
+            del self.open_calls[fact.call]
+        self._moved.unpark_all()
+
+    def next_call(self) -> int:
+        """Return the number of the next call."""
+        self._calls += 1
+        return self._calls
+
+    async def moved(self) -> None:
+        """Wait for the next fact."""
+        await self._moved.park()

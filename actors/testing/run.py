@@ -1,0 +1,97 @@
+"""What came of a simulation: its trace, what it broke, and its story."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+
+from attrs import frozen
+
+from .case import write_case
+from .checkers import CHECKERS, Broken
+from .history import History
+from .recorder import Record
+from .scenario import Scenario
+from .schedule import Schedule
+from .story import lines, told
+
+
+class InvariantBroken(AssertionError):
+    """A run broke an invariant; the message is its story.
+
+    Args:
+        broken: what the checkers found.
+        story: the run, told line by line.
+    """
+
+    def __init__(self, broken: tuple[Broken, ...], story: str) -> None:
+        super().__init__(story)
+        self.broken = broken
+
+
+@frozen(slots=False)
+class Run:
+    """One simulated run, seen from outside.
+
+    Args:
+        scenario, schedule: what was run.
+        records: what was seen, in the order in which it happened.
+    """
+
+    scenario: Scenario
+    schedule: Schedule
+    records: tuple[Record, ...]
+
+    def check(self) -> Run:
+        """Hold the run against every invariant, and return it.
+
+        Raises:
+            InvariantBroken: with the story, and how to play it again.
+        """
+        broken = self.broken()
+        if broken:
+            raise InvariantBroken(broken, self.story(broken))
+        return self
+
+    def broken(self) -> tuple[Broken, ...]:
+        """Return what the checkers find, in the order in which it shows."""
+        found = [broken for checker in CHECKERS for broken in checker(self.history)]
+        return tuple(sorted(found, key=lambda broken: broken.index))
+
+    @cached_property
+    def history(self) -> History:
+        """The records in order: calls, attachments, turns and rows on disk."""
+        return History(self.records)
+
+    @property
+    def case(self) -> str:
+        """The arguments as one line of text; see `replay`."""
+        return write_case(self.scenario, self.schedule)
+
+    @property
+    def trace(self) -> bytes:
+        """Everything that was seen, line by line with its time: equal for equal arguments."""
+        return "\n".join(lines(self.records)).encode()
+
+    @property
+    def shape(self) -> str:
+        """A digest of what happened in which order, whatever the times: tells traces apart."""
+        digest = hashlib.blake2b(digest_size=16)
+        for record in self.records:
+            digest.update(told(record.fact).encode())
+        return digest.hexdigest()
+
+    def story(self, broken: tuple[Broken, ...] = ()) -> str:
+        """Tell the run line by line: the life of the process, the tick, what happened.
+
+        Args:
+            broken: what to point out.
+        """
+        told_lines = list(lines(self.records))
+        for each in reversed(broken):
+            told_lines.insert(each.index + 1, f"{'':8}^^^ {each.invariant}: {each.message}")
+        phases = enumerate(self.scenario.phases, 1)
+        plan = [f"phase {number}: {step}" for number, steps in phases for step in steps]
+        found = [f"{each.invariant}: {each.message}" for each in broken]
+        again = f"replay({self.case!r}, make_handler)"
+        return "\n".join([*found, "", *plan, "", *told_lines, "", f"play it again: {again}"])

@@ -1,0 +1,61 @@
+"""A schedule: everything that a run depends on beside its scenario, as one value."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from attrs import field, frozen
+from hypothesis import strategies as st
+
+from .tape import TAPE_BYTES
+
+# Seconds of one step of virtual time. A binary fraction: sums of delays are exact, so instants
+# that are meant to be the same are the same.
+TICK: Final = 2.0**-10
+
+
+class Delays(enum.StrEnum):
+    """How far apart the delays lie."""
+
+    FLAT = "flat"
+    HEAVY = "heavy"
+
+
+# What a choice of the tape means, modulo the length: ticks.
+TICKS: Final = {
+    Delays.FLAT: (0, 1, 2, 3),
+    Delays.HEAVY: (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 4, 4, 16, 64),
+}
+
+
+@frozen
+class Schedule:
+    """Which of the steps that could come next does.
+
+    Args:
+        tape: where each delay is read from.
+        delays: what a choice of the tape means.
+        order: seeds the order in which trio runs the tasks of one instant.
+    """
+
+    tape: bytes = field(default=b"", repr=lambda tape: f"bytes.fromhex({tape.hex()!r})")
+    delays: Delays = Delays.FLAT
+    order: int = 0
+
+
+PLAIN: Final = Schedule()
+
+
+def schedules() -> st.SearchStrategy[Schedule]:
+    """Draw schedules; they shrink towards the one without any delay."""
+    return st.builds(
+        _schedule,
+        st.binary(min_size=TAPE_BYTES, max_size=TAPE_BYTES),
+        st.sampled_from(Delays),
+        st.integers(0, 255),
+    )
+
+
+def _schedule(tape: bytes, delays: Delays, order: int) -> Schedule:
+    return Schedule(tape.rstrip(b"\0"), delays, order)

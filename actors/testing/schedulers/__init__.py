@@ -1,0 +1,1 @@
+"""Schedulers: who runs when, drawn, printed and replayed. One scheduler a file."""

@@ -1,0 +1,86 @@
+"""A handler that does what the message says: how much to say, and how to come to an end."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from ..actor.kinds import Handler
+    from ..actor.turn import Turn
+    from .world import World
+
+
+class Then(enum.StrEnum):
+    """What a scripted handler does when it has said its pieces."""
+
+    STOP = "stop"
+    HANG = "hang"  # wait to be cancelled
+    LINGER = "linger"  # likewise, and take its time to clean up
+    FLUSH = "flush"  # wait until it is all durable, and stop
+    TOOL = "tool"  # call a tool, note the result, and stop
+    FAIL = "fail"  # raise
+    DEAF = "deaf"  # not heed a cancellation until long after its grace
+
+
+@frozen
+class Script:
+    """What to do: say so many pieces, then `then`. Its text is the message to submit."""
+
+    pieces: int
+    then: Then
+
+    def __str__(self) -> str:
+        return f"{self.pieces} {self.then}"
+
+
+def scripts() -> tuple[Script, ...]:
+    """Return the scripts that scenarios draw from, the plain ones first."""
+    return tuple(Script(pieces, then) for then in Then for pieces in range(1, 5))
+
+
+def scripted(world: World) -> Handler:
+    """Return a handler that follows the script in the message."""
+
+    async def on_turn(turn: Turn) -> None:
+        pieces, _, then = turn.text.partition(" ")
+        for number in range(int(pieces)):
+            await world.pause()
+            await turn.write(f"{turn.id}/{number} ")
+        await _finish(world, turn, Then(then))
+
+    return on_turn
+
+
+async def _finish(world: World, turn: Turn, then: Then) -> None:
+    match then:
+        case Then.FLUSH:
+            await turn.flush()
+        case Then.TOOL:
+            call = await turn.tool_call("look", {"at": turn.id})
+            await world.pause()
+            await turn.tool_result(call, "found")
+        case Then.FAIL:
+            raise RuntimeError("as the script says")
+        case Then.HANG:
+            await trio.sleep_forever()
+        case Then.LINGER:
+            await _linger(world, turn)
+        case Then.DEAF:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(3 * world.limits.cancel_grace_seconds)
+                await turn.write("too late")
+        case _:
+            pass
+
+
+async def _linger(world: World, turn: Turn) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        with trio.CancelScope(shield=True):
+            await world.pause()
+            await turn.write("not any more")

@@ -1,0 +1,216 @@
+"""`simulate`: runs a scenario against the real actor code, in a world of our own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import trio
+import trio.testing
+
+from ..actor.kinds import Handler, ThreadKind
+from .case import read_case
+from .clients import Clients
+from .facts import AtRest, Fact, Stuck
+from .operations import Attach, Crash, Cursor, Restart
+from .process import Process
+from .run import Run
+from .scenario import Scenario, Step
+from .schedule import PLAIN, TICK, Schedule
+from .trio_order import trio_order
+from .world import SIMULATION_LIMITS, World
+
+if TYPE_CHECKING:
+    from ..limits import Limits
+
+# Makes the handler under test; called anew in every life of the process.
+MakeHandler: TypeAlias = Callable[[World], Handler]
+# Makes a thread's kind of its id and its handler.
+KindOf: TypeAlias = Callable[[str, Handler], ThreadKind]
+
+# Virtual seconds that a turn may take, so that one which waits for ever comes to an end.
+DEADLINE = 256 * TICK
+# Virtual seconds in which a phase, and the rest after the last one, has to come to its end.
+PATIENCE = 4096 * TICK
+
+
+def with_deadline(thread: str, handler: Handler) -> ThreadKind:
+    """Return the kind that a simulation uses by default."""
+    return ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=None)
+
+
+def simulate(
+    scenario: Scenario,
+    make_handler: MakeHandler,
+    *,
+    schedule: Schedule = PLAIN,
+    kind: KindOf = with_deadline,
+    limits: Limits = SIMULATION_LIMITS,
+) -> Run:
+    """Run a scenario on virtual time, and return what was seen of it from outside.
+
+    The same arguments give the same run, byte for byte (I17).
+
+    Args:
+        scenario: what the clients do.
+        make_handler: makes the handler under test of the world that it is to live in.
+        schedule: which of the steps that could come next does.
+        kind: a thread's kind, from its id and the handler.
+        limits: the bounds of the runtime.
+
+    Returns:
+        The run; `check()` raises where it broke an invariant.
+    """
+    world = World(schedule, limits)
+    simulation = _Simulation(scenario, make_handler, world, kind)
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    with _quiet_log(), trio_order(schedule.order):
+        trio.run(simulation.run, clock=clock)
+    return Run(scenario, schedule, tuple(world.recorder.records))
+
+
+def replay(case: str, make_handler: MakeHandler, *, kind: KindOf = with_deadline) -> Run:
+    """Run a case again, as a story gives it.
+
+    Args:
+        case: one line of JSON, from `write_case`.
+        make_handler, kind: what they were when the story was told.
+
+    Raises:
+        ValueError: where the text is no case.
+    """
+    scenario, schedule = read_case(case)
+    return simulate(scenario, make_handler, schedule=schedule, kind=kind)
+
+
+class _Simulation:
+    def __init__(
+        self, scenario: Scenario, make_handler: MakeHandler, world: World, kind: KindOf
+    ) -> None:
+        self._scenario = scenario
+        self._make_handler = make_handler
+        self._world = world
+        self._kind = kind
+        self._lives = 0
+        self._changed = trio.lowlevel.ParkingLot()
+
+    async def run(self) -> None:
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._clients = Clients(self._world, nursery)
+            with trio.CancelScope() as self._patience:
+                await self._play_all()
+            if self._patience.cancelled_caught:
+                self._note_stuck()
+            nursery.cancel_scope.cancel()
+        left = trio.lowlevel.current_statistics().tasks_living - tasks
+        if left:
+            self._note(Stuck(f"{left} tasks are left when all is over"))
+
+    async def _play_all(self) -> None:
+        self._start()
+        for phase in self._scenario.phases:
+            self._renew_patience()
+            await self._play(phase)
+        self._world.delays.calm()
+        self._renew_patience()
+        await self._come_to_rest()
+
+    def _renew_patience(self) -> None:
+        self._patience.deadline = trio.current_time() + PATIENCE
+
+    def _note_stuck(self) -> None:
+        calls = self._world.recorder.open_calls.values()
+        waiting = ", ".join(f"call {called.call}" for _, called in calls)
+        self._note(Stuck(f"it does not come to an end; open calls: {waiting or 'none'}"))
+
+    # Phases
+
+    async def _play(self, phase: tuple[Step, ...]) -> None:
+        async with trio.open_nursery() as nursery:
+            for client in dict.fromkeys(step.client for step in phase):
+                own = [step for step in phase if step.client == client]
+                nursery.start_soon(self._play_client, own)
+        await self._world.delays.quiet()
+        await self._world.pause()
+
+    async def _play_client(self, steps: list[Step]) -> None:
+        for step in steps:
+            await self._world.pause()
+            match step.operation:
+                case Crash():
+                    self._crash()
+                case Restart():
+                    await self._restart()
+                case _:
+                    await self._clients.perform(await self._serving(), step)
+
+    # Lives
+
+    def _start(self) -> None:
+        self._lives += 1
+        self._world.disk.reopen()
+        handler = self._make_handler(self._world)
+        self._process = Process(self._lives, self._world, handler, self._kind)
+        self._nursery.start_soon(self._process.run, self._on_open)
+
+    def _on_open(self) -> None:
+        self._changed.unpark_all()
+
+    def _crash(self) -> None:
+        self._process.kill()
+        self._start()
+
+    async def _restart(self) -> None:
+        process = self._process
+        process.close()
+        await process.closed()
+        if process is self._process:  # nobody killed it meanwhile, and started another
+            self._start()
+
+    async def _serving(self) -> Process:
+        while not self._process.serving:
+            await self._changed.park()
+        return self._process
+
+    # The end
+
+    async def _come_to_rest(self) -> None:
+        """Let everything end by itself, see that nothing is left to do, and close."""
+        process = await self._serving()
+        for client, thread in list(self._clients.cursors):
+            if not self._clients.is_attached(client, thread):
+                step = Step(client, thread, Attach(Cursor.HELD))
+                await self._clients.perform(process, step)
+        await self._settled()
+        await trio.sleep(self._world.limits.idle_seconds + TICK)
+        await self._world.delays.quiet()
+        if process.runtime.statistics().active:
+            self._note(Stuck("a thread without anything to do is still active"))
+        self._note(AtRest())
+        process.close()
+        await process.closed()
+
+    async def _settled(self) -> None:
+        """Wait until no turn is open on disk, and everybody has seen what there is."""
+        await self._world.delays.quiet()
+        while await self._world.disk.unsettled():
+            await self._world.recorder.moved()
+            await self._world.delays.quiet()
+
+    def _note(self, fact: Fact) -> None:
+        self._world.recorder.note(self._lives, fact)
+
+
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    """Keep the runtime from logging: handlers are meant to fail here, again and again."""
+    log = logging.getLogger("holdfast")
+    was, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = was

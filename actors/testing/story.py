@@ -1,0 +1,132 @@
+"""The story of a run: who did what, when, and what each of them saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from ..core.effects import Cancelled, Submitted, Truncated
+from ..delivery.batches import CaughtUp, Detached, Events, Snapshot
+from . import facts
+from .schedule import TICK
+
+if TYPE_CHECKING:
+    from ..core.event_codec import Row
+    from .recorder import Record
+
+
+def lines(records: Sequence[Record]) -> Iterator[str]:
+    """Yield one line for each record, with its life and its tick."""
+    for record in records:
+        yield f"{record.life}.{record.at / TICK:<5g} {told(record.fact)}"
+
+
+def told(fact: facts.Fact) -> str:
+    """Return a fact as a line, without its time."""
+    return _TELL[type(fact)](fact)
+
+
+def _called(fact: facts.Called) -> str:
+    argument = f" {fact.argument}" if fact.argument is not None else ""
+    who = f"client {fact.client}, thread {fact.thread}"
+    return f"{who}: call {fact.call}, {fact.operation}{argument}"
+
+
+def _answered(fact: facts.Answered) -> str:
+    return f"call {fact.call} is answered: {_answer(fact.answer)}"
+
+
+def _answer(answer: facts.Answer) -> str:
+    match answer:
+        case Submitted(turn=turn, position=position, duplicate=duplicate):
+            return f"{turn} at {position.cursor()}{', again' if duplicate else ''}"
+        case Cancelled(turn=turn, outcome=outcome, position=position):
+            return f"{turn or 'no turn'} {outcome} at {position.cursor()}"
+        case Truncated(position=position):
+            return f"truncated at {position.cursor()}"
+        case facts.Attached(mode=mode, reason=reason, position=position):
+            return f"{mode}{f' ({reason})' if reason else ''} at {position.cursor()}"
+        case facts.Done(existed=existed):
+            return "done" if existed else "there was nothing"
+        case facts.Refused(code=code, turn=turn):
+            return f"refused, {code}{f' {turn}' if turn else ''}"
+        case facts.Raised(error=error):
+            return f"raised {error}"
+
+
+def _saw(fact: facts.Saw) -> str:
+    return f"subscriber {fact.attachment} sees {_batch(fact.batch)}"
+
+
+def _batch(batch: Any) -> str:
+    match batch:
+        case Events(rows=rows):
+            return _rows(rows)
+        case CaughtUp():
+            return f"that it caught up, {batch.cursor}"
+        case Detached(reason=reason):
+            return f"its end ({reason}) at {batch.cursor}"
+        case Snapshot(items=items, turn=turn, queue=queue, reason=reason):
+            live = f"{turn.turn} ({len(turn.items)} items)" if turn else "nothing"
+            waiting = ", ".join(queued.turn for queued in queue) or "nobody"
+            why = f" ({reason})" if reason else ""
+            shown = " ".join(item.item for item in items) or "no items"
+            return f"a snapshot{why} at {batch.cursor}: {shown}; {live} runs, {waiting} waits"
+    raise AssertionError(batch)
+
+
+def _stored(fact: facts.Stored) -> str:
+    return f"disk {fact.thread} {fact.epoch} ({fact.generation}): {_rows(fact.rows)}"
+
+
+def _rows(rows: tuple[Row, ...]) -> str:
+    return " · ".join(_row(row) for row in rows)
+
+
+def _row(row: Row) -> str:
+    raw = orjson.loads(row.body)
+    place = f"{row.offset}" if row.offset == row.to else f"{row.offset}–{row.to}"
+    hidden = ("offset", "to", "type", "at", "turn", "author", "item")
+    rest = " ".join(f"{key}={value!r}" for key, value in raw.items() if key not in hidden)
+    return " ".join(part for part in (place, raw["type"], raw.get("turn", ""), rest) if part)
+
+
+def _handler(fact: facts.Entered | facts.Exited | facts.Said | facts.Flushed) -> str:
+    attempt = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
+    return f"handler of {fact.turn}{attempt}"
+
+
+def _exited(fact: facts.Exited) -> str:
+    return f"{_handler(fact)} {f'raises {fact.error}' if fact.error else 'returns'}"
+
+
+def _closed(fact: facts.Closed) -> str:
+    turns = ", ".join(turn for _, turn in fact.abandoned)
+    return f"closed{f', but for {turns}' if turns else ''}"
+
+
+_TELL: Final[dict[type, Callable[[Any], str]]] = {
+    facts.Opening: lambda fact: "the process starts",
+    facts.Opened: lambda fact: "the runtime is open",
+    facts.Closing: lambda fact: "the runtime drains",
+    facts.Closed: _closed,
+    facts.KindGiven: lambda fact: f"thread {fact.thread} retries: {fact.retry}",
+    facts.Killed: lambda fact: "the process is killed",
+    facts.Called: _called,
+    facts.Answered: _answered,
+    facts.Lost: lambda fact: f"call {fact.call} is lost",
+    facts.Unanswered: lambda fact: f"call {fact.call} was never answered",
+    facts.Saw: _saw,
+    facts.Left: lambda fact: f"subscriber {fact.attachment} is gone",
+    facts.Entered: lambda fact: f"{_handler(fact)} runs",
+    facts.Said: lambda fact: f"{_handler(fact)} says {fact.text!r}",
+    facts.Flushed: lambda fact: f"{_handler(fact)} knows all that durable",
+    facts.Exited: _exited,
+    facts.Claimed: lambda fact: f"thread {fact.thread} is claimed ({fact.generation})",
+    facts.Stored: _stored,
+    facts.AtRest: lambda fact: "everything is at rest",
+    facts.Stuck: lambda fact: f"stuck: {fact.what}",
+    facts.Surprise: lambda fact: f"unexpected: {fact.what}",
+}

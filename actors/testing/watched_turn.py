@@ -1,0 +1,64 @@
+"""A handler under observation: when it runs, what of what it says is accepted, how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, cast
+
+from .facts import Entered, Exited, Flushed, Said
+
+if TYPE_CHECKING:
+    from ..actor.kinds import Handler
+    from ..actor.turn import Turn
+    from .process import Process
+
+
+class WatchedTurn:
+    """A turn's handle that notes which pieces were accepted; everything else is the turn's own."""
+
+    def __init__(self, turn: Turn, process: Process) -> None:
+        self._turn = turn
+        self._process = process
+        self._place = (turn.thread, turn.id, turn.attempt)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._turn, name)
+
+    async def write(self, text: str) -> None:
+        """See `Turn.write`."""
+        await self._turn.write(text)
+        self._process.note(Said(*self._place, text))
+
+    async def flush(self) -> None:
+        """See `Turn.flush`."""
+        await self._turn.flush()
+        self._process.note(Flushed(*self._place))
+
+
+def watched(handler: Handler, process: Process) -> Handler:
+    """Return the handler, noting when it runs and what it says."""
+
+    async def on_turn(turn: Turn) -> None:
+        place = (turn.thread, turn.id, turn.attempt)
+        process.note(Entered(*place))
+        error: str | None = None
+        try:
+            await _call(handler, cast("Turn", WatchedTurn(turn, process)))
+        except BaseException as exc:
+            error = type(exc).__name__
+            raise
+        finally:
+            process.note(Exited(*place, error))
+
+    return on_turn
+
+
+async def _call(handler: Handler, turn: Turn) -> None:
+    answer = handler(turn)
+    if isinstance(answer, AsyncIterator):
+        async with aclosing(cast("AsyncGenerator[str]", answer)) as pieces:
+            async for piece in pieces:
+                await turn.write(piece)
+    else:
+        await answer

@@ -1,0 +1,77 @@
+"""The world of a simulated run: its time, its ids, its disk, its model, and who goes first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import trio
+
+from ..journal.memory import MemoryJournal
+from ..limits import Limits
+from .recorder import Recorder
+from .schedule import TICK, Schedule
+from .schedulers.virtual_delays import VirtualDelays
+
+# A model: gives the pieces of its answer to a conversation.
+Model: TypeAlias = Callable[[Sequence[Any]], AsyncIterator[str]]
+
+# Small enough that a few steps reach every bound and every timer.
+SIMULATION_LIMITS: Final = Limits(
+    queued_turns=2,
+    turn_buffer_pieces=2,
+    write_burst_seconds=TICK,
+    tail_bytes=600,
+    batch_bytes=300,
+    receipts_in_memory=1,
+    compact_after_seconds=16 * TICK,
+    compact_every_seconds=128 * TICK,
+    cancel_grace_seconds=8 * TICK,
+    drain_seconds=4 * TICK,
+    close_seconds=8 * TICK,
+    idle_seconds=3 * TICK,
+)
+
+
+class World:
+    """Everything outside the runtime, as one run of a simulation sees it.
+
+    Args:
+        schedule: decides how long each step takes.
+        limits: the bounds of the runtime.
+
+    Attributes:
+        disk: the rows that survive a crash.
+        recorder: what was seen from outside.
+        delays: the scheduler.
+    """
+
+    def __init__(self, schedule: Schedule, limits: Limits = SIMULATION_LIMITS) -> None:
+        self.limits = limits
+        self.disk = MemoryJournal(limits=limits)
+        self.recorder = Recorder()
+        self.delays = VirtualDelays(schedule)
+        self._ids = 0
+
+    def now(self) -> float:
+        """Return Unix seconds; see `Clock`."""
+        return trio.current_time()
+
+    def fresh(self, prefix: str) -> str:
+        """Return a new id, the same one in every run; see `Ids`."""
+        self._ids += 1
+        return f"{prefix}{self._ids}"
+
+    async def pause(self) -> None:
+        """Take a drawn time: to be awaited wherever real code would wait for something."""
+        await self.delays.step()
+
+    def model(self, *pieces: str) -> Model:
+        """Return a model that answers everything with these pieces, each after a drawn time."""
+
+        async def answer(messages: Sequence[Any]) -> AsyncIterator[str]:
+            for piece in pieces:
+                await self.pause()
+                yield piece
+
+        return answer

@@ -1,0 +1,382 @@
+"""Threads that leave one journal and come into another are the same threads there."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import trio
+from attrs import evolve, frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors import Item, Journal, Life, PositionUnrecoverable, Row, Settled, Summary
+from actors.core.commands import checked_submit
+from actors.core.event_codec import entry_from_json
+from actors.core.events import (
+    ThreadDeleted,
+    ThreadEnded,
+    TurnDelta,
+    TurnItem,
+    TurnSubmitted,
+    UnknownEvent,
+)
+from actors.core.items import item_id
+from actors.core.turn_lifecycle import ENDINGS, TurnState
+from actors.journal.memory import MemoryJournal
+from actors.journal.sqlite import open_sqlite_journal, verify
+from actors.limits import DEFAULT_LIMITS, Limits
+from actors.ports import Inline
+from actors.testing.scripted import ScriptedThread
+from actors.transfer import Restoration, export_thread, import_thread
+
+NAME = "t-1"
+NOW = 5000.0
+# Above what a test writes, so that pages and pieces end in the middle of things.
+SMALL = Limits(page_items=2, page_items_max=3, page_bytes=700, piece_bytes=64)
+
+
+@frozen
+class Op:
+    """Something done to a thread: `what`, and a number to choose by."""
+
+    what: str
+    number: int
+
+
+KINDS = ("turn", "talk", "tools", "queued", "unstarted", "record", "truncate", "clear", "ended")
+ops = st.lists(st.builds(Op, st.sampled_from(KINDS), st.integers(0, 99)), min_size=1, max_size=8)
+
+
+async def play(journal: Journal, done: list[Op], *, leave_open: bool) -> ScriptedThread:
+    """Write a thread into a journal, and leave it with a turn that runs and one that waits."""
+    thread = await ScriptedThread.claim(journal, NAME)
+    for number, op in enumerate(done):
+        await perform(thread, op, f"t{number}")
+    if leave_open or thread.state.life is Life.ABSENT:
+        await thread.submit("open", "still?")
+        await thread.start("open")
+        await thread.say("open", "half of ", "an answer")
+        await thread.submit("waiting", "next")
+    return thread
+
+
+async def perform(thread: ScriptedThread, op: Op, turn: str) -> None:
+    ending = sorted(ENDINGS)[op.number % len(ENDINGS)]
+    match op.what:
+        case "turn":
+            await thread.turn(turn, "an ", "answer ", "x" * op.number, message=f"ask {turn}")
+        case "talk":
+            await thread.submit(turn, f"ask {turn}", key=f"k-{turn}")
+            await thread.start(turn)
+            await thread.write(TurnDelta(turn, item_id(turn, 1), "hm é", "reasoning"))
+            await thread.say(turn, "é" * op.number, "🙂", item=2)
+            await thread.end(turn, ending, rolled_back=op.number % 5 == 0)
+        case "tools":
+            await thread.submit(turn, f"ask {turn}")
+            await thread.start(turn)
+            call = {"name": "look", "arguments": {"at": op.number}}
+            await thread.write(TurnItem(turn, item_id(turn, 1), "tool_call", call))
+            result = {"call": item_id(turn, 1), "data": [op.number]}
+            await thread.write(TurnItem(turn, item_id(turn, 2), "tool_result", result))
+            await thread.write(TurnItem(turn, item_id(turn, 3), "chart", {"n": op.number}))
+            await thread.end(turn)
+        case "queued":
+            await thread.submit(turn, "first")
+            await thread.start(turn)
+            await thread.say(turn, "one ")
+            await thread.submit(f"{turn}b", "second, meanwhile")
+            await thread.say(turn, "two")
+            await thread.end(turn)
+            await thread.start(f"{turn}b")
+            await thread.end(f"{turn}b")
+        case "unstarted":
+            await thread.submit(turn, "never mind")
+            await thread.end(turn, TurnState.CANCELLED)
+        case "record":
+            await thread.record(f"r{turn}", {"n": op.number})
+        case "truncate":
+            items = [item for item in await items_of(thread.journal) if item.turn is not None]
+            if items:
+                await thread.truncate(items[op.number % len(items)].item)
+        case "clear" if thread.state.life is not Life.ABSENT:
+            await thread.truncate(None)
+        case "ended" if thread.state.life is Life.OPEN:
+            await thread.write(ThreadEnded())
+
+
+async def items_of(journal: Journal, thread: str = NAME) -> list[Item]:
+    return list((await journal.history(thread, None, 10_000, 1 << 30)).items)
+
+
+async def rows_of(journal: Journal, limits: Limits = DEFAULT_LIMITS) -> list[Row]:
+    summary = Summary(NAME, (await journal.load(NAME)).head)
+    return [row async for row in export_thread(journal, summary, limits)]
+
+
+def restored(rows: list[Row]) -> Restoration:
+    restoration = Restoration()
+    for row in rows:
+        restoration.add(entry_from_json(orjson.loads(row.body)))
+    return restoration
+
+
+async def ended(journal: Journal, turn: str) -> Settled:
+    with trio.fail_after(5):
+        while True:
+            settled = await journal.settled(NAME, turn)
+            if settled is not None:
+                return settled
+            await trio.sleep(0.01)
+
+
+def told(items: list[Item]) -> list[dict[str, Any]]:
+    return [item.to_json() for item in items]
+
+
+@settings(max_examples=150, deadline=None)
+@given(done=ops, leave_open=st.booleans())
+def test_a_thread_is_the_same_in_another_journal(done: list[Op], leave_open: bool) -> None:
+    async def run() -> None:
+        source, target = MemoryJournal(3), MemoryJournal(70)
+        written = await play(source, done, leave_open=leave_open)
+        was_open = written.state.live is not None
+        # A journal cannot page on from a record yet: with one, everything is on one page.
+        limits = DEFAULT_LIMITS if any(op.what == "record" for op in done) else SMALL
+        head, rows = written.state.head, await rows_of(source, limits)
+        places = [(row.offset, row.to) for row in rows]
+        assert [first for first, _ in places] == [1, *(to + 1 for _, to in places[:-1])]
+        assert places[-1][1] == head.offset
+
+        await import_thread(target, NAME, restored(rows), now=NOW)
+
+        loaded = await target.load(NAME)
+        assert loaded.head.epoch == 70
+        assert loaded.head.offset == head.offset + was_open
+        assert (loaded.head.active_at, loaded.head.life) == (head.active_at, head.life)
+        assert loaded.head.live is None
+        assert loaded.head.queued == head.queued
+        came = await items_of(target)
+        there = await items_of(source)
+        assert told(came[: len(there)]) == told(there)
+        assert [item.kind for item in came[len(there) :]] == (
+            ["message", "answer", "marker"] if was_open else []
+        )
+        if not was_open:
+            assert [row.body for row in await rows_of(target, limits)] == [row.body for row in rows]
+
+    trio.run(run)
+
+
+@settings(max_examples=25, deadline=None)
+@given(done=ops, leave_open=st.booleans(), compacted=st.booleans())
+def test_a_file_with_an_imported_thread_is_sound(
+    done: list[Op], leave_open: bool, compacted: bool
+) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="transfer-"))
+
+    async def run() -> None:
+        source = MemoryJournal(3)
+        await play(source, done, leave_open=leave_open)
+        rows = await rows_of(source)
+        journal = await open_sqlite_journal(folder / "a.db", executor=Inline())
+        async with journal:
+            await import_thread(journal, NAME, restored(rows), now=NOW)
+            before = told(await items_of(journal))
+            if compacted:
+                await journal.compact(NOW + 1, 0.0, 1000)
+            assert told(await items_of(journal)) == before
+            again = MemoryJournal(9)
+            await import_thread(again, NAME, restored(await rows_of(journal)), now=NOW)
+            assert told(await items_of(again)) == before
+
+    try:
+        trio.run(run)
+        assert list(verify(folder / "a.db")) == []
+    finally:
+        shutil.rmtree(folder)
+
+
+async def test_what_was_truncated_is_not_exported() -> None:
+    journal = MemoryJournal()
+    thread = await ScriptedThread.claim(journal, NAME)
+    await thread.turn("t1", "kept", message="first")
+    await thread.turn("t2", "SECRET", message="second")
+    await thread.truncate("t1.1")
+    await thread.turn("t3", "later", message="third")
+    exported = b"\n".join(row.body for row in await rows_of(journal))
+    assert b"SECRET" not in exported
+    assert b"kept" in exported
+    assert b"later" in exported
+
+
+async def test_a_thread_that_was_cleared_and_left_is_exported() -> None:
+    journal, target = MemoryJournal(), MemoryJournal()
+    thread = await ScriptedThread.claim(journal, NAME)
+    await thread.turn("t1", "gone")
+    await thread.truncate(None)
+    await import_thread(target, NAME, restored(await rows_of(journal)), now=NOW)
+    head = (await target.load(NAME)).head
+    assert (head.offset, head.floor, head.items) == (thread.state.offset, thread.state.offset, 0)
+
+
+async def test_an_absent_thread_has_no_events() -> None:
+    assert await rows_of(MemoryJournal()) == []
+
+
+async def test_a_truncation_during_an_export_is_told() -> None:
+    journal = MemoryJournal()
+    thread = await ScriptedThread.claim(journal, NAME)
+    await thread.turn("t1", "one")
+    await thread.turn("t2", "two")
+    stale = Summary(NAME, thread.state.head)
+    await thread.truncate("t1.1")
+    with pytest.raises(PositionUnrecoverable):
+        [row async for row in export_thread(journal, stale)]
+
+
+async def test_a_retry_under_a_key_meets_its_receipt_in_the_new_journal() -> None:
+    submit = checked_submit(
+        turn="t1", principal="local", content="hello", key="k1", limit_bytes=10_000
+    )
+    event = TurnSubmitted("t1", "t1.0", "hello", "local", "k1")
+    journal, target = MemoryJournal(), MemoryJournal()
+    thread = await ScriptedThread.claim(journal, NAME)
+    await thread.turn("t0", "before")
+    await thread.write(event)
+    await import_thread(target, NAME, restored(await rows_of(journal)), now=NOW)
+    receipt = await target.receipt(NAME, "local", "k1")
+    assert receipt is not None
+    assert (receipt.turn, receipt.digest) == ("t1", submit.digest())
+
+
+async def test_a_thread_that_is_there_is_not_touched() -> None:
+    journal, target = MemoryJournal(), MemoryJournal()
+    await (await ScriptedThread.claim(journal, NAME)).turn("t1", "new")
+    there = await ScriptedThread.claim(target, NAME)
+    await there.turn("t9", "old")
+    with pytest.raises(ValueError, match="is there already"):
+        await import_thread(target, NAME, restored(await rows_of(journal)), now=NOW)
+    assert [item.item for item in await items_of(target)] == ["t9.0", "t9.1"]
+
+
+async def test_a_deleted_thread_comes_back_in_its_next_life() -> None:
+    journal = MemoryJournal(4)
+    thread = await ScriptedThread.claim(journal, NAME)
+    await thread.turn("t1", "one")
+    rows = await rows_of(journal)
+    await thread.write(ThreadDeleted())
+    position = await import_thread(journal, NAME, restored(rows), now=NOW)
+    assert (position.epoch, position.offset) == (5, rows[-1].to)
+
+
+async def test_nothing_is_no_thread() -> None:
+    with pytest.raises(ValueError, match="no events"):
+        await import_thread(MemoryJournal(), NAME, Restoration(), now=NOW)
+
+
+# What may not follow.
+
+CREATED = {"offset": 1, "type": "thread.created", "at": 1.0}
+SUBMITTED = {
+    "offset": 2,
+    "type": "turn.submitted",
+    "at": 1.0,
+    "turn": "t1",
+    "item": "t1.0",
+    "content": "hi",
+    "author": "a",
+}
+STARTED = {"offset": 3, "type": "turn.started", "at": 1.0, "turn": "t1", "attempt": 1}
+DELTA = {"offset": 4, "type": "turn.delta", "at": 1.0, "turn": "t1", "item": "t1.1", "text": "x"}
+ENDED = {"offset": 5, "type": "turn.completed", "at": 1.0, "turn": "t1"}
+GOOD = (CREATED, SUBMITTED, STARTED, DELTA, ENDED)
+
+WRONG = {
+    "does not begin with its creation": (0, {**SUBMITTED, "offset": 1}),
+    "created twice": (1, {**CREATED, "offset": 2}),
+    "gap": (2, {**STARTED, "offset": 4}),
+    "repeat": (2, {**STARTED, "offset": 2}),
+    "range that ends before it begins": (3, {**DELTA, "to": 3}),
+    "offset of the wrong sort": (2, {**STARTED, "offset": 3.0}),
+    "no time": (1, {**SUBMITTED, "at": "noon"}),
+    "text of the wrong sort": (3, {**DELTA, "text": 5}),
+    "content of the wrong sort": (1, {**SUBMITTED, "content": {"a": 1}}),
+    "metadata of the wrong sort": (1, {**SUBMITTED, "metadata": [1]}),
+    "turn that nobody submitted": (2, {**STARTED, "turn": "t2"}),
+    "delta of a turn that does not run": (2, {**DELTA, "offset": 3}),
+    "item of another turn": (3, {**DELTA, "item": "t2.1"}),
+    "item that is none": (3, {**DELTA, "item": "first"}),
+    "ending twice": (5, {**ENDED, "offset": 6}),
+    "turn submitted twice": (5, {**SUBMITTED, "offset": 6}),
+    "marker of another turn": (4, {**ENDED, "type": "turn.cancelled", "item": "t2.2"}),
+    "flag of the wrong sort": (4, {**ENDED, "rolled_back": "yes"}),
+    "deletion": (5, {"offset": 6, "type": "thread.deleted", "at": 1.0}),
+    "ended under a running turn": (4, {"offset": 5, "type": "thread.ended", "at": 1.0}),
+    "truncation that left something out": (
+        5,
+        {"offset": 6, "type": "thread.truncated", "at": 1.0, "after": "t1.0", "items": 1},
+    ),
+    "tool call without its arguments": (
+        3,
+        {
+            **DELTA,
+            "type": "turn.item",
+            "kind": "tool_call",
+            "data": {"name": "f"},
+        },
+    ),
+    "item that only the runtime makes": (
+        3,
+        {**DELTA, "type": "turn.item", "kind": "marker", "data": {}},
+    ),
+    "too large": (3, {**DELTA, "text": "x" * (2 << 20)}),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_cannot_follow_is_refused(what: str) -> None:
+    before, wrong = WRONG[what]
+    restoration = Restoration()
+    for raw in GOOD[:before]:
+        restoration.add(entry_from_json(raw))
+    with pytest.raises(ValueError, match=r"\w"):
+        restoration.add(entry_from_json(wrong))
+
+
+def test_what_is_right_is_taken() -> None:
+    restoration = Restoration()
+    for raw in GOOD:
+        restoration.add(entry_from_json(raw))
+    unknown = {"offset": 6, "to": 9, "type": "thread.coloured", "at": 1.0, "colour": "red"}
+    entry = entry_from_json(unknown)
+    assert isinstance(entry.event, UnknownEvent)
+    restoration.add(entry)
+    assert (restoration.offset, restoration.events) == (9, 6)
+
+
+def test_a_thread_above_the_bound_is_refused() -> None:
+    restoration = Restoration(evolve(DEFAULT_LIMITS, import_bytes=200))
+    restoration.add(entry_from_json(CREATED))
+    with pytest.raises(ValueError, match="more than 200 bytes"):
+        restoration.add(entry_from_json({**SUBMITTED, "content": "x" * 200}))
+
+
+async def test_the_runtime_goes_on_with_an_imported_thread() -> None:
+    from actors import Turn, open_runtime
+
+    async def reply(turn: Turn) -> None:
+        await turn.write(f"{len(turn.messages())} messages")
+
+    journal, target = MemoryJournal(), MemoryJournal()
+    await play(journal, [Op("turn", 3), Op("truncate", 1), Op("turn", 2)], leave_open=True)
+    await import_thread(target, NAME, restored(await rows_of(journal)), now=NOW)
+    async with open_runtime(target, on_turn=reply) as runtime:
+        assert runtime.statistics().active == 1
+        settled = await ended(target, "waiting")
+        assert settled.state is TurnState.COMPLETED
+        assert settled.items[-1].body["text"] == "7 messages"

@@ -1,0 +1,496 @@
+"""The client as its users hold it, on the real sessions and runtime, with virtual time."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+import trio.testing
+from memory_server import LIMITS, MemoryServer, client_of, memory_server, paced, run
+
+from actors import (
+    CancelOutcome,
+    CaughtUp,
+    Detached,
+    Events,
+    Limits,
+    LocalProtocolError,
+    Mode,
+    Rejected,
+    Snapshot,
+    Turn,
+    TurnFailed,
+)
+from transport import Client, ClientClosed, ConnectionState, ConnectionStatus, connect
+from transport.testing.scripted_server import ScriptedServer
+from transport.wire.client_messages import Attach, Detach, Hello, Submit
+from transport.wire.server_messages import Attached
+from transport.wire.server_messages import Snapshot as WireSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from transport.link import Link
+
+PIECES = ("one ", "two ", "three")
+
+
+def play(
+    scene: Callable[[MemoryServer, Client], Awaitable[None]],
+    on_turn: Callable[[Turn], Awaitable[None]] | None = None,
+    limits: Limits = LIMITS,
+) -> None:
+    async def opened() -> None:
+        async with (
+            memory_server(on_turn or paced(PIECES), limits=limits) as server,
+            client_of(server) as client,
+        ):
+            await scene(server, client)
+
+    run(opened)
+
+
+# -- Turns -----------------------------------------------------------------------------------------
+
+
+def test_ask_reads_the_answer() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.ask("t", "hello", key="k") as answer:
+            assert [piece async for piece in answer] == list(PIECES)
+        async with client.ask("t", "hello", key="k") as again:
+            assert again.receipt.duplicate
+            assert again.turn == answer.turn
+            assert "".join([piece async for piece in again]) == "".join(PIECES)
+
+    play(scene)
+
+
+def test_ask_says_how_it_went_wrong() -> None:
+    async def fail(turn: Turn) -> None:
+        await turn.write("so far")
+        raise TurnFailed("model_overloaded", "try later")
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.ask("t", "hello") as answer:
+            with pytest.raises(TurnFailed, match="failed"):
+                [piece async for piece in answer]
+
+    play(scene, fail)
+
+
+def test_leaving_an_answer_cancels_nothing() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.ask("t", "hello") as answer:
+            pass
+        settled = await server.runtime.thread("t").outcome(answer.turn)
+        assert settled.state == "completed"
+
+    play(scene)
+
+
+def test_a_turn_is_cancelled_from_another_client() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        receipt = await client.submit("t", "hello")
+        async with client_of(server, seed=1) as other:
+            await trio.sleep(1.5)
+            cancelled = await other.cancel("t", receipt.turn)
+            assert (cancelled.turn, cancelled.outcome) == (receipt.turn, CancelOutcome.CANCELLED)
+            page = await other.history("t")
+        assert [item.body.get("text") for item in page.items if item.kind == "answer"] == ["one "]
+
+    play(scene)
+
+
+def test_what_a_client_can_ask_for() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        first = await client.submit("t", "hello", key="k", metadata={"a": 1}, attachments=[1])
+        await server.runtime.thread("t").outcome(first.turn)
+        again = await client.submit("t", "hello", key="k", metadata={"a": 1}, attachments=[1])
+        assert (again.turn, again.cursor, again.duplicate) == (first.turn, first.cursor, True)
+        page = await client.history("t", limit=1)
+        assert [item.kind for item in page.items] == ["answer"]
+        assert page.before is not None
+        assert [i.kind for i in (await client.history("t", page.before)).items] == ["message"]
+        listed = await client.threads()
+        assert [(line.thread, line.state) for line in listed.threads] == [("t", "idle")]
+        assert (await client.truncate("t", None)).cursor > first.cursor
+        assert not (await client.history("t")).items
+        edited = await client.submit("t", "hello again", after=None)
+        cancelled = await client.cancel("t", edited.turn, rollback=True)
+        assert cancelled.outcome == CancelOutcome.CANCELLED
+        assert (await client.cancel("t")).outcome == CancelOutcome.NOTHING_RUNNING
+        await client.ping()
+        assert [await client.end("t"), await client.end("t")] == [True, False]
+        assert [await client.delete("t"), await client.delete("t")] == [True, False]
+
+    play(scene)
+
+
+def test_refusals_come_as_the_server_says_them() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        running = await client.submit("t", "hello")
+        with pytest.raises(Rejected) as busy:
+            await client.submit("t", "and another")
+        assert (busy.value.code, busy.value.retryable) == ("turn_in_progress", True)
+        assert busy.value.details == {"turn": running.turn}
+        for code, call in (
+            ("bad_request", client.submit("t", "  ")),
+            ("thread_not_found", client.cancel("absent")),
+            ("turn_not_found", client.cancel("t", "absent")),
+            ("thread_not_found", client.history("absent")),
+            ("bad_request", client.threads("no page gave this")),
+            ("too_large", client.submit("t", "x" * LIMITS.command_bytes)),
+            ("unsupported", client.record("t", "fact", {})),
+            ("unsupported", client.fork("t", "u", None)),
+        ):
+            with pytest.raises(Rejected) as refused:
+                await call
+            assert refused.value.code == code
+        assert server.dialled == 1
+
+    play(scene)
+
+
+def test_arguments_are_checked_before_anything_is_sent() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        for call in (
+            partial(client.submit, "no/thread", "hello"),
+            partial(client.submit, "t", 5),  # type: ignore[arg-type] # that is the point
+            partial(client.submit, "t", "hello", key="k" * 129),
+            partial(client.submit, "t", "hello", on_busy="wait"),
+            partial(client.history, "t", limit=0),
+        ):
+            with pytest.raises(ValueError, match="expected"):
+                await call()
+        with pytest.raises(TypeError):
+            await client.submit("t", "hello", metadata={"a": object()})
+        with pytest.raises(ValueError, match="window"):
+            async with client.attach("t", window=0):
+                pass
+        assert (await client.submit("t", "hello")).turn
+
+    play(scene)
+
+
+def test_a_cancelled_call_leaves_the_client_as_it_was() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        await client.opened()
+        server.up = False
+        server.links[-1].abort()
+        for _ in range(LIMITS.unanswered_commands + 1):
+            with trio.move_on_after(0.001):
+                await client.submit("t", "hello")
+        server.up = True
+        assert not (await client.submit("t", "hello")).duplicate
+        async with server.runtime.thread("t").attach() as subscription:
+            snapshot = await subscription.pull()
+        assert isinstance(snapshot, Snapshot)
+        assert snapshot.turn is not None
+        assert not snapshot.queue
+
+    play(scene)
+
+
+def test_unanswered_calls_are_bounded() -> None:
+    limits = Limits(unanswered_commands=3)
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        await client.opened()
+        async with trio.open_nursery() as nursery:
+            server.links[-1].abort()
+            for _ in range(3):
+                nursery.start_soon(client.threads)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(Rejected, match="overloaded"):
+                await client.submit("t", "hello")
+        assert (await client.submit("t", "hello")).turn
+
+    play(scene, limits=limits)
+
+
+# -- Reading ---------------------------------------------------------------------------------------
+
+
+def test_a_reader_gets_what_an_embedded_one_gets() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        remote: list[object] = []
+        embedded: list[object] = []
+
+        async def read(attached: object, into: list[object]) -> None:
+            async with attached as subscription:  # type: ignore[attr-defined] # either's
+                async for batch in subscription:
+                    assert batch.cursor == batch.position.cursor()
+                    into += batch.entries if isinstance(batch, Events) else [batch]
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, client.attach("t"), remote)
+            nursery.start_soon(read, server.runtime.thread("t").attach(), embedded)
+            await trio.testing.wait_all_tasks_blocked()
+            await client.submit("t", "hello")
+            await trio.sleep(10)
+            await client.end("t")
+        assert remote == embedded
+        assert isinstance(remote[0], Snapshot)
+        assert isinstance(remote[1], CaughtUp)
+        assert isinstance(remote[-1], Detached)
+        assert remote[-1].reason == "ended"
+
+    play(scene)
+
+
+def test_a_loop_may_be_left_and_taken_up_again() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.attach("t") as subscription:
+            await client.submit("t", "hello")
+            await trio.sleep(10)
+            seen: list[int] = []
+            for _ in range(20):
+                with trio.move_on_after(0.1):
+                    async for batch in subscription:
+                        if isinstance(batch, Events):
+                            seen += [entry.offset for entry in batch.entries]
+                        assert subscription.cursor == batch.cursor
+                        break
+            assert seen == list(range(1, len(seen) + 1))
+            assert seen
+        assert [batch async for batch in subscription] == []
+
+    play(scene)
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "7.1", "1.900"])
+def test_a_cursor_that_is_no_good_gets_a_reset(cursor: str) -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.attach("t", cursor) as subscription:
+            snapshot = await anext(subscription)
+        assert isinstance(snapshot, Snapshot)
+        assert snapshot.mode is Mode.RESET
+        assert snapshot.reason in ("unreadable", "epoch", "ahead")
+
+    play(scene)
+
+
+def test_a_thread_has_one_reader_of_a_client() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.attach("t") as subscription:
+            with pytest.raises(LocalProtocolError, match="followed already"):
+                async with client.attach("t"):
+                    pass
+            with pytest.raises(LocalProtocolError, match="followed already"):
+                async with client.ask("t", "hello"):
+                    pass
+            await anext(subscription)
+        with pytest.raises(Rejected, match="thread_not_found"):
+            await client.history("t")
+        async with client.attach("t") as subscription:
+            assert isinstance(await anext(subscription), Snapshot)
+
+    play(scene)
+
+
+def test_readers_are_bounded() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.attach("a"), client.attach("b"):
+            with pytest.raises(LocalProtocolError, match="2 threads"):
+                async with client.attach("c"):
+                    pass
+
+    play(scene, limits=Limits(attachments=2))
+
+
+def test_a_cursor_of_a_later_version_fails_its_reader_alone() -> None:
+    async def scene() -> None:
+        server = ScriptedServer()
+        async with connect(open_link=server.open_link) as client:
+            async with client.attach("t") as subscription:
+                peer = await server.greet()
+                attach = await peer.expect(Attach)
+                await peer.say(
+                    Attached(attach.id, "t", "v2:7", "snapshot"),
+                    WireSnapshot("t", "v2:7", (), None, None, (), {}),
+                )
+                with pytest.raises(Exception, match="cannot read"):
+                    await anext(subscription)
+            async with client.attach("u") as subscription:
+                assert (await peer.expect(Detach, Attach)).thread in "tu"
+            assert client.connection.state is ConnectionState.OPEN
+
+    run(scene)
+
+
+# -- The connection --------------------------------------------------------------------------------
+
+
+def test_what_becomes_of_the_connection_is_told() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        told: list[ConnectionStatus] = []
+        client.on_connection(told.append)
+        assert told == [client.connection]
+        await client.opened()
+        server.up = False
+        server.links[-1].abort()
+        await trio.sleep(0.2)
+        server.up = True
+        await client.opened()
+        await client.ping()
+        assert [status.state for status in told[:2]] == ["connecting", "open"]
+        lost = told[2:]
+        assert [status.state for status in lost] == [
+            *["reconnecting", "connecting"] * (len(lost) // 2),
+            "open",
+        ]
+        attempts = [status.attempt for status in lost[:-1]]
+        assert attempts == sorted([*range(1, len(lost) // 2 + 1)] * 2)
+        assert lost[0].reason == "the connection broke"
+        assert lost[2].reason == "nobody listens here"
+        assert all(status.delay >= 0 for status in lost)
+        assert client.connection == ConnectionStatus(ConnectionState.OPEN, lost[-2].attempt)
+
+    play(scene)
+
+
+def test_a_left_client_is_closed() -> None:
+    async def opened() -> None:
+        told: list[ConnectionStatus] = []
+        async with memory_server(paced(PIECES)) as server:
+            async with client_of(server) as client:
+                client.on_connection(told.append)
+                async with client.attach("t") as subscription:
+                    await anext(subscription)
+            assert told[-1] == ConnectionStatus(
+                ConnectionState.CLOSED, reason="the client was left"
+            )
+            for call in (client.ping, client.opened, client.threads):
+                with pytest.raises(ClientClosed, match="left"):
+                    await call()
+            with pytest.raises(ClientClosed):
+                async with client.attach("t"):
+                    pass
+            await trio.testing.wait_all_tasks_blocked()
+            assert not server.sessions
+
+    run(opened)
+
+
+def test_leaving_does_not_wait_for_a_connection() -> None:
+    async def never(nursery: trio.Nursery) -> Link:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def opened() -> None:
+        async with connect(open_link=never):
+            await trio.sleep(1)
+        assert trio.current_time() == began + 1
+        async with memory_server(paced(PIECES)) as server:
+            server.up = False
+            async with client_of(server):
+                await trio.sleep(100)
+            assert server.dialled > 5
+        assert trio.current_time() == began + 101
+
+    async def timed() -> None:
+        nonlocal began
+        began = trio.current_time()
+        await opened()
+
+    began = 0.0
+    run(timed)
+
+
+@pytest.mark.parametrize(
+    "exception", [ValueError("mine"), KeyboardInterrupt(), ExceptionGroup("own", [KeyError(1)])]
+)
+@pytest.mark.parametrize("up", [True, False])
+def test_what_the_body_raises_comes_out_as_it_is(exception: BaseException, up: bool) -> None:
+    async def opened() -> None:
+        async with memory_server(paced(PIECES)) as server:
+            server.up = up
+
+            async def body() -> None:
+                async with client_of(server):
+                    await trio.sleep(1)
+                    raise exception
+
+            with pytest.raises(type(exception)) as raised:
+                await body()
+            assert raised.value is exception
+
+    run(opened)
+
+
+def test_cancelling_the_body_is_an_ordinary_cancellation() -> None:
+    async def opened() -> None:
+        async with memory_server(paced(PIECES)) as server:
+            with trio.move_on_after(5) as scope:
+                async with client_of(server) as client, client.attach("t") as subscription:
+                    async for _ in subscription:
+                        pass
+            assert scope.cancelled_caught
+            with trio.move_on_after(5) as scope:
+                async with client_of(server) as client:
+                    try:
+                        await trio.sleep_forever()
+                    finally:
+                        raise ValueError("while being cancelled")
+
+    with pytest.raises(ValueError, match="while being"):
+        run(opened)
+
+
+def test_a_callback_that_fails_ends_the_client() -> None:
+    class Mine(Exception):
+        pass
+
+    def fail(status: ConnectionStatus) -> None:
+        if status.state is ConnectionState.OPEN:
+            raise Mine
+
+    async def opened() -> None:
+        async with memory_server(paced(PIECES)) as server:
+
+            async def body() -> None:
+                async with client_of(server) as client:
+                    client.on_connection(fail)
+                    await trio.sleep_forever()
+
+            with pytest.raises(Mine):
+                await body()
+
+    run(opened)
+
+
+def test_credentials_are_said_first_on_every_connection() -> None:
+    async def scene() -> None:
+        server = ScriptedServer()
+        async with connect(open_link=server.open_link, token="secret") as client:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.submit, "t", "hello")
+                for _ in range(2):
+                    peer = await server.greet()
+                    assert (await peer.expect(Hello)).token == "secret"
+                    await peer.expect(Submit)
+                    peer.cut()
+                nursery.cancel_scope.cancel()
+            peer = await server.accept()
+            await peer.expect(Hello)
+            await peer.close(4501)
+            with pytest.raises(ClientClosed) as closed:
+                await client.opened()
+            assert closed.value.code == 4501
+            assert client.connection.state is ConnectionState.CLOSED
+
+    run(scene)
+
+
+def test_two_seeds_draw_different_keys() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with connect(open_link=server.open_link, rng=random.Random(1)) as other:
+            first = await client.submit("t", "hello", on_busy="queue")
+            second = await other.submit("t", "hello", on_busy="queue")
+            third = await client.submit("t", "hello", on_busy="queue")
+        assert len({first.turn, second.turn, third.turn}) == 3
+
+    play(scene)

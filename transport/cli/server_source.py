@@ -1,0 +1,171 @@
+"""Threads read from a running server, over the protocol that every client speaks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+import trio
+from attrs import frozen
+
+from actors import Events, Position, PositionUnrecoverable, Rejected, Snapshot
+from actors.core.event_codec import encode
+from actors.core.events import ThreadCreated
+from actors.limits import DEFAULT_LIMITS
+from actors.transfer import Part, Told, place_events, tell_turn
+
+from ..client import Client, connect
+from ..connector import ConnectionState, ConnectionStatus
+from .failures import CommandFailed
+from .sources import Exported, Listed, View
+
+if TYPE_CHECKING:
+    from ..remote_subscription import RemoteSubscription
+
+# Seconds for a server to be reached, and then for each of its answers.
+PATIENCE: Final = 30.0
+
+
+@asynccontextmanager
+async def connect_source(url: str) -> AsyncGenerator[ServerSource, None]:
+    """Connect to a server.
+
+    Raises:
+        CommandFailed: the URL is none, or nothing answers there.
+    """
+    try:
+        async with connect(url) as client:
+            await reach(client, url)
+            yield ServerSource(client)
+    except trio.TooSlowError as exc:
+        raise CommandFailed(f"the server at {url} does not answer any more") from exc
+
+
+async def reach(client: Client, url: str) -> None:
+    """Wait until a client is connected, and give up where the first attempt fails.
+
+    Raises:
+        CommandFailed: nothing answers there.
+        ClientClosed: the server does not want this client.
+    """
+    with trio.move_on_after(PATIENCE) as scope:
+
+        def changed(status: ConnectionStatus) -> None:
+            if status.state is ConnectionState.RECONNECTING:
+                scope.cancel()
+
+        client.on_connection(changed)
+        await client.opened()
+        return
+    reason = client.connection.reason or "no answer"
+    raise CommandFailed(f"cannot reach a server at {url}: {reason}. Is `holdfast serve` running?")
+
+
+@frozen
+class ServerSource:
+    """A `Source` that asks a server."""
+
+    client: Client
+
+    async def threads(self) -> AsyncGenerator[Listed, None]:
+        """Yield every thread; see `Source.threads`."""
+        after: str | None = None
+        while True:
+            with trio.fail_after(PATIENCE):
+                page = await self.client.threads(after, DEFAULT_LIMITS.page_items_max)
+            for summary in page.threads:
+                yield Listed(summary.thread, summary.state, summary.active_at, summary.items)
+            after = page.after
+            if after is None:
+                return
+
+    async def view(self, thread: str, last: int | None) -> View:
+        """Return a thread; see `Source.view`."""
+        most = DEFAULT_LIMITS.window_items_max
+        snapshot = await self._snapshot(thread, most if last is None else min(last, most))
+        return await self._view_from(snapshot, last)
+
+    async def _snapshot(self, thread: str, window: int) -> Snapshot:
+        async with self.client.attach(thread, window=window) as stream:
+            snapshot = await _next(stream)
+        if not isinstance(snapshot, Snapshot) or snapshot.position.offset == 0:
+            raise Rejected("thread_not_found", f"there is no thread {thread}")
+        return snapshot
+
+    async def _view_from(self, snapshot: Snapshot, last: int | None) -> View:
+        pages = [snapshot.items]
+        count, before = len(snapshot.items), snapshot.before
+        while before is not None and (last is None or count < last):
+            with trio.fail_after(PATIENCE):
+                limit = min((last or count + 500) - count, DEFAULT_LIMITS.page_items_max)
+                page = await self.client.history(snapshot.thread, before, limit)
+            pages.append(tuple(page.items))
+            count, before = count + len(page.items), page.before
+        items = tuple(item for items in reversed(pages) for item in items)
+        return View(snapshot.thread, snapshot.cursor, items, snapshot.turn, snapshot.queue)
+
+    @asynccontextmanager
+    async def export(self, thread: str) -> AsyncGenerator[Exported, None]:
+        """Yield a thread's events; see `Source.export`.
+
+        Where its first events are gone, by a truncation, its items are told as events instead.
+        """
+        head = (await self._snapshot(thread, 1)).position
+        beginning = Position(head.epoch, 0).cursor()
+        async with self.client.attach(thread, beginning) as stream:
+            first = await _next(stream)
+            if isinstance(first, Snapshot):
+                lines = list(_told(await self._view_from(first, None)))
+                yield Exported(len(lines), _each(lines))
+            else:
+                async with aclosing(_streamed(first, stream, head)) as lines_until_head:
+                    yield Exported(head.offset, lines_until_head)
+
+
+async def _next(stream: RemoteSubscription) -> object:
+    with trio.fail_after(PATIENCE):
+        return await anext(stream)
+
+
+async def _streamed(
+    batch: object, stream: RemoteSubscription, head: Position
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events up to a head, from the batch that came first.
+
+    Raises:
+        PositionUnrecoverable: the thread was truncated, compacted at its head, or deleted.
+    """
+    offset = 0
+    while offset < head.offset:
+        if not isinstance(batch, Events):
+            raise PositionUnrecoverable("truncated")
+        for row in batch.rows:
+            if row.offset <= head.offset:
+                offset = row.to
+                yield row.body
+        if offset < head.offset:
+            batch = await _next(stream)
+
+
+def _told(view: View) -> Iterator[bytes]:
+    """Return the events that a thread's items tell, from offset 1 on."""
+    return (encode(entry).body for entry in place_events(_events(view), 1))
+
+
+def _events(view: View) -> Iterator[Told]:
+    live = view.turn.items if view.turn is not None else ()
+    first = next(iter((*view.items, *live)), None)
+    yield ThreadCreated(), first.at if first is not None else 0.0
+    for _, items in groupby(view.items, key=lambda item: item.turn or item.item):
+        yield from Part(tuple(items)).told()
+    if view.turn is not None:
+        yield from tell_turn(view.turn.items, started=True)
+    for queued in view.queue:
+        yield from tell_turn(queued.items, started=False)
+
+
+async def _each(lines: list[bytes]) -> AsyncIterator[bytes]:
+    for line in lines:
+        yield line

@@ -1,0 +1,401 @@
+"""The client: threads on a server, as if there were no network in between.
+
+    async with connect() as client:
+        async with client.ask("t-1", "Hello") as answer:
+            async for text in answer:
+                print(text, end="")
+
+Connections come and go under it. Calls wait for the next one, readers go on where they stood.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from actors.answer import Answer
+from actors.core.commands import OnBusy
+from actors.core.effects import Submitted
+from actors.core.position import parse_cursor
+from actors.limits import DEFAULT_LIMITS, Limits
+
+from .background import background_nursery
+from .connector import ConnectionStatus, Connector
+from .dial import websocket_dialler
+from .dispatcher import Dispatcher
+from .wire import client_messages as commands
+from .wire import replies
+from .wire.client_protocol import ClientProtocol
+from .wire.shapes import ABSENT, Absent
+
+if TYPE_CHECKING:
+    import ssl
+
+    from actors.core.items import Content
+    from actors.delivery.subscription import Subscription
+
+    from .conversation import OpenLink
+    from .remote_subscription import RemoteSubscription
+
+DEFAULT_URL: Final = "http://127.0.0.1:8420"
+
+
+@asynccontextmanager
+async def connect(
+    url: str = DEFAULT_URL,
+    *,
+    token: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    rng: random.Random | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    open_link: OpenLink | None = None,
+) -> AsyncIterator[Client]:
+    """Be a client of a server, across connections, until the body is left.
+
+    It yields at once and connects meanwhile; `Client.opened` waits for it. A connection that is
+    lost, or cannot be had, is tried again after a drawn wait. A server that refuses the client for
+    good (close codes 4500 to 4999; a handshake answered 400 to 499, but for 408, 425 and 429)
+    closes it, and every call raises `ClientClosed`.
+
+    Args:
+        url: where the server is, `http`, `https`, `ws` or `wss`, with or without `/ws`.
+        token: the credentials, said on every connection.
+        limits: the bounds in force.
+        rng: draws waits and keys; the system's by default. Two clients on one seed would draw the
+            same keys, and get each other's receipts.
+        ssl_context: for `https` and `wss`; by default the system's.
+        open_link: opens connections in place of `url`, `limits` and `ssl_context`.
+
+    Yields:
+        The client.
+
+    Raises:
+        ValueError: the URL is none.
+
+    What the body raises comes out as it is. Leaving says goodbye, for `Limits.close_seconds` at the
+    most; leaving by an exception, or by cancellation, cuts the connection. Turns go on (I5).
+    """
+    rng = rng or random.SystemRandom()
+    open_link = open_link or websocket_dialler(url, limits, ssl_context)
+    hello = commands.Hello(token) if token is not None else None
+    dispatcher = Dispatcher(ClientProtocol(hello, limits), limits, rng.random)
+    connector = Connector(dispatcher, open_link, limits, rng.random)
+    async with background_nursery() as nursery:
+        nursery.start_soon(connector.run)
+        try:
+            yield Client(dispatcher, connector, rng)
+            await connector.close()
+        finally:
+            connector.closed("the client was left")
+
+
+class Client:
+    """A server's threads. Made by `connect`.
+
+    Every call waits for a connection where there is none, and goes on across connections: bound it
+    with `trio.fail_after` where it must not wait. One that is cancelled leaves the client as it is;
+    what it asked for may have happened or not.
+
+    What every call raises, besides what its server refuses (`Rejected`):
+
+    - `ClientClosed`: there is no connection and there will be none; what was asked was not sent.
+    - `OutcomeUnknown`: it was sent, the connection was lost over it, and it must not be sent again.
+    - `Rejected`, code `thread_deleted`: the thread was deleted before the answer, and is not to be
+      brought back; code `overloaded`: `Limits.unanswered_commands` calls are waiting; code
+      `too_large`.
+    - `ValueError`, `TypeError`: an argument is none that the protocol knows, or has no JSON form.
+
+    A refusal with code `draining` is not raised: the server does nothing and stops, and the next
+    connection carries the command again.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, connector: Connector, rng: random.Random) -> None:
+        self._dispatcher = dispatcher
+        self._connector = connector
+        self._rng = rng
+        self._ask = dispatcher.calls.ask
+
+    # The connection.
+
+    @property
+    def connection(self) -> ConnectionStatus:
+        """How the client stands with its server at this instant."""
+        return self._connector.status
+
+    def on_connection(self, callback: Callable[[ConnectionStatus], None]) -> None:
+        """Have a function called with the connection's status, now and whenever it changes.
+
+        Args:
+            callback: must return at once. What it raises comes out of `connect`, and ends it.
+        """
+        self._connector.watch(callback)
+
+    async def opened(self) -> None:
+        """Wait until a connection is open; return at once where one is.
+
+        Raises:
+            ClientClosed: there is none and there will be none.
+
+        Cancellation changes nothing.
+        """
+        await self._connector.opened()
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life, and return when it came.
+
+        Raises:
+            ClientClosed: there is no connection and there will be none.
+
+        Cancellation changes nothing.
+        """
+        self._dispatcher.check_open()
+        await self._dispatcher.calls.ping()
+
+    # Turns.
+
+    async def submit(
+        self,
+        thread: str,
+        content: Content,
+        *,
+        key: str | None = None,
+        on_busy: OnBusy | str = OnBusy.REJECT,
+        after: str | Literal[Absent.ABSENT] | None = ABSENT,
+        metadata: Mapping[str, Any] | None = None,
+        attachments: Sequence[Any] | None = None,
+    ) -> replies.SubmitReply:
+        """Say something, and return the receipt once it is durable (I4).
+
+        It is sent again under its key until it is answered, so it makes one turn (I8).
+
+        Args:
+            thread: the thread's id; the first submit creates it.
+            content: text or parts; not blank.
+            key: 1 to 128 characters; drawn where there is none. Bring your own to be able to
+                repeat the call after it was cancelled, or after the program was restarted.
+            on_busy: what to do where a turn runs: reject, queue, interrupt or rollback.
+            after: truncate after this item first, or clear with None; leave it out for neither.
+            metadata, attachments: the caller's own, with a JSON form.
+
+        Raises:
+            Rejected: `bad_request`, `too_large`, `turn_in_progress`, `queue_full`,
+                `idempotency_conflict`, `item_not_found`, `overloaded`, `journal_unavailable`,
+                `thread_failed`, `thread_deleted`; and what every call raises, see `Client`.
+
+        A cancelled call may have been accepted: repeat it under its key.
+        """
+        command = commands.Submit(
+            id=self._label(),
+            thread=thread,
+            content=content,
+            key=key or self._draw_key(),
+            on_busy=str(on_busy),
+            after=after,
+            attachments=attachments,
+            metadata=metadata,
+        )
+        return await self._ask(command, replies.SubmitReply)
+
+    async def cancel(
+        self, thread: str, turn: str | None = None, *, rollback: bool = False
+    ) -> replies.CancelReply:
+        """End a turn, and return once it is settled: scope exited, partial answer durable (I6).
+
+        Args:
+            thread: the thread's id.
+            turn: which one; None for the one that runs, whichever it is.
+            rollback: take its items out of transcript and context.
+
+        Raises:
+            Rejected: `thread_not_found`, `turn_not_found`.
+            OutcomeUnknown: only where it names no turn; and what every call raises, see `Client`.
+
+        A cancelled call may still end the turn; to repeat it with the turn's id is safe.
+        """
+        mode = "rollback" if rollback else "keep"
+        command = commands.Cancel(self._label(), thread, turn, mode)
+        return await self._ask(command, replies.CancelReply)
+
+    @asynccontextmanager
+    async def ask(
+        self, thread: str, content: Content, *, key: str | None = None
+    ) -> AsyncIterator[Answer]:
+        """Submit, and read the answer as it is written; leaving does not cancel.
+
+        Under a key that was used before, it yields the same turn's answer from its beginning.
+
+        Raises:
+            LocalProtocolError: as `attach`; nothing was submitted then.
+            Rejected: as `submit`; and what every call raises, see `Client`.
+        """
+        self._dispatcher.following.check_free(thread)
+        receipt = await self.submit(thread, content, key=key)
+        async with self.attach(thread, receipt.cursor) as subscription:
+            position = parse_cursor(receipt.cursor)
+            yield Answer(
+                Submitted(receipt.turn, position, receipt.duplicate),
+                # An answer only iterates over it, and both sorts give the same batches.
+                cast("Subscription", subscription),
+            )
+
+    # Reading.
+
+    @asynccontextmanager
+    async def attach(
+        self, thread: str, cursor: str | None = None, *, window: int | None = None
+    ) -> AsyncIterator[RemoteSubscription]:
+        """Watch a thread, across connections; it changes nothing (I5).
+
+        It yields the batches that an embedded subscription does, each event once and in order
+        (I3), a snapshot where the server has to show one, and `CaughtUp` after every time that the
+        client had to attach anew. It ends after `Detached`, reason `ended` or `deleted`; the others
+        are not the end of it here.
+
+        A reader that lags behind is left for a while once `Limits.client_buffer_chars` are kept for
+        it, and then goes on at its cursor; the client's other threads do not wait for it.
+
+        Args:
+            thread: the thread's id; it may be absent.
+            cursor: where to go on from; None, or one that is no good, begins with a snapshot.
+            window: items in a snapshot, 1 to 500.
+
+        Yields:
+            A subscription: iterate over its batches, and keep the last one's `cursor`. What the
+            iteration raises, its `__anext__` says.
+
+        Raises:
+            LocalProtocolError: this client follows the thread already (another client may), or
+                `Limits.attachments` threads.
+            ClientClosed: there is no connection and there will be none.
+            ValueError: an argument is none that the protocol knows.
+        """
+        self._dispatcher.check_open()
+        subscription = self._dispatcher.following.attach(thread, cursor, window)
+        try:
+            yield subscription
+        finally:
+            self._dispatcher.following.detach(subscription)
+
+    async def history(
+        self, thread: str, before: str | None = None, limit: int | None = None
+    ) -> replies.HistoryReply:
+        """Return a page of settled items, oldest first.
+
+        Args:
+            thread: the thread's id.
+            before: only items older than this one; None for the newest.
+            limit: items, 1 to 500.
+
+        Raises:
+            Rejected: `thread_not_found`, `item_not_found`, `thread_failed`; and what every call
+                raises, see `Client`.
+
+        Cancellation changes nothing.
+        """
+        command = commands.History(self._label(), thread, before, limit)
+        return await self._ask(command, replies.HistoryReply)
+
+    async def threads(
+        self, after: str | None = None, limit: int | None = None
+    ) -> replies.ThreadsReply:
+        """Return a page of the threads that are there, last activity first.
+
+        Args:
+            after: what the page before gave; None for the first.
+            limit: threads, 1 to 500.
+
+        Raises:
+            Rejected: `bad_request`, for an `after` that no page gave; and what every call raises,
+                see `Client`.
+
+        Cancellation changes nothing.
+        """
+        command = commands.Threads(self._label(), after, limit)
+        return await self._ask(command, replies.ThreadsReply)
+
+    # Changing the history.
+
+    async def truncate(self, thread: str, after: str | None) -> replies.TruncateReply:
+        """Cut the history after an item, or all of it where `after` is None (I13).
+
+        Raises:
+            Rejected: `thread_not_found`, `item_not_found`, `turn_in_progress`.
+            OutcomeUnknown, Rejected: as every call, see `Client`.
+
+        A cancelled call may have cut it.
+        """
+        command = commands.Truncate(self._label(), thread, after)
+        return await self._ask(command, replies.TruncateReply)
+
+    async def record(
+        self, thread: str, kind: str, data: Any, *, key: str | None = None
+    ) -> replies.RecordReply:
+        """Put an application's own fact into the log, and return once it is durable.
+
+        It is sent again under its key until it is answered, so it is recorded once (I8).
+
+        Args:
+            thread: the thread's id; the first record creates it.
+            kind: the application's own word.
+            data: anything with a JSON form.
+            key: as in `submit`.
+
+        Raises:
+            Rejected: `unsupported`, by a server that has no records; and what every call raises,
+                see `Client`.
+
+        A cancelled call may have been accepted: repeat it under its key.
+        """
+        command = commands.Record(self._label(), thread, kind, data, key or self._draw_key())
+        return await self._ask(command, replies.RecordReply)
+
+    async def fork(
+        self, thread: str, to: str, after: str | None, *, key: str | None = None
+    ) -> replies.ForkReply:
+        """Copy a thread's history into a new thread, and return once it is durable (I13).
+
+        Args:
+            thread: the thread's id.
+            to: the new thread's id.
+            after: the last item that is copied; None for none.
+            key: as in `submit`.
+
+        Raises:
+            Rejected: `unsupported`, by a server that has no forks; `thread_not_found`,
+                `item_not_found`, `turn_in_progress`; and what every call raises, see `Client`.
+
+        A cancelled call may have been accepted: repeat it under its key.
+        """
+        command = commands.Fork(self._label(), thread, to, after, key or self._draw_key())
+        return await self._ask(command, replies.ForkReply)
+
+    async def end(self, thread: str) -> bool:
+        """Cancel what runs and waits and close the activation; False where there was none.
+
+        Raises:
+            OutcomeUnknown, Rejected: as every call, see `Client`.
+
+        A cancelled call may have ended it.
+        """
+        command = commands.End(self._label(), thread)
+        return (await self._ask(command, replies.EndReply)).existed
+
+    async def delete(self, thread: str) -> bool:
+        """End the thread and remove it; False where it was not there (I13).
+
+        Raises:
+            OutcomeUnknown, Rejected: as every call, see `Client`.
+
+        A cancelled call may have deleted it.
+        """
+        command = commands.Delete(self._label(), thread)
+        return (await self._ask(command, replies.DeleteReply)).existed
+
+    def _label(self) -> str:
+        self._dispatcher.check_open()
+        return self._dispatcher.protocol.label()
+
+    def _draw_key(self) -> str:
+        return f"k{self._rng.getrandbits(80):020x}"
