@@ -6,6 +6,8 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
+# Processes that the tests are spread over.
+JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -52,7 +54,7 @@ test: check tests ## Everything that has to pass: the checks and the tests
 
 .PHONY: tests
 tests: $(VENV)/.tests ## The tests alone (ARGS="-k name")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.tests ## Types, lint, layers, and the count of exceptions

@@ -20,6 +20,7 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return Unix seconds."""
+        ...
 
 
 class Ids(Protocol):
@@ -27,6 +28,7 @@ class Ids(Protocol):
 
     def fresh(self, prefix: str) -> str:
         """Return a new id of at most 32 characters of `A–Z a–z 0–9 -`, starting with `prefix`."""
+        ...
 
 
 class Executor(Protocol):
@@ -37,6 +39,7 @@ class Executor(Protocol):
 
         The call is never abandoned: a cancellation is delivered only after it has finished.
         """
+        ...
 
 
 class SystemClock:

@@ -110,6 +110,8 @@ class Runtime:
         Raises:
             Rejected: `bad_request`, for an `after` that no page gave.
             JournalUnavailable: where the store failed.
+
+        Cancellation changes nothing.
         """
         want = min(limit or self.limits.page_items, self.limits.page_items_max)
         return await self.registry.journal.summaries(after, want)
@@ -122,6 +124,8 @@ class Runtime:
 
         Raises:
             JournalUnavailable: where the store failed.
+
+        A cancelled call has compacted some of them, each wholly or not at all.
         """
         now = self.registry.around.clock.now()
         wait = 0.0 if everything else self.limits.compact_after_seconds
@@ -148,7 +152,11 @@ class Runtime:
     # Hosting
 
     async def host(self, clock: Clock, watchdog: bool) -> None:
-        """Run until `close` asks for the end. The actors' nursery is in here."""
+        """Run until `close` asks for the end. The actors' nursery is in here.
+
+        Raises nothing: what goes wrong is handed to `opened` and `close`. Cancellation, which only
+        the end of the whole program brings, cuts every turn; the next start settles them.
+        """
         try:
             journal = await self._opener()
             async with trio.open_nursery() as nursery:
@@ -179,6 +187,8 @@ class Runtime:
 
         Raises:
             JournalError: where the journal cannot be opened.
+
+        Cancellation changes nothing; call `close` then.
         """
         await self._ready.wait()
         if self._failure is not None:
@@ -189,6 +199,8 @@ class Runtime:
 
         Turns may go on for `limits.drain_seconds`; what is left is interrupted then. Reads and
         subscriptions go on until the runtime is closed, so that everybody sees how it ended.
+
+        Raises nothing. Cancellation ends the wait; the draining goes on.
         """
         self._draining.set()
         await self._drained.wait()
@@ -198,6 +210,9 @@ class Runtime:
 
         Raises:
             TurnsAbandoned: where handlers would not stop; they are left to themselves (I20).
+            Exception: what ended the runtime itself, if anything did.
+
+        Shielded from cancellation; every wait is bounded.
         """
         self._draining.set()
         self._closing.set()

@@ -102,7 +102,7 @@ class Link(Protocol):
     async def aclose(self, code: int = NORMAL, reason: str = "") -> None:
         """Say goodbye and close; after `Limits.close_seconds` at the latest without an answer.
 
-        Closing twice is closing once. Cancellation aborts the link.
+        Closing twice is closing once. Raises nothing. Cancellation aborts the link.
 
         Args:
             code: the close code that the peer sees, 1000 or 4000–4999.

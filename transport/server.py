@@ -61,7 +61,10 @@ class Server:
         self._stopping.set()
 
     async def run(self, site: Site) -> None:
-        """Serve until `stop`, then shut down in order."""
+        """Serve until `stop`, then shut down in order.
+
+        Raises nothing of its own. Cancellation cuts every connection at once.
+        """
         limits = site.limits
         async with trio.open_nursery() as nursery:
             nursery.start_soon(
@@ -78,7 +81,13 @@ class Server:
             nursery.cancel_scope.cancel()
 
     async def attend(self, link: Link, request: Request) -> None:
-        """Serve one accepted WebSocket."""
+        """Serve one accepted WebSocket.
+
+        Raises:
+            LinkClosed: the link ended.
+
+        Cancellation leaves every thread as it is (I5).
+        """
         session = Session(link, self._runtime, self._instance)
         self._sessions[session] = None
         try:

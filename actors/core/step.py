@@ -11,6 +11,7 @@ from .effects import Effect
 from .event_codec import Row, encode
 from .events import Entry, Recorded, ThreadDeleted, TurnEnded
 from .head import Cut, Receipt, Settled
+from .items import item_owner
 from .position import Position
 from .projections import record_item
 from .thread_state import ThreadState
@@ -88,7 +89,8 @@ def _settles(state: ThreadState, entry: Entry) -> Settled | None:
     if isinstance(event, Recorded):
         item = record_item(event, entry.at)
         place = entry.offset
-        return Settled(place, event.item, place, place, entry.at, None, (item,))
+        owner, _ = item_owner(event.item)
+        return Settled(place, owner, place, place, entry.at, None, (item,))
     if not isinstance(event, TurnEnded):
         return None
     if state.live is not None and state.live.turn == event.turn:

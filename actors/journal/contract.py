@@ -148,6 +148,7 @@ class Journal(Protocol):
     @property
     def first_epoch(self) -> int:
         """The epoch of a thread that was never there: drawn once when the journal was made."""
+        ...
 
     async def claim(self, thread: str) -> Claim:
         """Become the thread's writer: every earlier generation is fenced from now on.
@@ -158,6 +159,7 @@ class Journal(Protocol):
 
         A cancelled call may have fenced the writer before.
         """
+        ...
 
     def release(self, thread: str, generation: int) -> None:
         """Give the claim back; a no-op where another writer has it. Never blocks, never fails."""
@@ -181,6 +183,7 @@ class Journal(Protocol):
 
         Raises as `claim`. Cancellation changes nothing, here and for every other read.
         """
+        ...
 
     async def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
         """Return the rows after a position: contiguous, at least one unless it is the head.
@@ -197,6 +200,7 @@ class Journal(Protocol):
 
         Cancellation changes nothing.
         """
+        ...
 
     async def history(
         self, thread: str, before: str | int | None, limit: int, limit_bytes: int
@@ -216,12 +220,14 @@ class Journal(Protocol):
 
         Cancellation changes nothing.
         """
+        ...
 
     async def settled(self, thread: str, owner: str) -> Settled | None:
         """Return the part of history that a turn or a record left (with its items), or None.
 
         Raises as `claim`. Cancellation changes nothing.
         """
+        ...
 
     async def locate(self, thread: str, after: str | None) -> Cut:
         """Return what a truncation after item `after` would leave; None would clear.
@@ -231,12 +237,14 @@ class Journal(Protocol):
 
         Cancellation changes nothing.
         """
+        ...
 
     async def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
         """Return the receipt that was given for a key, or None.
 
         Raises as `claim`. Cancellation changes nothing.
         """
+        ...
 
     async def summaries(self, after: str | None, limit: int) -> SummaryPage:
         """Return a page of the threads that are there, last activity first.
@@ -247,6 +255,7 @@ class Journal(Protocol):
 
         Cancellation changes nothing.
         """
+        ...
 
     async def unsettled(self) -> tuple[str, ...]:
         """Return the threads with a live or queued turn, at a cost that goes by their number.
@@ -256,6 +265,7 @@ class Journal(Protocol):
 
         Cancellation changes nothing.
         """
+        ...
 
     async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
         """Merge the deltas of settled turns into range events, and drop what was truncated.
@@ -275,9 +285,11 @@ class Journal(Protocol):
 
         A cancelled call has compacted some of the turns, each of them wholly or not at all.
         """
+        ...
 
     def statistics(self) -> Statistics:
         """Return the counts so far."""
+        ...
 
     async def aclose(self) -> None:
         """Finish what was appended, and close. Every later call raises `JournalUnavailable`.

@@ -20,12 +20,13 @@ class InvariantBroken(AssertionError):
     """A run broke an invariant; the message is its story.
 
     Args:
+        run: the run.
         broken: what the checkers found.
-        story: the run, told line by line.
     """
 
-    def __init__(self, broken: tuple[Broken, ...], story: str) -> None:
-        super().__init__(story)
+    def __init__(self, run: Run, broken: tuple[Broken, ...]) -> None:
+        super().__init__(run.story(broken))
+        self.run = run
         self.broken = broken
 
 
@@ -50,7 +51,7 @@ class Run:
         """
         broken = self.broken()
         if broken:
-            raise InvariantBroken(broken, self.story(broken))
+            raise InvariantBroken(self, broken)
         return self
 
     def broken(self) -> tuple[Broken, ...]:

@@ -89,7 +89,6 @@ async def test_viewers_neither_veto_nor_notice(autojump_clock: MockClock) -> Non
         await trio.testing.wait_all_tasks_blocked()
         assert (watcher.text, watcher.snapshots, watcher.detached) == ("y", 1, None)
         nursery.cancel_scope.cancel()
-        await trio.sleep(0)
     assert entries(world) == 0
 
 

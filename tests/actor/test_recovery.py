@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 from attrs import evolve
-from runtime_world import LIMITS, FakeJournal, World, echo, open_world
+from runtime_world import LIMITS, FakeJournal, echo, open_world
 
 from actors import JournalCorrupt, JournalUnavailable, Snapshot, ThreadKind, Turn, open_runtime
 from actors.core.events import TurnStarted

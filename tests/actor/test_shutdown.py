@@ -98,20 +98,19 @@ async def test_the_order_of_a_drain(autojump_clock: MockClock) -> None:
         finally:
             order.append("handler stopped")
 
-    async with trio.open_nursery() as nursery:
-        async with open_world(handler, journal=Closing()) as world:
-            await world.started("x")
-            nursery.start_soon(watch, world)
-            await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(drains, world, order)
-            await trio.testing.wait_all_tasks_blocked()
-            for call in (world.thread().submit("y"), world.thread("u").submit("y")):
-                assert await refusal(call) == "draining"
-            order.append("refused")
-            await trio.sleep(30)
-            # Drained, and still readable: everybody sees how it ended.
-            assert order == ["refused", "handler stopped", "drained"]
-            assert await world.ends("t1") == "interrupted"
+    async with trio.open_nursery() as nursery, open_world(handler, journal=Closing()) as world:
+        await world.started("x")
+        nursery.start_soon(watch, world)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(drains, world, order)
+        await trio.testing.wait_all_tasks_blocked()
+        for call in (world.thread().submit("y"), world.thread("u").submit("y")):
+            assert await refusal(call) == "draining"
+        order.append("refused")
+        await trio.sleep(30)
+        # Drained, and still readable: everybody sees how it ended.
+        assert order == ["refused", "handler stopped", "drained"]
+        assert await world.ends("t1") == "interrupted"
     assert order[3:] in (["journal closed", "viewer failed"], ["viewer failed", "journal closed"])
 
 
@@ -187,11 +186,16 @@ async def test_a_cancellation_while_it_opens_settles_and_closes(
 
 async def test_what_the_body_raises_comes_out_as_it_is(autojump_clock: MockClock) -> None:
     """Not in an ExceptionGroup: there is no nursery around the body."""
-    with pytest.raises(ZeroDivisionError):
-        async with open_world(takes) as world:
+    journal = FakeJournal()
+
+    async def use() -> None:
+        async with open_world(takes, journal=journal) as world:
             await world.asked("1")
             raise ZeroDivisionError
-    assert await world.journal.endings() == [("t1", "completed")]
+
+    with pytest.raises(ZeroDivisionError):
+        await use()
+    assert await journal.endings() == [("t1", "completed")]
 
 
 class Stubborn:

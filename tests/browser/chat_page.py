@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import (
         BrowserContext,
         ConsoleMessage,
-        Locator,
         Page,
         WebSocket,
         WebSocketRoute,
@@ -153,21 +152,30 @@ class ChatPage:
 
     def wait_ready(self) -> None:
         """Wait until the thread has been shown up to its head."""
-        self.page.wait_for_selector("body[data-ready][data-connection=open]")
+        self.wait_for("body[data-ready][data-connection=open]")
 
     def wait_busy(self) -> None:
         """Wait until a turn runs."""
-        self.page.wait_for_selector("body[data-busy]")
+        self.wait_for("body[data-busy]")
 
     def wait_idle(self) -> None:
         """Wait until every message is answered, and nothing runs or waits."""
-        self.page.wait_for_selector(
+        self.wait_for(
             "body[data-ready]:not([data-busy]):not(:has([data-waiting], [data-state=queued]))"
         )
 
     def wait_connection(self, state: str) -> None:
         """Wait until the page says that of its connection."""
-        self.page.wait_for_selector(f"body[data-connection={state}]")
+        self.wait_for(f"body[data-connection={state}]")
+
+    def wait_for(self, selector: str) -> None:
+        """Wait until something on the page matches a CSS selector."""
+        # Playwright's own waiting for elements looks every half second.
+        self.page.wait_for_function("wanted => document.querySelector(wanted)", arg=selector)
+
+    def wait_problem(self, text: str) -> None:
+        """Wait until the page tells of a problem, in words that contain these."""
+        self.page.locator("#problem").filter(has_text=text).wait_for()
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Wait until something is so that the page does not show."""
@@ -182,7 +190,11 @@ class ChatPage:
 
     def wait_word(self, number: int) -> None:
         """Wait until a word of the last answer is there, as `words.word` numbers them."""
-        self.answer().filter(has_text=f"word{number}").wait_for()
+        self.page.wait_for_function(
+            "word => [...document.querySelectorAll('[data-kind=answer] [data-text]')]"
+            ".at(-1)?.textContent.includes(word)",
+            arg=f"word{number}",
+        )
 
     def expect_sent(self, kind: str) -> AbstractContextManager[object]:
         """Return a block that ends once the page has sent a message of this type."""
@@ -202,10 +214,6 @@ class ChatPage:
     def received_of(self, kind: str) -> list[dict[str, Any]]:
         """Return the messages of a type that the page has received."""
         return [message for message in self._received if message["type"] == kind]
-
-    def answer(self) -> Locator:
-        """The text of the last answer."""
-        return self.page.locator("[data-kind=answer] [data-text]").last
 
 
 def _keep(messages: list[dict[str, Any]], payload: str | bytes) -> None:

@@ -72,10 +72,10 @@ def test_everything_written_stands_out(open_chat: OpenChat, scheme: str) -> None
     chat.send("then say 3")
     chat.page.locator("[data-state=queued]").nth(1).wait_for()
     chat.page.click("#menu > summary")
-    chat.page.wait_for_selector("#threads a")
+    chat.wait_for("#threads a")
     assert chat.page.evaluate(CONTRAST) == []
     chat.stop()
-    chat.page.wait_for_selector("[data-kind=marker]")
+    chat.wait_for("[data-kind=marker]")
     for state in ("reconnecting", "refused"):
         # What cannot be had all at once: an alert, and a connection that is not well.
         chat.page.evaluate("state => document.body.dataset.connection = state", state)

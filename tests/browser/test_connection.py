@@ -32,7 +32,7 @@ def test_a_server_is_killed_and_restarted_in_mid_answer(
     assert cut_off.startswith(seen)
     assert words.words(words.MOST_WORDS).startswith(cut_off)
     chat.send("say 5")
-    chat.page.wait_for_selector("[data-turn] + [data-turn]")
+    chat.wait_for("[data-turn] + [data-turn]")
     chat.wait_idle()
     assert chat.answers() == [cut_off, words.words(5)]
     chat.reload()
@@ -75,7 +75,7 @@ def test_a_submit_without_its_answer_is_retried_under_its_key(
     chat = open_chat(url=cable.url)
     cable.lose_reply()
     chat.send("say 5")
-    chat.page.wait_for_selector("[data-kind=answer]")
+    chat.wait_for("[data-kind=answer]")
     chat.wait_idle()
     first, second = chat.sent_of("submit")
     assert first["key"] == second["key"]
@@ -115,10 +115,10 @@ def test_a_message_typed_in_an_outage_outlives_a_reload(
     server.kill()
     chat.wait_connection("reconnecting")
     chat.send("say 5")
-    chat.page.wait_for_selector("[data-waiting]")
+    chat.wait_for("[data-waiting]")
     server.start()
     chat.reload()
-    chat.page.wait_for_selector("[data-turn]")
+    chat.wait_for("[data-turn]")
     chat.wait_idle()
     chat.reload()
     assert chat.messages() == ["say 5"]

@@ -71,7 +71,7 @@ def test_the_focus_goes_through_the_page_in_its_order(
     chat.wait_word(3)
     keyboard.type("then say 3")
     keyboard.press("Enter")
-    chat.page.wait_for_selector("[data-state=queued]")
+    chat.wait_for("[data-state=queued]")
     order = ["input", "busy", "stop", "send"]
     for name in order:
         assert focused(chat) == name
@@ -98,7 +98,7 @@ def test_the_threads_are_reached_and_left_by_keys(
     words.tell(server.folder, "elsewhere")
     elsewhere = open_chat("elsewhere")
     elsewhere.send("say 2")
-    elsewhere.page.wait_for_selector("[data-turn]")
+    elsewhere.wait_for("[data-turn]")
     elsewhere.wait_idle()
     chat = open_chat()
     keyboard = chat.page.keyboard
@@ -114,11 +114,11 @@ def test_the_threads_are_reached_and_left_by_keys(
     assert focused(chat) == "create"
     link.focus()
     keyboard.press("Enter")
-    chat.page.wait_for_selector("body[data-ready][data-thread=elsewhere]")
+    chat.wait_for("body[data-ready][data-thread=elsewhere]")
     assert chat.messages() == ["say 2"]
     chat.page.focus("#menu > summary")
     keyboard.press("Enter")
     keyboard.press("Tab")
     keyboard.press("Enter")
-    chat.page.wait_for_selector("body[data-ready][data-thread^=t-]")
+    chat.wait_for("body[data-ready][data-thread^=t-]")
     assert chat.messages() == []

@@ -67,11 +67,11 @@ def test_a_late_stop_leaves_the_next_turn_alone(open_chat: OpenChat, cable: Cabl
     far.wait_word(3)
     cable.hold()
     near.stop()
-    near.page.wait_for_selector("[data-state=settled] + [data-state=running]")
+    near.wait_for("[data-state=settled] + [data-state=running]")
     with far.expect_sent("cancel"):
         far.stop()
     cable.release()
-    far.page.wait_for_selector("#stop:text-is('Stop')")
+    far.wait_until(lambda: far.page.inner_text("#stop") == "Stop")
     assert [message["turn"] for message in far.sent_of("cancel")] == [far.turns()[0]]
     for tab in (near, far):
         assert tab.is_busy()
@@ -115,7 +115,7 @@ def test_a_message_takes_the_place_of_the_answer(open_chat: OpenChat) -> None:
     chat.wait_word(3)
     chat.page.select_option("#busy", "interrupt")
     chat.send("instead say 4")
-    chat.page.wait_for_selector("[data-reason=superseded]")
+    chat.wait_for("[data-reason=superseded]")
     chat.wait_idle()
     assert chat.messages() == ["go on", "instead say 4"]
     assert chat.answers()[1] == words.words(4)
@@ -138,7 +138,7 @@ def test_threads_are_kept_apart(open_chat: OpenChat, server: ServerProcess) -> N
     assert (blue.messages(), blue.answers()) == (red.messages(), red.answers())
     assert red.messages() == ["go on, red"]
     blue.page.go_back()
-    blue.page.wait_for_selector("body[data-busy]")
+    blue.wait_for("body[data-busy]")
     words.tell(server.folder, "blue")
     blue.wait_idle()
     assert blue.messages() == ["go on, blue"]

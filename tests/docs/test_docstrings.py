@@ -1,4 +1,4 @@
-"""Every public name says what it does; every public coroutine what it raises and what cancelling does."""
+"""Public names say what they do, public coroutines what they raise and what cancelling does."""
 
 from __future__ import annotations
 

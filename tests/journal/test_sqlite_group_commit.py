@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from actors.core.events import TurnDelta
+from actors.core.head import Settled
 from actors.core.turn_lifecycle import TurnState
 from actors.errors import InternalError, JournalFenced, JournalUnavailable
+from actors.journal.contract import Append
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
 from actors.journal.sqlite.group_commit import GroupCommit
 from actors.limits import Limits
@@ -114,6 +117,40 @@ async def test_what_is_wrong_with_one_append_is_nothing_to_the_rest(tmp_path: Pa
         assert journal.statistics().commits == before + 1
         for thread in others[3:]:
             assert (await journal.load(thread.thread)).head == thread.state.head
+
+
+async def test_behind_a_refused_append_of_its_thread_all_are_fenced(tmp_path: Path) -> None:
+    """A writer that appends ahead of the answers: one batch holds its good, bad and late steps."""
+    async with gated(tmp_path, 2) as (journal, gate, (thread, other)):
+        await thread.submit("a")
+        await thread.start("a")
+        outcomes: list[type[Exception] | None] = [None] * 4
+
+        async def write(number: int, append: Append) -> None:
+            try:
+                await journal.append(append)
+            except (InternalError, JournalFenced) as exc:
+                outcomes[number] = type(exc)
+
+        gate.shut()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other.submit, "a")
+            for number in range(4):
+                step = thread.step(TurnDelta("a", "a.1", f"{number}"))
+                append = thread.append_of(step)
+                if number == 1:
+                    part = Settled(2, "b", 2, 2, 0.0, TurnState.FAILED)
+                    append = evolve(append, settled=(part, part))
+                await wait_all_tasks_blocked()
+                nursery.start_soon(write, number, append)
+                thread.state = step.state
+            await wait_all_tasks_blocked()
+            gate.open()
+        assert outcomes == [None, InternalError, JournalFenced, JournalFenced]
+        thread.state = evolve(thread.state, offset=4)
+        await thread.say("a", "and on")
+        assert (await journal.load("t0")).head.offset == 5
+        assert (await journal.load("t1")).head.offset == 2
 
 
 async def test_a_cancelled_leader_finishes_its_batch(tmp_path: Path) -> None:

@@ -131,8 +131,7 @@ def test_the_terminal_is_left_as_it_was(
 
     chat = chats(server, "modes")
     before = termios.tcgetattr(chat.fd)
-    see(">", chat)
-    assert termios.tcgetattr(chat.fd) != before
+    wait_until([chat], lambda: termios.tcgetattr(chat.fd) != before, SECONDS, "keys one by one")
     chat.process.send_signal(signal.SIGTERM)
     assert left(chat) == signal.SIGTERM + 128
     assert termios.tcgetattr(chat.fd) == before
@@ -231,10 +230,17 @@ async def fill(url: str) -> None:
 def read_all(*where: object) -> dict[str, dict[str, str]]:
     listed = invoke("threads", "--json", *where).stdout.splitlines()
     names = [json.loads(line)["thread"] for line in listed]
+    exported: dict[str, str] = {}
+    for line in invoke("export", *where).stdout.splitlines(keepends=True):
+        row = json.loads(line)
+        if row["type"] == "thread":
+            name = row["thread"]
+            exported[name] = ""
+        exported[name] += line
     return {
         "threads": {json.loads(line)["thread"]: line for line in listed},
         "shown": {name: invoke("show", name, *where).stdout for name in names},
-        "exported": {name: invoke("export", name, *where).stdout for name in names},
+        "exported": exported,
     }
 
 

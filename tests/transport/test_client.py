@@ -301,6 +301,25 @@ def test_readers_are_bounded() -> None:
     play(scene, limits=Limits(attachments=2))
 
 
+def test_a_snapshot_in_mid_stream_is_no_reset() -> None:
+    async def scene() -> None:
+        server = ScriptedServer()
+        async with (
+            connect(open_link=server.open_link) as client,
+            client.attach("t", "9.9") as subscription,
+        ):
+            peer = await server.greet()
+            await peer.show(await peer.expect(Attach), "1.1", "reset", "epoch")
+            await peer.say(WireSnapshot("t", "1.5", (), None, None, (), {}))
+            shown = [await anext(subscription), await anext(subscription)]
+        assert [(batch.cursor, batch.mode, batch.reason) for batch in shown] == [
+            ("1.1", Mode.RESET, "epoch"),
+            ("1.5", Mode.SNAPSHOT, None),
+        ]
+
+    run(scene)
+
+
 def test_a_cursor_of_a_later_version_fails_its_reader_alone() -> None:
     async def scene() -> None:
         server = ScriptedServer()

@@ -62,6 +62,13 @@ class Host:
         self.journal.reopen()
         return self.journal
 
+    async def standing(self) -> MemoryServer:
+        """Return the server that runs, once no restart is under way."""
+        while self.server is None or self._restart.is_set():
+            await self._up.wait()
+            await trio.lowlevel.checkpoint()
+        return self.server
+
     async def befall(self, fate: str) -> None:
         await self._up.wait()
         assert self.server is not None
@@ -91,10 +98,13 @@ def test_a_client_outlives_its_server(fates: list[tuple[str, float]], seeded: ob
     async def play() -> None:
         host, view, turns = Host(), View(), list[str]()
 
+        met = trio.Event()
+
         async def meet_fate() -> None:
             for fate, after in fates:
                 await trio.sleep(after)
                 await host.befall(fate)
+            met.set()
 
         async with trio.open_nursery() as nursery:
             await nursery.start(host.run)
@@ -105,8 +115,8 @@ def test_a_client_outlives_its_server(fates: list[tuple[str, float]], seeded: ob
                     turns.append(await submit(client, f"m{number}", f"k{number}"))
                     await trio.sleep(0.7)
                 await view.until_ended(turns)
-                assert host.server is not None
-                truth = await everything(host.server.runtime, "t")
+                await met.wait()
+                truth = await everything((await host.standing()).runtime, "t")
                 await view.until(truth[-1].to)
             nursery.cancel_scope.cancel()
 

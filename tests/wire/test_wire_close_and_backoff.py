@@ -52,7 +52,7 @@ def test_every_code_has_a_reason_that_fits_into_a_close_frame() -> None:
 
 
 def longest_waits(failures: int, **limits: float) -> list[float]:
-    backoff = Backoff(lambda: 1.0, Limits(**limits))  # type: ignore[arg-type]
+    backoff = Backoff(lambda: 1.0, Limits(**limits))  # type: ignore[arg-type] - drawn figures
     return [backoff.next_wait(float(i)) for i in range(failures)]
 
 

@@ -122,6 +122,21 @@ async def a_slow_reader_is_attached_again(connect: ConnectClient) -> None:
             assert reader.detached is None
 
 
+async def a_cut_after_a_detach_attaches_again(connect: ConnectClient) -> None:
+    """Where `detached` and the cut come together, the next connection makes it good."""
+    async with scene(connect, LIMITS) as play:
+        reader, peer = await play.follow()
+        await peer.say(run_of("t", [2]), wire.Detached("t", "1.2", "slow"))
+        peer.cut()
+        peer = await play.server.greet()
+        attach = await peer.expect(client.Attach)
+        assert attach.cursor == "1.2"
+        await peer.resume(attach)
+        await peer.say(run_of("t", [3]))
+        await reader.until(lambda: reader.seen == [2, 3])
+        await peer.expect_nothing(HOUR)
+
+
 async def a_refused_attach_is_asked_again(connect: ConnectClient) -> None:
     """Where the server says that it may succeed later; otherwise the reader is told."""
     async with scene(connect, LIMITS) as play:
@@ -163,6 +178,34 @@ async def a_lagging_reader_holds_nobody_up(connect: ConnectClient) -> None:
         await slow.until(lambda: slow.seen == list(range(2, said + 2)))
 
 
+async def a_lagging_reader_hears_of_a_deletion(connect: ConnectClient) -> None:
+    """Its thread is attached on the next connection, if only to see that it is still there."""
+    async with scene(connect, LIMITS) as play:
+        slow, peer = await play.follow()
+        async with slow.allowed:
+            await peer.say(*(run_of("t", [offset]) for offset in range(2, 60)))
+            await peer.expect(client.Detach)
+            asked = play.ask(play.client.submit, "t", "hello")
+            await peer.expect(client.Submit)
+            for cursor in (True, False):
+                peer.cut()
+                peer = await play.server.greet()
+                attach = await peer.expect(client.Attach)
+                if cursor:
+                    assert attach.cursor is not None
+                    stood = attach.cursor
+                    await peer.resume(attach)
+                    await peer.expect(client.Detach, client.Submit)
+                    await peer.expect(client.Detach, client.Submit)
+            assert attach.cursor == stood
+            await peer.show(attach, "2.0", "reset", "deleted")
+            assert (await asked.failure(Rejected)).code == "thread_deleted"
+            await peer.expect(client.Detach)
+        attach = await peer.expect(client.Attach)
+        await peer.show(attach, "2.0", "reset", "deleted")
+        await slow.until(lambda: slow.snapshots == ["1.1", "2.0"])
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     a_cut_in_mid_events_loses_nothing,
     a_cut_before_attached_asks_again,
@@ -171,6 +214,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     what_is_not_known_is_ignored,
     an_end_ends_the_reading,
     a_slow_reader_is_attached_again,
+    a_cut_after_a_detach_attaches_again,
     a_refused_attach_is_asked_again,
     a_lagging_reader_holds_nobody_up,
+    a_lagging_reader_hears_of_a_deletion,
 )

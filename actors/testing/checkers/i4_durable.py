@@ -9,7 +9,7 @@ from ...core.effects import Cancelled, Submitted, Truncated
 from ...core.resume import Mode
 from ...delivery.batches import Events, Snapshot
 from ..facts import Attached, Done, Refused
-from ..operations import Cursor
+from ..operations import Cursor, Delete, End
 from .broken import Broken
 
 if TYPE_CHECKING:
@@ -30,37 +30,35 @@ def nothing_unsaid(history: History) -> Iterator[Broken]:
 
 
 def _told(history: History, call: Call, over: int) -> Iterator[Broken]:
-    answer = call.answer
-    placed = isinstance(answer, Submitted | Cancelled | Truncated)
-    if placed and not _durable(history, call.thread, answer.position, over):
-        message = f"call {call.number} was told {answer.position.cursor()} ahead of the disk"
-        yield Broken("I4", message, over)
-    if isinstance(answer, Submitted):
-        place = (call.thread, answer.position.epoch, answer.position.offset)
-        event = history.at.get(place)
-        if event is None or event.raw.get("turn") != answer.turn or event.index > over:
-            message = f"{answer.turn} was acknowledged at {answer.position.cursor()}, not on disk"
-            yield Broken("I4", message, over)
-    if isinstance(answer, Done) and answer.existed and not _closed(history, call, over):
-        yield Broken("I4", f"call {call.number} was acknowledged and left nothing on disk", over)
-    if isinstance(answer, Refused) and answer.turn is not None:
-        events = history.turn(answer.turn).events
-        if not events or events[0].index > over:
-            message = f"call {call.number} was refused for {answer.turn}, which is not on disk"
-            yield Broken("I4", message, over)
+    match call.answer:
+        case Submitted(turn=turn, position=position):
+            event = history.at.get((call.thread, position.epoch, position.offset))
+            if event is None or event.raw.get("turn") != turn or event.index > over:
+                message = f"{turn} was acknowledged at {position.cursor()}, and is not on disk"
+                yield Broken("I4", message, over)
+        case Cancelled(position=position) | Truncated(position=position):
+            if not _durable(history, call.thread, position, over):
+                message = f"call {call.number} was told {position.cursor()} ahead of the disk"
+                yield Broken("I4", message, over)
+        case Done(existed=True):
+            if not _closed(history, call, over):
+                message = f"call {call.number} was acknowledged and left nothing on disk"
+                yield Broken("I4", message, over)
+        case Refused(turn=str(turn)):
+            events = history.turn(turn).events
+            if not events or events[0].index > over:
+                message = f"call {call.number} was refused for {turn}, which is not on disk"
+                yield Broken("I4", message, over)
+        case _:
+            pass
 
 
 def _closed(history: History, call: Call, over: int) -> bool:
-    type = {"End": "thread.ended", "Delete": "thread.deleted"}.get(type_name(call))
-    return type is None or any(
-        event.type == type and call.called < event.index < over
+    wanted = {End: "thread.ended", Delete: "thread.deleted"}.get(type(call.operation))
+    return wanted is None or any(
+        event.type == wanted and call.called < event.index < over
         for event in history.logs[call.thread]
     )
-
-
-def type_name(call: Call) -> str:
-    """Return the name of a call's operation."""
-    return type(call.operation).__name__
 
 
 def _durable(history: History, thread: str, position: Position, index: int) -> bool:
