@@ -52,7 +52,8 @@ from .handles import Thread
 from .journal.contract import HistoryPage, Journal, Summary, SummaryPage
 from .limits import DEFAULT_LIMITS, Limits
 from .ports import Clock, Executor, Ids
-from .runtime import Runtime, RuntimeStatistics, open_runtime
+from .runtime import Runtime, open_runtime
+from .statistics import RuntimeStatistics
 
 __all__ = [
     "DEFAULT_LIMITS",

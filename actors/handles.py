@@ -214,7 +214,8 @@ class Thread:
         """
         async with self.attach(window=0) as subscription:
             async for batch in subscription:
-                if _has_ended(batch, turn):
+                # Of a thread that was set aside nothing more is to be expected.
+                if _has_ended(batch, turn) or self._registry.is_failed(self.id):
                     break
         settled = await self._registry.journal.settled(self.id, turn)
         if settled is None and self._registry.is_failed(self.id):

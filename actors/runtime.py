@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Literal, cast
 
 import trio
-from attrs import frozen
 
 from .actor.actor import Surroundings
 from .actor.kinds import Handler, ThreadKind
@@ -28,6 +27,7 @@ from .handles import LOCAL, Thread
 from .limits import DEFAULT_LIMITS, Limits
 from .opening import JournalOpener, opener_of
 from .ports import Clock, Ids, RandomIds, SystemClock
+from .statistics import RuntimeStatistics
 from .watchdog import run_watchdog
 
 if TYPE_CHECKING:
@@ -36,25 +36,6 @@ if TYPE_CHECKING:
     from .journal.contract import Journal, SummaryPage
 
 log = logging.getLogger("holdfast")
-
-
-@frozen(kw_only=True)
-class RuntimeStatistics:
-    """What a runtime is doing at this instant.
-
-    Args:
-        active: threads with an activation.
-        restarts: actors restarted since the start.
-        quarantined: the threads that were set aside, and why.
-        abandoned: (thread, turn) of handlers that would not stop and still run.
-        journal_failed: whether the journal is failed and waits to be reopened.
-    """
-
-    active: int
-    restarts: int
-    quarantined: dict[str, str]
-    abandoned: tuple[tuple[str, str], ...]
-    journal_failed: bool
 
 
 class Runtime:
@@ -81,6 +62,7 @@ class Runtime:
         self._journal_failure: JournalUnavailable | None = None
         self._journal_failed = trio.Event()
         self._reopening = trio.CancelScope()
+        self._unstopped: tuple[tuple[str, str], ...] = ()
         self._failure: BaseException | None = None
         self._registry: Registry | None = None
 
@@ -222,14 +204,18 @@ class Runtime:
             await self._drained.wait()
         with trio.move_on_after(limits.close_seconds, shield=True):
             await self._finished.wait()
+        if not self._unstopped:  # then it is the journal that is slow to open or close
+            with trio.move_on_after(patience, shield=True):
+                await self._finished.wait()
         if self._failure is not None:
             raise self._failure
         if not self._finished.is_set():
-            raise TurnsAbandoned(self.registry.unstopped)
+            raise TurnsAbandoned(self._unstopped)
 
     async def _leave(self) -> None:
         """Answer and detach whoever is left, and close the journal."""
         if self._registry is not None:
+            self._unstopped = self._registry.unstopped
             self._registry.close("failed")
             await self._registry.journal.aclose()
 

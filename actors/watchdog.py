@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -120,7 +120,7 @@ class Culprit:
         name: the handler, or where none is running the task's function: its module, its name, and
             the line that it is at.
         line: the innermost line: of the handler, or below it of what it called.
-        stack: all lines, innermost last, with their source.
+        stack: all lines of the task, innermost last, with their source.
     """
 
     name: str
@@ -135,20 +135,13 @@ def find_culprit(frame: FrameType, callers: frozenset[CodeType]) -> Culprit:
         frame: the innermost one.
         callers: the code of the functions that call handlers.
     """
-    stack = list(traceback.walk_stack(frame))
-    frames = [each for each, _ in stack]
+    # Up to the loop, whose callers are not to blame.
+    stack = list(takewhile(lambda each: not _is_trio(each[0]), traceback.walk_stack(frame)))
+    frames = [each for each, _ in stack] or [frame]
     handler = next((inner for inner, outer in pairwise(frames) if outer.f_code in callers), None)
+    name = f"task {_name(frames[-1])}" if handler is None else f"handler {_name(handler)}"
     summary = traceback.StackSummary.extract(iter(reversed(stack)))
-    if handler is not None:
-        name = f"handler {_name(handler)}"
-    else:
-        name = f"task {_name(_task_function(frames))}"
     return Culprit(name, _line(frame), "".join(summary.format()))
-
-
-def _task_function(frames: list[FrameType]) -> FrameType:
-    """Return what trio's loop called last."""
-    return next((inner for inner, outer in pairwise(frames) if _is_trio(outer)), frames[0])
 
 
 def _is_trio(frame: FrameType) -> bool:

@@ -22,12 +22,13 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 myst_fence_as_directive = ["mermaid"]
-exclude_patterns = ["_build"]
+# What is generated is included by the pages that it belongs to.
+exclude_patterns = ["_build", "**/*.generated.md"]
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
 
 html_theme = "furo"
 html_title = "Holdfast"
-html_static_path = ["_static"]

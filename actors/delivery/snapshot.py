@@ -59,11 +59,11 @@ async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limit
 
 
 def _agree(page: HistoryPage, state: ThreadState) -> bool:
-    """Say whether nothing was truncated, deleted or settled between a state and a page."""
-    open_turns = state.head.unsettled
-    return (page.head.epoch, page.head.floor) == (state.epoch, state.floor) and not any(
-        item.turn in open_turns for item in page.items
-    )
+    """Say whether nothing between a state and a page would be missing of the two, or in both."""
+    live = state.live
+    # Others settle behind the bound; only a live turn may have begun before what settled last.
+    overtaken = live is not None and live.place <= state.settled and page.head.live != live.turn
+    return (page.head.epoch, page.head.floor) == (state.epoch, state.floor) and not overtaken
 
 
 def _live(state: ThreadState) -> TurnItems | None:

@@ -21,12 +21,14 @@ from .scenario import (
     end,
     everything,
     restart,
+    sample_scenario,
     scenarios,
     submit,
     truncate,
 )
-from .schedule import PLAIN, TICK, Delays, Schedule, schedules
+from .schedule import PLAIN, TICK, Delays, Schedule, sample_schedule, schedules
 from .script import Script, Then, scripted, scripts
+from .shrink import shrink
 from .simulation import DEADLINE, replay, simulate, with_deadline
 from .world import SIMULATION_LIMITS, Model, World
 
@@ -61,10 +63,13 @@ __all__ = [
     "read_case",
     "replay",
     "restart",
+    "sample_scenario",
+    "sample_schedule",
     "scenarios",
     "schedules",
     "scripted",
     "scripts",
+    "shrink",
     "simulate",
     "submit",
     "truncate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from random import Random
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -39,10 +40,13 @@ class Step:
         return f"client {self.client}, thread {self.thread}: {self.operation}"
 
 
-Operations: TypeAlias = st.SearchStrategy[Operation]
+# What may be drawn, the plain choices first.
+Choices: TypeAlias = tuple[Operation, ...]
 
 THREADS: Final = ("a", "b")
 CLIENTS: Final = 3
+PHASES: Final = 3
+STEPS: Final = 5
 
 
 @frozen
@@ -57,8 +61,8 @@ class Scenario:
     phases: tuple[tuple[Step, ...], ...]
 
 
-def submit(*texts: str, policies: Sequence[OnBusy] = tuple(OnBusy)) -> Operations:
-    """Draw submits: with and without a key, the same two keys again and again.
+def submit(*texts: str, policies: Sequence[OnBusy] = tuple(OnBusy)) -> Choices:
+    """Return submits: with and without a key, the same two keys again and again.
 
     Args:
         texts: what may be said; without any, what the `scripted` handler understands.
@@ -66,78 +70,102 @@ def submit(*texts: str, policies: Sequence[OnBusy] = tuple(OnBusy)) -> Operation
     """
     said = texts or tuple(map(str, scripts()))
     choices = product(policies, (None, None, "k1", "k2"), said)
-    return st.sampled_from([Submit(text, key, policy) for policy, key, text in choices])
+    return tuple(Submit(text, key, policy) for policy, key, text in choices)
 
 
-def cancel() -> Operations:
-    """Draw cancels: of whatever runs, of the newest turn, of an earlier one, of none."""
+def cancel() -> Choices:
+    """Return cancels: of whatever runs, of the newest turn, of an earlier one, of none."""
     targets = (Target.NEWEST, *Target)
-    return st.sampled_from([Cancel(target, back) for back in (False, True) for target in targets])
+    return tuple(Cancel(target, back) for back in (False, True) for target in targets)
 
 
-def attach() -> Operations:
-    """Draw attachments: with no cursor, the newest, an old one, and ones that are no good."""
+def attach() -> Choices:
+    """Return attachments: with no cursor, the newest, an old one, and ones that are no good."""
     cursors = (Cursor.NONE, Cursor.HELD, Cursor.HELD, Cursor.HELD, *Cursor)
-    return st.sampled_from([Attach(cursor) for cursor in cursors])
+    return tuple(Attach(cursor) for cursor in cursors)
 
 
-def detach() -> Operations:
-    """Draw detachments."""
-    return st.just(Detach())
+def detach() -> Choices:
+    """Return the detachment."""
+    return (Detach(),)
 
 
-def end() -> Operations:
-    """Draw ends of a thread's activation."""
-    return st.just(End())
+def end() -> Choices:
+    """Return the end of a thread's activation."""
+    return (End(),)
 
 
-def delete() -> Operations:
-    """Draw deletions."""
-    return st.just(Delete())
+def delete() -> Choices:
+    """Return the deletion."""
+    return (Delete(),)
 
 
-def truncate() -> Operations:
-    """Draw truncations."""
-    return st.sampled_from([Truncate(clear) for clear in (True, False)])
+def truncate() -> Choices:
+    """Return truncations."""
+    return (Truncate(clear=True), Truncate(clear=False))
 
 
-def crash() -> Operations:
-    """Draw crashes of the whole process, each with the restart that follows."""
-    return st.just(Crash())
+def crash() -> Choices:
+    """Return the crash of the whole process, with the restart that follows."""
+    return (Crash(),)
 
 
-def restart() -> Operations:
-    """Draw ordered restarts: drain, close, open."""
-    return st.just(Restart())
+def restart() -> Choices:
+    """Return the ordered restart: drain, close, open."""
+    return (Restart(),)
 
 
-def everything() -> tuple[Operations, ...]:
-    """Return a strategy for each sort of operation, the frequent ones more than once."""
+def everything() -> tuple[Choices, ...]:
+    """Return each sort of operation, the frequent ones more than once."""
     talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), attach(), attach())
     return (*talking, detach(), end(), crash(), restart(), truncate(), delete())
 
 
 def scenarios(
-    *operations: Operations,
+    *operations: Choices,
     threads: Sequence[str] = THREADS,
     clients: int = CLIENTS,
-    phases: int = 3,
-    steps: int = 5,
+    phases: int = PHASES,
+    steps: int = STEPS,
 ) -> st.SearchStrategy[Scenario]:
     """Draw scenarios.
 
     Args:
-        operations: what may happen, such as `submit()` and `cancel()`; without any, everything.
+        operations: what may happen, such as `submit(), cancel()`; without any, everything.
         threads: the threads to do it to; the first one is the most likely.
         clients: how many there are at most.
         phases: at most.
         steps: in one phase, at most.
     """
     # Few choices, each of much: every one of them costs time.
-    who = st.sampled_from([(c, t) for t in (*threads[:1], *threads) for c in range(clients)])
-    step = st.builds(_step, who, st.one_of(*(operations or everything())))
+    choices = operations or everything()
+    who = st.sampled_from(_who(threads, clients))
+    step = st.builds(_step, who, st.one_of(*map(st.sampled_from, choices)))
     phase = st.lists(step, min_size=1, max_size=steps).map(tuple)
     return st.lists(phase, min_size=1, max_size=phases).map(_scenario)
+
+
+def sample_scenario(random: Random, *operations: Choices) -> Scenario:
+    """Return a scenario of a random generator: quicker than Hypothesis, for long campaigns.
+
+    Args:
+        random: seeded by whoever wants the same one again.
+        operations: as for `scenarios`.
+    """
+    choices = operations or everything()
+    who = _who(THREADS, CLIENTS)
+    phases = [
+        tuple(
+            Step(*random.choice(who), random.choice(random.choice(choices)))
+            for _ in range(random.randint(1, STEPS))
+        )
+        for _ in range(random.randint(1, PHASES))
+    ]
+    return Scenario(tuple(phases))
+
+
+def _who(threads: Sequence[str], clients: int) -> list[tuple[int, str]]:
+    return [(client, thread) for thread in (*threads[:1], *threads) for client in range(clients)]
 
 
 def _step(who: tuple[int, str], operation: Operation) -> Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from random import Random
 from typing import Final
 
 from attrs import field, frozen
@@ -55,6 +56,11 @@ def schedules() -> st.SearchStrategy[Schedule]:
         st.sampled_from(Delays),
         st.integers(0, 255),
     )
+
+
+def sample_schedule(random: Random) -> Schedule:
+    """Return a schedule of a random generator; see `sample_scenario`."""
+    return Schedule(random.randbytes(TAPE_BYTES), random.choice(list(Delays)), random.randrange(256))
 
 
 def _schedule(tape: bytes, delays: Delays, order: int) -> Schedule:

@@ -34,6 +34,8 @@ KindOf: TypeAlias = Callable[[str, Handler], ThreadKind]
 DEADLINE = 256 * TICK
 # Virtual seconds in which a phase, and the rest after the last one, has to come to its end.
 PATIENCE = 4096 * TICK
+# Rounds of trio's loop in a run; more only where tasks keep each other busy and time stands still.
+ROUNDS = 50_000
 
 
 def with_deadline(thread: str, handler: Handler) -> ThreadKind:
@@ -67,7 +69,7 @@ def simulate(
     simulation = _Simulation(scenario, make_handler, world, kind)
     clock = trio.testing.MockClock(autojump_threshold=0)
     with _quiet_log(), trio_order(schedule.order):
-        trio.run(simulation.run, clock=clock)
+        trio.run(simulation.run, clock=clock, instruments=[_Rounds(simulation.give_up)])
     return Run(scenario, schedule, tuple(world.recorder.records))
 
 
@@ -85,6 +87,19 @@ def replay(case: str, make_handler: MakeHandler, *, kind: KindOf = with_deadline
     return simulate(scenario, make_handler, schedule=schedule, kind=kind)
 
 
+class _Rounds(trio.abc.Instrument):
+    """Counts the rounds of trio's loop; says once that there were too many, and never raises."""
+
+    def __init__(self, give_up: Callable[[], None]) -> None:
+        self._give_up = give_up
+        self._rounds = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self._rounds += 1
+        if self._rounds == ROUNDS:
+            self._give_up()
+
+
 class _Simulation:
     def __init__(
         self, scenario: Scenario, make_handler: MakeHandler, world: World, kind: KindOf
@@ -95,13 +110,14 @@ class _Simulation:
         self._kind = kind
         self._lives = 0
         self._changed = trio.lowlevel.ParkingLot()
+        self._patience = trio.CancelScope()
 
     async def run(self) -> None:
         tasks = trio.lowlevel.current_statistics().tasks_living
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._clients = Clients(self._world, nursery)
-            with trio.CancelScope() as self._patience:
+            with self._patience:
                 await self._play_all()
             if self._patience.cancelled_caught:
                 self._note_stuck()
@@ -118,6 +134,10 @@ class _Simulation:
         self._world.delays.calm()
         self._renew_patience()
         await self._come_to_rest()
+
+    def give_up(self) -> None:
+        """Stop where everything is."""
+        self._patience.cancel()
 
     def _renew_patience(self) -> None:
         self._patience.deadline = trio.current_time() + PATIENCE

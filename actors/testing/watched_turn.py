@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class WatchedTurn:
-    """A turn's handle that notes which pieces were accepted; everything else is the turn's own."""
+    """A turn's handle that notes which pieces were accepted; everything else is the turn's own.
+
+    What a handler of a killed process waits for under a shield would never come; it is let go.
+    """
 
     def __init__(self, turn: Turn, process: Process) -> None:
         self._turn = turn
@@ -27,13 +30,15 @@ class WatchedTurn:
 
     async def write(self, text: str) -> None:
         """See `Turn.write`."""
-        await self._turn.write(text)
-        self._process.note(Said(*self._place, text))
+        with self._process.connection():
+            await self._turn.write(text)
+            self._process.note(Said(*self._place, text))
 
     async def flush(self) -> None:
         """See `Turn.flush`."""
-        await self._turn.flush()
-        self._process.note(Flushed(*self._place))
+        with self._process.connection():
+            await self._turn.flush()
+            self._process.note(Flushed(*self._place))
 
 
 def watched(handler: Handler, process: Process) -> Handler:

@@ -54,6 +54,7 @@ class FakeJournal(MemoryJournal):
         self.appended: list[Append] = []
         self.claimed: list[str] = []
         self.closed = 0
+        self.ids = Counted()  # so that a restart goes on counting
 
     async def append(self, append: Append) -> None:
         if self.on_append is not None:
@@ -199,7 +200,7 @@ async def open_world(
         on_turn=None if kind_of else (on_turn or echo),
         kind_of=kind_of,
         limits=limits,
-        ids=Counted(),
+        ids=journal.ids,
         clock=Now(),
     ) as runtime:
         yield World(runtime, journal)

@@ -321,8 +321,9 @@ async def test_history_that_is_damaged_sets_the_thread_aside_and_is_not_the_hand
     async with open_world(handler, journal=journal) as world:
         await world.ends(await world.asked("quick"))
         journal.on_history = Raises(JournalCorrupt("damaged"))
-        turn = await world.asked("x")
+        turn = await world.started("x")
         assert await refusal(world.thread().outcome(turn)) == "thread_failed"
+        assert (await world.thread().outcome("t1")).owner == "t1"
         assert world.runtime.statistics().quarantined != {}
         assert ran == ["t1"]
 

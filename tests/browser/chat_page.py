@@ -159,7 +159,7 @@ class ChatPage:
         self.wait_for("body[data-busy]")
 
     def wait_idle(self) -> None:
-        """Wait until every message is answered, and nothing runs or waits."""
+        """Wait until nothing runs or waits; a message that was just sent may not be shown yet."""
         self.wait_for(
             "body[data-ready]:not([data-busy]):not(:has([data-waiting], [data-state=queued]))"
         )

@@ -92,19 +92,22 @@ def test_a_submit_whose_answer_a_reload_threw_away_is_retried_under_its_key(
     open_chat: OpenChat, cable: Cable
 ) -> None:
     chat, other = open_chat(url=cable.url), open_chat()
+    chat.send("say 3")
+    chat.wait_word(3)
+    chat.wait_idle()
     cable.hold()
-    chat.send("say 5")
+    chat.send("and say 5")
     other.wait_word(5)
-    assert chat.page.locator("[data-waiting]").count() == 1
+    chat.wait_for("[data-waiting]")
     chat.page.reload()
     cable.release()
     chat.wait_ready()
     chat.wait_idle()
     chat.page.wait_for_selector("#unconfirmed", state="hidden")
-    first, second = chat.sent_of("submit")
+    _, first, second = chat.sent_of("submit")
     assert first["key"] == second["key"]
-    assert chat.messages() == other.messages() == ["say 5"]
-    assert chat.answers() == other.answers() == [words.words(5)]
+    assert chat.messages() == other.messages() == ["say 3", "and say 5"]
+    assert chat.answers() == other.answers() == [words.words(3), words.words(5)]
 
 
 def test_a_message_typed_in_an_outage_outlives_a_reload(

@@ -92,10 +92,7 @@ def test_the_focus_goes_through_the_page_in_its_order(
     assert focused(chat) == "input"
 
 
-def test_the_threads_are_reached_and_left_by_keys(
-    open_chat: OpenChat, server: ServerProcess
-) -> None:
-    words.tell(server.folder, "elsewhere")
+def test_the_threads_are_reached_and_left_by_keys(open_chat: OpenChat) -> None:
     elsewhere = open_chat("elsewhere")
     elsewhere.send("say 2")
     elsewhere.wait_for("[data-turn]")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .conftest import OpenChat
 
 MESSAGE = {"item": "t1.0", "turn": "t1", "kind": "message", "at": 1, "content": "Hello"}
+RUNNING = {**EMPTY, "turn": {"turn": "t1", "attempt": 1, "items": [MESSAGE]}}
 
 
 def test_a_final_close_code_is_obeyed_until_a_person_asks(open_chat: OpenChat) -> None:
@@ -37,7 +38,7 @@ def test_any_other_close_code_means_to_come_back(open_chat: OpenChat) -> None:
 
 
 def test_a_gap_is_not_shown_but_asked_about(open_chat: OpenChat) -> None:
-    peer = ScriptedPeer({**EMPTY, "turn": {"turn": "t1", "attempt": 1, "items": [MESSAGE]}})
+    peer = ScriptedPeer(RUNNING)
     chat = open_chat(peer=peer.connect)
     peer.say_events(delta("one "), delta("two "))
     answers_are(chat, "one two ")
@@ -104,10 +105,12 @@ def refuse(peer: ScriptedPeer, **error: Any) -> None:
 
 def test_going_away_is_waited_for(open_chat: OpenChat) -> None:
     """After `goaway` nothing new is said on that connection, and the next is not hurried."""
-    peer = ScriptedPeer()
+    peer = ScriptedPeer(RUNNING)
     chat = open_chat(peer=peer.connect, virtual_time=True)
     peer.say(type="goaway", retry_after_seconds=60)
-    chat.send("Hello")
+    peer.say_events(delta("seen after goaway"))
+    answers_are(chat, "seen after goaway")
+    chat.send("Hello again")
     chat.wait_for("[data-waiting]")
     peer.close(4001, "draining")
     chat.wait_connection("reconnecting")
@@ -116,10 +119,11 @@ def test_going_away_is_waited_for(open_chat: OpenChat) -> None:
     chat.page.clock.fast_forward("00:40")
     chat.wait_until(lambda: peer.heard_of("submit"))
     assert peer.connections == 2
+    assert [message["type"] for message in peer.heard] == ["attach", "attach", "submit"]
 
 
 def test_events_of_every_kind_are_folded_in(open_chat: OpenChat) -> None:
-    peer = ScriptedPeer({**EMPTY, "turn": {"turn": "t1", "attempt": 1, "items": [MESSAGE]}})
+    peer = ScriptedPeer(RUNNING)
     chat = open_chat(peer=peer.connect)
     thought = {"type": "turn.delta", "item": "t1.4", "channel": "reasoning", "text": "Hm."}
     call = {"name": "look_up", "arguments": {"what": "<rain>"}}

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from actors.core.event_codec import decode
 from actors.core.position import Position
 from actors.errors import JournalCorrupt, JournalUnavailable
 from actors.journal.sqlite import open_sqlite_journal, verify
+from actors.journal.sqlite.spots import spot
 from actors.ports import Inline
 from actors.testing.scripted import ScriptedThread
 
@@ -173,7 +174,7 @@ async def test_what_the_executor_raises_is_a_failure(tmp_path: Path) -> None:
     journal = await open_sqlite_journal(tmp_path / "journal.db", executor=executor)
     thread = await ScriptedThread.claim(journal, "t")
     executor.broken = True
-    with pytest.raises(OSError, match="broken"):
+    with pytest.raises(JournalUnavailable):
         await thread.submit("a")
     executor.broken = False
     with pytest.raises(JournalUnavailable):
@@ -181,26 +182,32 @@ async def test_what_the_executor_raises_is_a_failure(tmp_path: Path) -> None:
     await journal.aclose()
 
 
-@pytest.mark.parametrize("how", ["head", "events"])
-async def test_a_damaged_thread_is_set_aside_alone(tmp_path: Path, how: str) -> None:
+async def test_a_damaged_thread_is_set_aside_alone(tmp_path: Path) -> None:
+    """Neither a damaged head nor a damaged event is anything to the other threads (I16)."""
     path = tmp_path / "journal.db"
     async with await open_sqlite_journal(path) as journal:
-        for name in ("bad", "good"):
+        for name in ("bad head", "bad event", "good"):
             thread = await ScriptedThread.claim(journal, name)
             await thread.turn("a", "x")
             await thread.submit("b")
-    with sqlite3.connect(path) as db:
-        table, which = ("thread", "number = 1") if how == "head" else ("event", "spot % 8 = 6")
-        first = "SELECT min(rowid) FROM event" if how == "events" else "1"
-        db.execute(f"UPDATE {table} SET body = substr(body, 1, 20) WHERE {which} AND {first}")
-    db.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE thread SET body = replace(body, 'open', 'gone') WHERE number = 1")
+        db.execute("UPDATE event SET body = '{}' WHERE spot = ?", (spot(2, 6),))
+        db.commit()
     async with await open_sqlite_journal(path) as journal:
-        good = await ScriptedThread.claim(journal, "good") if how == "head" else None
-        for call in (journal.load("bad"), journal.claim("bad")):
-            with pytest.raises(JournalCorrupt):
-                await call
-        listed = [summary.thread for summary in (await journal.summaries(None, 10)).summaries]
-        assert listed == (["good"] if how == "head" else ["bad", "good"])
-        assert await journal.unsettled() == ("bad", "good")
-        if good is not None:
-            await good.start("b")
+        for name in ("bad head", "bad event"):
+            for call in (journal.load(name), journal.claim(name)):
+                with pytest.raises(JournalCorrupt):
+                    await call
+        # Readable where its rows are sound.
+        page = await journal.history("bad event", None, 10, 1 << 20)
+        assert [item.item for item in page.items] == ["a.0", "a.1"]
+        assert len(await journal.read("bad event", page.head.position, 1 << 20)) == 0
+        with pytest.raises(JournalCorrupt):
+            await journal.read("bad event", Position(page.head.epoch, 0), 1 << 20)
+        listed = {summary.thread for summary in (await journal.summaries(None, 10)).summaries}
+        assert listed == {"bad event", "good"}
+        assert set(await journal.unsettled()) == {"bad head", "bad event", "good"}
+        assert await journal.compact(1e9, 0.0, 10) == 3
+        good = await ScriptedThread.claim(journal, "good")
+        await good.start("b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -17,17 +17,21 @@ from actors.core.events import TurnDelta
 from actors.core.head import Settled
 from actors.core.turn_lifecycle import TurnState
 from actors.errors import InternalError, JournalFenced, JournalUnavailable
-from actors.journal.contract import Append
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
 from actors.journal.sqlite.group_commit import GroupCommit
-from actors.limits import Limits
+from actors.limits import DEFAULT_LIMITS, Limits
 from actors.testing.scripted import ScriptedThread
 from tests.journal.gates import Gate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from actors.journal.contract import Append
 
 
 @asynccontextmanager
 async def gated(
-    directory: Path, threads: int, limits: Limits = Limits()
+    directory: Path, threads: int, limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[tuple[SqliteJournal, Gate, list[ScriptedThread]]]:
     gate = Gate()
     async with await open_sqlite_journal(

@@ -13,43 +13,35 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
-
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
+from random import Random
 
 import actors
 from actors import ThreadKind
 from actors.actor.kinds import Handler
 from actors.testing import (
     DEADLINE,
-    Broken,
-    InvariantBroken,
     Overlaps,
     Run,
     Scenario,
     Schedule,
     read_case,
-    scenarios,
-    schedules,
+    sample_scenario,
+    sample_schedule,
     scripted,
+    shrink,
     simulate,
 )
 
 # Where a case that broke something is kept.
 FAILURES = Path(".hypothesis", "race")
-# Schedules tried of each scenario: drawing a scenario costs as much as a short run.
-SCHEDULES = 4
-# Scenarios drawn from one seed; what Hypothesis remembers of them is dropped after that.
-BATCH = 250
 
 
 def kind(thread: str, handler: Handler) -> ThreadKind:
-    """Threads of name b retry a turn that a crash cut short; the others do not."""
-    return ThreadKind(
-        on_turn=handler, deadline=DEADLINE, no_progress=None, retry=thread.startswith("b")
-    )
+    """Thread b has a turn retried that a crash cut short; the others do not."""
+    return ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=None, retry=thread == "b")
 
 
 def race(scenario: Scenario, schedule: Schedule) -> Run:
@@ -57,84 +49,53 @@ def race(scenario: Scenario, schedule: Schedule) -> Run:
     return simulate(scenario, scripted, schedule=schedule, kind=kind)
 
 
-def explore(
-    look: Callable[[Run], None], number: int, *, scenarios_drawn: int, phases: Sequence[Phase]
-) -> None:
-    """Run the cases that a seed gives, and have each looked at.
-
-    Args:
-        look: what to do with a run; what it raises ends the exploration.
-        number: the seed.
-        scenarios_drawn: how many scenarios, each run on `SCHEDULES` schedules.
-        phases: Hypothesis's; with `Phase.shrink` a failure is made as small as it can be.
-    """
-
-    @seed(number)
-    @settings(
-        max_examples=scenarios_drawn,
-        phases=phases,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        report_multiple_bugs=False,
-    )
-    @given(scenarios(), st.lists(schedules(), min_size=SCHEDULES, max_size=SCHEDULES))
-    def cases(scenario: Scenario, tried: list[Schedule]) -> None:
-        for schedule in tried:
-            look(race(scenario, schedule))
-
-    cases()
+def runs(seed: int) -> Iterator[Run]:
+    """Yield runs without end; the seed decides which."""
+    for number in count():
+        random = Random(f"{seed}/{number}")
+        yield race(sample_scenario(random), sample_schedule(random))
 
 
 class Campaign:
-    """Counts what was run.
+    """Runs and counts until there are enough distinct traces."""
 
-    Args:
-        traces: how many distinct ones are wanted.
-        number: the first seed; each batch takes the next.
-    """
-
-    def __init__(self, traces: int, number: int) -> None:
+    def __init__(self) -> None:
         self.shapes: set[str] = set()
         self.overlaps = Overlaps()
         self.runs = 0
-        self._traces = traces
-        self._number = number
         self._told = self._began = time.perf_counter()
         self._cpu = time.process_time()
 
-    def run(self) -> None:
-        """Run until there are enough.
-
-        Raises:
-            InvariantBroken: where a run broke something, made as small as it can be.
-        """
-        while len(self.shapes) < self._traces:
-            phases = (Phase.generate, Phase.shrink)
-            explore(self._look, self._number, scenarios_drawn=BATCH, phases=phases)
-            self._number += 1
+    def run(self, traces: int, seed: int) -> Run | None:
+        """Run until there are so many distinct traces; returns a run that broke something."""
+        for run in runs(seed):
+            if run.broken():
+                return run
+            self._count(run)
+            if len(self.shapes) >= traces:
+                break
+        return None
 
     def report(self) -> str:
         """Return the counts and the matrix."""
         wall = time.perf_counter() - self._began
         cpu = time.process_time() - self._cpu
-        missing = ", ".join(" + ".join(pair) for pair in self.overlaps.missing)
+        missing = ", ".join(" and ".join(pair) for pair in self.overlaps.missing)
         return "\n".join(
             [
-                f"{self.runs} runs, {len(self.shapes)} distinct traces, none broke an invariant",
-                f"{wall:.0f} s, {self.runs / wall:.0f} schedules/s"
-                f" ({self.runs / cpu:.0f} a second of processor time)",
-                "",
                 "Runs in which two of them were under way together, on one thread:",
                 "",
                 self.overlaps.matrix(),
                 "",
-                f"Pairs that never met: {missing or 'none'}",
+                f"Pairs that never met: {missing or 'none'}.",
+                "",
+                f"{len(self.shapes)} distinct traces in {self.runs} runs; none broke an invariant.",
+                f"{wall:.0f} s: {self.runs / wall:.0f} schedules/s,"
+                f" {self.runs / cpu:.0f} a second of processor time.",
             ]
         )
 
-    def _look(self, run: Run) -> None:
-        run.check()
+    def _count(self, run: Run) -> None:
         self.runs += 1
         self.shapes.add(run.shape)
         self.overlaps.add(run.history)
@@ -143,35 +104,24 @@ class Campaign:
             print(f"{self.runs} runs, {len(self.shapes)} distinct traces …", file=sys.stderr)
 
 
-class Found(Exception):
-    """A wrong version was found out; `broken` is what the checkers say."""
+def smallest(run: Run) -> Run:
+    """Return a smaller run that breaks the same invariant."""
+    invariant = run.broken()[0].invariant
 
-    def __init__(self, broken: tuple[Broken, ...]) -> None:
-        super().__init__(broken)
-        self.broken = broken
+    def fails(scenario: Scenario, schedule: Schedule) -> bool:
+        return any(each.invariant == invariant for each in race(scenario, schedule).broken())
+
+    return race(*shrink((run.scenario, run.schedule), fails))
 
 
-def hunt(number: int, runs: int) -> dict[str, object]:
+def hunt(seed: int, most: int) -> dict[str, object]:
     """Look for a failure in at most so many runs, and say what was found after how many."""
-    seen = 0
-
-    def look(run: Run) -> None:
-        nonlocal seen
-        seen += 1
+    for number, run in enumerate(runs(seed), 1):
         broken = run.broken()
-        if broken:
-            raise Found(broken)
-
-    found: tuple[Broken, ...] = ()
-    try:
-        explore(look, number, scenarios_drawn=runs // SCHEDULES, phases=(Phase.generate,))
-    except Found as exc:
-        found = exc.broken
-    return {
-        "actors": actors.__file__,
-        "runs": seen,
-        "broken": [[each.invariant, each.message] for each in found],
-    }
+        if broken or number == most:
+            found = [[each.invariant, each.message] for each in broken]
+            return {"actors": actors.__file__, "runs": number, "broken": found}
+    raise AssertionError("there is no end of runs")
 
 
 def keep(run: Run) -> Path:
@@ -182,11 +132,32 @@ def keep(run: Run) -> Path:
     return path
 
 
+def play_again(path: Path) -> int:
+    """Run a kept case, and tell its story."""
+    run = race(*read_case(path.read_text()))
+    print(run.story(run.broken()))
+    return 1 if run.broken() else 0
+
+
+def compete(traces: int, seed: int) -> int:
+    """Run the campaign, and print what came of it."""
+    campaign = Campaign()
+    failed = campaign.run(traces, seed)
+    if failed is None:
+        print(campaign.report())
+        return 0
+    print(f"run {campaign.runs + 1} of seed {seed} broke something; making it small …", flush=True)
+    small = smallest(failed)
+    print(small.story(small.broken()))
+    print(f"or: python -m tests.simulation.campaign --replay {keep(small)}")
+    return 1
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 where nothing broke."""
     parser = argparse.ArgumentParser(description="Everything races everything.")
     parser.add_argument("--traces", type=int, default=20_000, help="distinct traces to reach")
-    parser.add_argument("--seed", type=int, default=0, help="of the first batch")
+    parser.add_argument("--seed", type=int, default=0, help="decides what is drawn")
     parser.add_argument("--replay", type=Path, help="a case to run again")
     parser.add_argument("--hunt", type=int, help="runs in which to look for a failure; prints JSON")
     chosen = parser.parse_args(arguments)
@@ -195,23 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.hunt is not None:
         print(json.dumps(hunt(chosen.seed, chosen.hunt)))
         return 0
-    campaign = Campaign(chosen.traces, chosen.seed)
-    try:
-        campaign.run()
-    except InvariantBroken as exc:
-        print(exc)
-        print(f"or: python -m tests.simulation.campaign --replay {keep(exc.run)}")
-        return 1
-    print(campaign.report())
-    return 0
-
-
-def play_again(path: Path) -> int:
-    """Run a kept case, and tell its story."""
-    run = race(*read_case(path.read_text()))
-    broken = run.broken()
-    print(run.story(broken))
-    return 1 if broken else 0
+    return compete(chosen.traces, chosen.seed)
 
 
 if __name__ == "__main__":

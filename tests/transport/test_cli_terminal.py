@@ -143,12 +143,19 @@ def test_the_prompt_stays_below_and_takes_nothing_away(
 
 
 @given(st.text(st.sampled_from("ab 漢"), max_size=60), st.integers(2, 20))
-def test_wrapping_keeps_every_word(text: str, width: int) -> None:
+def test_wrapping_keeps_every_character(text: str, width: int) -> None:
     rows = wrapped(text, width)
     assert all(len(rows_of(row, width)) == 1 for row in rows)
-    assert re.sub(r"\s", "", "".join(rows)) == re.sub(r"\s", "", text)
-    if all(len(rows_of(word, width)) == 1 for word in text.split()):
-        assert " ".join(rows).split() == text.split()
+    assert squeezed("".join(rows)) == squeezed(text)
+
+
+@given(st.lists(st.text(st.sampled_from("ab漢"), min_size=1, max_size=12)), st.integers(2, 20))
+def test_wrapping_keeps_words_whole(words: list[str], width: int) -> None:
+    text = " ".join(words)
+    rows = wrapped(text, width)
+    assert all(len(rows_of(row, width)) == 1 for row in rows)
+    if all(len(rows_of(word, width)) == 1 for word in words):
+        assert " ".join(rows).split() == words
 
 
 def test_a_plain_screen_tells_each_status_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from memory_server import MemoryServer, memory_server, paced, run
 from remote_view import BEGINNING, View, everything, told
 
-from actors import Rejected, TurnEnded, TurnState, TurnSubmitted
+from actors import Entry, JournalUnavailable, Rejected, TurnEnded, TurnState, TurnSubmitted
 from actors.journal.memory import MemoryJournal
 from transport import ConnectFailed, connect
 from transport.background import background_nursery
@@ -62,22 +63,29 @@ class Host:
         self.journal.reopen()
         return self.journal
 
-    async def standing(self) -> MemoryServer:
+    async def truth(self) -> list[Entry]:
+        """Return what the log holds, once nothing is under way with the server or its journal."""
+        while True:
+            server = await self._standing()
+            with suppress(JournalUnavailable):
+                return await everything(server.runtime, "t")
+            await trio.sleep(0.1)
+
+    async def _standing(self) -> MemoryServer:
         """Return the server that runs, once no restart is under way."""
-        while self.server is None or self._restart.is_set():
+        while self.server is None or self._restart.is_set() or not self._up.is_set():
             await self._up.wait()
             await trio.lowlevel.checkpoint()
         return self.server
 
     async def befall(self, fate: str) -> None:
-        await self._up.wait()
-        assert self.server is not None
+        server = await self._standing()
         if fate == "restart":
             self._restart.set()
         elif fate == "fail":
             self.journal.fail()
         else:
-            for link in self.server.links:
+            for link in server.links:
                 link.abort()
 
 
@@ -116,7 +124,7 @@ def test_a_client_outlives_its_server(fates: list[tuple[str, float]], seeded: ob
                     await trio.sleep(0.7)
                 await view.until_ended(turns)
                 await met.wait()
-                truth = await everything((await host.standing()).runtime, "t")
+                truth = await host.truth()
                 await view.until(truth[-1].to)
             nursery.cancel_scope.cancel()
 

@@ -69,7 +69,8 @@ async def _chat_at_terminal(client: Client, options: Options) -> int:
     screen = PromptScreen(terminal.write, terminal.columns)
     try:
         chat = Chat(client, options, screen)
-        return await chat.run(chat.obey_keys)
+        keys = terminal.keys_one_by_one(sys.stdin.fileno())
+        return await chat.run(chat.obey_keys, keys)
     finally:
         screen.close()
 

@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -20,7 +20,7 @@ from ..connector import ConnectionState, ConnectionStatus
 from .failures import INTERRUPTED
 from .line_editor import LineEditor
 from .narrator import Narrator
-from .terminal import keys_one_by_one, read_keys, read_lines
+from .terminal import read_keys, read_lines
 from .transcript import Said, Style
 
 if TYPE_CHECKING:
@@ -79,17 +79,22 @@ class Chat:
         self._unsent = 0
         self._lines, self._to_send = trio.open_memory_channel[str](WAITING_MOST)
 
-    async def run(self, obey: Callable[[], Awaitable[None]]) -> int:
+    async def run(
+        self,
+        obey: Callable[[], Awaitable[None]],
+        mode: AbstractContextManager[None] | None = None,
+    ) -> int:
         """Chat until `obey` returns or the person leaves, and return the exit code.
 
         Args:
             obey: `obey_keys` or `obey_lines`.
+            mode: what the terminal is put into meanwhile.
 
         Raises:
             ClientClosed: the server does not want this client any more.
         """
         # From here on a signal ends the chat in order, and the terminal is left as it was.
-        with trio.open_signal_receiver(*_SIGNALS) as received:
+        with trio.open_signal_receiver(*_SIGNALS) as received, mode or nullcontext():
             async with background_nursery() as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self._mind, received)
@@ -102,15 +107,13 @@ class Chat:
     async def obey_keys(self) -> None:
         """Take what is typed at the terminal, until Ctrl-D."""
         self._nursery.start_soon(self._send_lines)
-        fd = sys.stdin.fileno()
-        with keys_one_by_one(fd):
-            async with aclosing(read_keys(fd)) as typed:
-                async for keys in typed:
-                    self._type(keys)
-                    if self._editor.left:
-                        break
-            with trio.move_on_after(LEAVING_SECONDS):
-                await self._until(lambda: not self._unsent)
+        async with aclosing(read_keys(sys.stdin.fileno())) as typed:
+            async for keys in typed:
+                self._type(keys)
+                if self._editor.left:
+                    break
+        with trio.move_on_after(LEAVING_SECONDS):
+            await self._until(lambda: not self._unsent)
 
     async def obey_lines(self) -> None:
         """Send the lines of standard input one after the other, each when the last was answered."""

@@ -46,7 +46,7 @@ def run(main: Callable[[], Awaitable[T]]) -> T:
     """
     try:
         return trio.run(main)
-    except BaseException as exc:
+    except (Exception, BaseExceptionGroup, KeyboardInterrupt) as exc:
         single = _single(exc)
         told = _for_a_person(single)
         if told is single:

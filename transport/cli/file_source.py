@@ -64,13 +64,8 @@ class FileSource:
         """Yield a thread's events; see `Source.export`."""
         head = (await self.journal.load(thread)).head
         _check_there(thread, head)
-        async with aclosing(self._lines(Summary(thread, head))) as lines:
-            yield Exported(head.offset, lines)
-
-    async def _lines(self, summary: Summary) -> AsyncGenerator[bytes, None]:
-        async with aclosing(export_thread(self.journal, summary)) as rows:
-            async for row in rows:
-                yield row.body
+        async with aclosing(export_thread(self.journal, Summary(thread, head))) as rows:
+            yield Exported(head.offset, rows)
 
 
 def _check_there(thread: str, head: Head) -> None:

@@ -116,8 +116,8 @@ async def _export_thread(
 ) -> None:
     async with source.export(thread) as exported:
         out.write(header_line(thread, exported.offset))
-        async for line in exported.lines:
-            out.write(line + b"\n")
+        async for row in exported.rows:
+            out.write(row.body + b"\n")
             tally.events += 1
             tell(tally.events, None)
     tally.threads += 1

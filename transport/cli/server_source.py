@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 from attrs import frozen
 
-from actors import Events, Position, PositionUnrecoverable, Rejected, Snapshot
+from actors import Events, Position, PositionUnrecoverable, Rejected, Row, Snapshot
 from actors.core.event_codec import encode
 from actors.core.events import ThreadCreated
 from actors.limits import DEFAULT_LIMITS
@@ -117,11 +117,11 @@ class ServerSource:
         async with self.client.attach(thread, beginning) as stream:
             first = await _next(stream)
             if isinstance(first, Snapshot):
-                lines = list(_told(await self._view_from(first, None)))
-                yield Exported(len(lines), _each(lines))
+                told = list(_told(await self._view_from(first, None)))
+                yield Exported(len(told), _each(told))
             else:
-                async with aclosing(_streamed(first, stream, head)) as lines_until_head:
-                    yield Exported(head.offset, lines_until_head)
+                async with aclosing(_streamed(first, stream, head)) as rows:
+                    yield Exported(head.offset, rows)
 
 
 async def _next(stream: RemoteSubscription) -> object:
@@ -131,7 +131,7 @@ async def _next(stream: RemoteSubscription) -> object:
 
 async def _streamed(
     batch: object, stream: RemoteSubscription, head: Position
-) -> AsyncGenerator[bytes, None]:
+) -> AsyncGenerator[Row, None]:
     """Yield the events up to a head, from the batch that came first.
 
     Raises:
@@ -144,14 +144,14 @@ async def _streamed(
         for row in batch.rows:
             if row.offset <= head.offset:
                 offset = row.to
-                yield row.body
+                yield row
         if offset < head.offset:
             batch = await _next(stream)
 
 
-def _told(view: View) -> Iterator[bytes]:
+def _told(view: View) -> Iterator[Row]:
     """Return the events that a thread's items tell, from offset 1 on."""
-    return (encode(entry).body for entry in place_events(_events(view), 1))
+    return (encode(entry) for entry in place_events(_events(view), 1))
 
 
 def _events(view: View) -> Iterator[Told]:
@@ -166,6 +166,6 @@ def _events(view: View) -> Iterator[Told]:
         yield from tell_turn(queued.items, started=False)
 
 
-async def _each(lines: list[bytes]) -> AsyncIterator[bytes]:
-    for line in lines:
-        yield line
+async def _each(rows: list[Row]) -> AsyncIterator[Row]:
+    for row in rows:
+        yield row

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import click
 from attrs import frozen
 
-from actors import Item, JournalUnavailable, TurnItems
+from actors import Item, JournalUnavailable, Row, TurnItems
 from actors.core.thread_id import is_thread_id
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
 from actors.limits import Limits
@@ -55,11 +55,11 @@ class Exported:
 
     Args:
         offset: of its last event.
-        lines: each event as one JSON object in UTF-8.
+        rows: its events.
     """
 
     offset: int
-    lines: AsyncIterator[bytes]
+    rows: AsyncIterator[Row]
 
 
 class Source(Protocol):

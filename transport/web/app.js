@@ -197,7 +197,7 @@ async function listThreads() {
 function threadRow({ thread: id, state, active_at: activeAt }) {
   const format = { dateStyle: "medium", timeStyle: "short" };
   const when = new Date(activeAt * 1000).toLocaleString([], format);
-  const note = make("small", {}, state === "idle" ? when : `${state} · ${when}`);
+  const note = make("small", {}, state === "idle" ? when : state);
   const link = make("a", { href: `?thread=${id}` }, make("span", {}, id), note);
   if (id === thread) link.setAttribute("aria-current", "page");
   return make("li", {}, link);

@@ -18,7 +18,7 @@ from .. import rules
 from ..contract import Head, Settled
 from . import sealing
 from .reader import BLOCKS, EVENTS_AT_ONCE, Reader, part_of, rows_of
-from .schema import all_spots, offset_of
+from .spots import all_spots, offset_of
 from .statements import Sealed, gather
 
 _PARTS = (
@@ -62,6 +62,7 @@ class ThreadCheck:
     # The fold of the events so far; None once one is missing.
     _state: ThreadState | None = None
     _to: int = 0
+    _sound: bool = True
     # The offset of every terminal event by its turn, and of every record.
     _ended: dict[str, int] = field(factory=dict)
     _records: set[int] = field(factory=set)
@@ -71,7 +72,9 @@ class ThreadCheck:
         """Yield what cannot be right."""
         if self.head is not None:
             self._state = ThreadState(epoch=self.head.epoch)
-        yield from self._check_events()
+        for damage in self._check_events():
+            self._sound = False
+            yield damage
         yield from self._check_head()
         yield from self._check_history()
         yield from self._check_dropped()
@@ -139,10 +142,15 @@ class ThreadCheck:
         if self._to != self.head.offset:
             what = f"the events end at offset {self._to}, the head at {self.head.offset}"
             yield self._damage("events", what)
-            return
+        elif self._sound:
+            yield from self._check_lead()
+
+    def _check_lead(self) -> Iterator[Damage]:
+        """Check that the events lead to the head: all of them, or those of unsettled turns."""
+        assert self.head is not None
         try:
             state = self._state or restore(self.head, self._unsettled)
-        except InternalError as exc:
+        except (InternalError, JournalCorrupt) as exc:
             yield self._damage("head", str(exc))
             return
         if differing := _differing(state.head, self.head):

@@ -17,8 +17,8 @@ from ...errors import JournalCorrupt
 from .. import rules
 from . import sealing
 from .reader import BLOCKS, EVENTS_AT_ONCE, Reader, part_of, rows_of, spans_of
-from .schema import all_spots, number_of, offset_of, spot
 from .sealing import Part
+from .spots import all_spots, number_of, offset_of, spot
 from .statements import Sealed, gather, insert_many, is_corrupt, transaction
 
 _log = logging.getLogger(__name__)
@@ -144,11 +144,8 @@ class Compactor:
         left = () if dropped else rules.compacted_rows(own, due.part.keep, limits.merged_text_bytes)
         sql = "DELETE FROM event WHERE spot IN (SELECT value FROM json_each(?))"
         self.reader.db.execute(sql, (orjson.dumps(gone).decode(),))
-        packed = [
-            (spot(number, first), last, is_packed, sealing.seal(number, body), body)
-            for first, last, is_packed, body in sealing.pack(left, limits.merged_text_bytes)
-        ]
-        insert_many(self.reader.db, "event", packed)
+        packed = sealing.pack(left, limits.merged_text_bytes)
+        insert_many(self.reader.db, "event", [sealing.event_row(number, *it) for it in packed])
 
     def _finish(self, due: _Due) -> None:
         self._due = None
@@ -181,16 +178,24 @@ def forget_keys(reader: Reader, before: float) -> bool:
     Returns:
         Whether more may be left.
     """
-    done = reader.db.execute(_SETTLED_KEYS, (before, _KEYS_AT_ONCE))
-    if done.rowcount == _KEYS_AT_ONCE:
-        return True
-    for thread in reader.unsettled():
-        found = reader.find(thread)
-        if found.number is not None:
-            waiting = orjson.dumps(sorted(found.head.unsettled)).decode()
-            args = (*all_spots(found.number), before, waiting)
-            reader.db.execute(_KEYS_OF_OPEN_THREAD, args)
+    with transaction(reader.db):
+        done = reader.db.execute(_SETTLED_KEYS, (before, _KEYS_AT_ONCE))
+        if done.rowcount == _KEYS_AT_ONCE:
+            return True
+        for thread in reader.unsettled():
+            _forget_keys_of_open(reader, thread, before)
     return False
+
+
+def _forget_keys_of_open(reader: Reader, thread: str, before: float) -> None:
+    try:
+        found = reader.find(thread)
+    except JournalCorrupt:
+        return  # which of its turns are settled is not known
+    if found.number is not None:
+        waiting = orjson.dumps(sorted(found.head.unsettled)).decode()
+        args = (*all_spots(found.number), before, waiting)
+        reader.db.execute(_KEYS_OF_OPEN_THREAD, args)
 
 
 def give_back(db: sqlite3.Connection) -> bool:

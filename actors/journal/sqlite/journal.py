@@ -149,12 +149,12 @@ class SqliteJournal:
         current = [i for i, wrong in enumerate(outcomes) if wrong is None]
         try:
             written = await self._write([appends[i] for i in current])
-        except sqlite3.Error as exc:
-            self._fail(exc)
-            return [JournalUnavailable(FAILED) for _ in appends]
         except BaseException as exc:
-            self._fail(exc)  # nobody knows what became of the transaction
-            raise
+            # Whatever it was, nobody knows what became of the transaction.
+            self._fail(exc)
+            if not isinstance(exc, Exception):
+                raise
+            return [JournalUnavailable(FAILED) for _ in appends]
         for i, wrong in zip(current, written, strict=True):
             outcomes[i] = wrong
         self._count_appends(appends, outcomes)

@@ -121,7 +121,7 @@ def open_file(
         return _open_locked(path, lock, durability, limits, first_epoch)
     except BaseException as exc:
         lock.release()
-        if isinstance(exc, sqlite3.Error | OSError | JournalCorrupt):
+        if isinstance(exc, sqlite3.Error | OSError | JournalCorrupt | UnicodeDecodeError):
             raise JournalUnavailable(f"{path} cannot be opened: {exc}") from exc
         raise
 
@@ -138,6 +138,7 @@ def _open_locked(
     schema.check_file(path)
     db = schema.connect(path, durability)
     try:
+        schema.check_tables(db)
         reader = Reader(db, schema.read_meta(db, "first_epoch"), limits)
         if lock.was_failed:
             _look_twice(reader, path)

@@ -19,8 +19,8 @@ from ...limits import Limits
 from .. import rules
 from ..contract import Cut, Head, HistoryPage, Loaded, Receipt, Settled, Summary, SummaryPage
 from . import sealing
-from .schema import all_spots, offset_of, spot
 from .sealing import damaged
+from .spots import all_spots, offset_of, spot
 from .statements import Sealed, gather
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _SIZES = (
     "SELECT group_concat(spot), group_concat(size) FROM (SELECT spot, length(body) size FROM event"
     " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?)"
 )
+_HEAD_OF = "SELECT number k, 0 x, crc, body FROM thread WHERE id = ? LIMIT 1"
 _BLOCK_BEFORE = "SELECT max(spot) FROM event WHERE spot BETWEEN ? AND ?"
 _LAST_OF = "SELECT last FROM event WHERE spot = ?"
 # The extra number is the size of the items that are there ready folded.
@@ -87,15 +88,12 @@ class Reader:
         Raises:
             JournalCorrupt: where its head cannot be trusted.
         """
-        sql = "SELECT number, crc, body FROM thread WHERE id = ?"
-        row = self.db.execute(sql, (thread,)).fetchone()
-        if row is None:
-            return Found(None, Head(epoch=self.first_epoch))
-        number, crc, body = row
-        name, head = sealing.decode_head(Sealed(number, 0, crc, body).checked(number, "the head"))
-        if name != thread:
-            raise damaged("the head")
-        return Found(number, head)
+        for row in gather(self.db, _HEAD_OF, (thread,)):
+            name, head = sealing.decode_head(row.checked(row.key, "the head"))
+            if name != thread:
+                raise damaged("the head")
+            return Found(row.key, head)
+        return Found(None, Head(epoch=self.first_epoch))
 
     def load(self, found: Found) -> Loaded:
         """Return what a writer needs of a thread; see `Journal.load`."""
@@ -294,7 +292,7 @@ class Reader:
 def rows_of(number: int, block: Sealed) -> list[Row]:
     """Return the rows in a block, read with `BLOCKS`."""
     offset = offset_of(block.key)
-    body = block.checked(number, f"the event at offset {offset}")
+    body = block.checked(number, f"the event at offset {offset}", block.extra)
     return sealing.unpack(body) if block.extra & 1 else [Row(offset, block.extra >> 1, body)]
 
 

@@ -9,15 +9,11 @@ import struct
 from pathlib import Path
 from typing import Final, Literal
 
-from ...errors import InternalError, JournalUnavailable
+from ...errors import JournalUnavailable
 from .sealing import damaged, seal
 
 APPLICATION_ID: Final = 0x484F4C44  # "HOLD"
 SCHEMA_VERSION: Final = 1
-
-# Rows of one thread lie together in offset order without an index beside them: the key of a table
-# holds the thread's number in its upper bits and an offset in the lower ones.
-OFFSET_BITS: Final = 36
 
 # `crc` is what `sealing.seal` makes of the row. `active_at` is NULL where the thread is absent.
 # `items` holds what a turn folds to until its events are compacted; `dropped` what a truncation
@@ -54,33 +50,6 @@ SPOTTED: Final = ("event", "part", "items", "dropped", "receipt")
 
 _MAGIC: Final = b"SQLite format 3\0"
 _USER_VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
-
-
-def spot(number: int, offset: int) -> int:
-    """Return the key of an offset of the thread with that number.
-
-    Raises:
-        InternalError: past 2**36 events of a thread, or 2**27 threads.
-    """
-    if not 0 <= offset < 1 << OFFSET_BITS or not 0 < number < 1 << (63 - OFFSET_BITS):
-        raise InternalError(f"thread number {number} cannot hold offset {offset}")
-    return number << OFFSET_BITS | offset
-
-
-def all_spots(number: int) -> tuple[int, int]:
-    """Return the least and the greatest key of the thread with that number."""
-    first = spot(number, 0)
-    return first, first + (1 << OFFSET_BITS) - 1
-
-
-def number_of(spot: int) -> int:
-    """Return the thread's number in a key."""
-    return spot >> OFFSET_BITS
-
-
-def offset_of(spot: int) -> int:
-    """Return the offset in a key."""
-    return spot & ((1 << OFFSET_BITS) - 1)
 
 
 def create(path: Path, first_epoch: int | None) -> None:
@@ -158,6 +127,7 @@ def connect(path: Path, durability: Literal["full", "relaxed"]) -> sqlite3.Conne
         check_same_thread=False,
         cached_statements=256,
     )
+    db.text_factory = lenient_text
     for pragma in (
         "journal_mode=WAL",
         f"synchronous={'FULL' if durability == 'full' else 'NORMAL'}",
@@ -173,6 +143,26 @@ def connect(path: Path, durability: Literal["full", "relaxed"]) -> sqlite3.Conne
     ):
         db.execute(f"PRAGMA {pragma}")
     return db
+
+
+def lenient_text(raw: bytes) -> str:
+    """Read a text, whatever it is: damage is for the seals to find, not for the decoder."""
+    return raw.decode(errors="replace")
+
+
+def check_tables(db: sqlite3.Connection) -> None:
+    """Check that the tables are those of this version.
+
+    Raises:
+        JournalCorrupt: where they are not, and nothing read from them could be trusted.
+    """
+    fresh = sqlite3.connect(":memory:")
+    fresh.executescript(_TABLES)
+    listed = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name"
+    expected = fresh.execute(listed).fetchall()
+    fresh.close()
+    if db.execute(listed).fetchall() != expected:
+        raise damaged("the description of the file's tables")
 
 
 def write_meta(db: sqlite3.Connection, name: str, value: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from attrs import frozen
@@ -14,11 +14,29 @@ from ...core.items import Item
 from ...core.turn_lifecycle import TurnState
 from ...errors import JournalCorrupt
 from ..contract import Head, Life, Receipt, Settled
+from .spots import spot
+
+# An odd constant, to spread small numbers over 32 bits.
+_SPREAD: Final = 0x9E3779B1
 
 
-def seal(number: int, body: bytes) -> int:
-    """Return the checksum of a body that belongs to the thread with that number."""
-    return zlib.crc32(body, number & 0xFFFFFFFF)
+def seal(number: int, body: bytes, extra: int = 0) -> int:
+    """Return the checksum of a body that belongs to the thread with that number.
+
+    Args:
+        number: the thread's number.
+        body: the bytes.
+        extra: what else in the row has to be as it was written.
+    """
+    return zlib.crc32(body, (number ^ extra * _SPREAD) & 0xFFFFFFFF)
+
+
+def event_row(
+    number: int, offset: int, to: int, packed: int, body: bytes
+) -> tuple[int, int, int, int, bytes]:
+    """Return a row of the table of events."""
+    crc = seal(number, body, to << 1 | packed)
+    return spot(number, offset), to, packed, crc, body
 
 
 def damaged(what: str) -> JournalCorrupt:

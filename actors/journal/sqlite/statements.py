@@ -17,6 +17,13 @@ from attrs import frozen
 
 from .sealing import damaged, seal
 
+# The casts are for damaged rows, which may hold values of any sort.
+_GATHER: Final = """
+    SELECT group_concat(k), group_concat(coalesce(CAST(x AS INTEGER), 0)),
+    group_concat(coalesce(CAST(crc AS INTEGER), 0)),
+    group_concat(length(coalesce(CAST(body AS BLOB), x''))),
+    CAST(group_concat(coalesce(CAST(body AS BLOB), x''), '') AS BLOB)"""
+
 # Rows of one INSERT; powers of two below it make up the rest, so that few statements are prepared.
 _ROWS_AT_ONCE: Final = 128
 
@@ -57,13 +64,20 @@ class Sealed:
     crc: int
     body: bytes
 
-    def checked(self, number: int, what: str) -> bytes:
+    def checked(self, number: int, what: str, extra: int = 0) -> bytes:
         """Return the body.
+
+        Args:
+            number: the thread's number.
+            what: what it is, for the error.
+            extra: what else was sealed with it.
 
         Raises:
             JournalCorrupt: where it is not what was sealed for that thread.
         """
-        if seal(number, self.body) != self.crc:
+        # A damaged row may hold values of any sort.
+        sound = isinstance(self.body, bytes) and seal(number, self.body, extra) == self.crc
+        if not sound:
             raise damaged(what)
         return self.body
 
@@ -73,11 +87,8 @@ def gather(db: sqlite3.Connection, query: str, args: Sequence[Any]) -> list[Seal
 
     The query has to be ordered and to have a LIMIT: SQLite keeps the order of such a subquery.
     """
-    keys, extras, crcs, lengths, bodies = db.execute(
-        "SELECT group_concat(k), group_concat(x), group_concat(crc), group_concat(length(body)),"
-        f" CAST(group_concat(body, '') AS BLOB) FROM ({query})",
-        args,
-    ).fetchone()
+    row = db.execute(f"{_GATHER} FROM ({query})", args).fetchone()
+    keys, extras, crcs, lengths, bodies = row
     if keys is None:
         return []
     numbers = zip(*(map(int, text.split(",")) for text in (keys, extras, crcs)), strict=True)
@@ -94,7 +105,9 @@ def _split(bodies: bytes, lengths: str) -> Iterator[bytes]:
 
 def is_corrupt(exc: Exception) -> bool:
     """Say whether SQLite met damage in the pages that it needed, as far as it can tell."""
-    return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+    # A damaged length may also look like a value that is too large.
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from . import sealing
 from .check_thread import Damage, ThreadCheck
 from .lock import FileLock
 from .reader import Reader
-from .schema import OFFSET_BITS, SPOTTED, check_file, read_meta
+from .schema import SPOTTED, check_file, check_tables, lenient_text, read_meta
+from .spots import OFFSET_BITS
 from .statements import Sealed
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Damage", "verify"]
 
 _FINDINGS = 100
+# SQLite's message about damage may quote it, and then be no text.
+_UNREADABLE = (JournalCorrupt, sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def verify(
@@ -49,6 +52,7 @@ def verify(
     try:
         check_file(file)
         db = sqlite3.connect(_read_only(file), uri=True)
+        db.text_factory = lenient_text
         try:
             yield from _verify_file(db, progress or (lambda done, of: None))
         finally:
@@ -66,11 +70,16 @@ def _read_only(file: Path) -> str:
 
 def _verify_file(db: sqlite3.Connection, progress: Callable[[int, int], None]) -> Iterator[Damage]:
     yield from _unless_unreadable("the file's pages", _verify_pages(db))
+    try:
+        check_tables(db)
+    except _UNREADABLE as exc:
+        yield Damage(None, "the file's tables", str(exc))
+        return  # nothing that is read from them could be trusted
     first_epoch = 1
     try:
         first_epoch = read_meta(db, "first_epoch")
         read_meta(db, "openings")
-    except (JournalCorrupt, sqlite3.DatabaseError) as exc:
+    except _UNREADABLE as exc:
         yield Damage(None, "the file's own numbers", str(exc))
     reader = Reader(db, first_epoch, DEFAULT_LIMITS)
     yield from _unless_unreadable("the list of threads", _verify_threads(reader, progress))
@@ -83,7 +92,7 @@ def _unless_unreadable(
     """Pass on what is found, until SQLite can read no further."""
     try:
         yield from findings
-    except sqlite3.DatabaseError as exc:
+    except _UNREADABLE as exc:
         yield Damage(thread, where, f"cannot be read on: {exc}")
 
 

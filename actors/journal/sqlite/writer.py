@@ -13,8 +13,9 @@ from .. import rules
 from ..contract import Append, Cut, Head, Settled
 from . import sealing
 from .reader import Reader, part_of
-from .schema import SPOTTED, all_spots, spot
+from .schema import SPOTTED
 from .sealing import Part
+from .spots import all_spots, spot
 from .statements import insert_many, is_corrupt, transaction
 
 Outcomes: TypeAlias = list[HoldfastError | None]
@@ -59,8 +60,7 @@ class _Batch:
 
     def add(self, number: int, append: Append) -> None:
         for row in append.rows:
-            crc = sealing.seal(number, row.body)
-            self.events.append((spot(number, row.offset), row.to, 0, crc, row.body))
+            self.events.append(sealing.event_row(number, row.offset, row.to, 0, row.body))
         for part in append.settled:
             self._add_part(number, part)
         for receipt in append.receipts:

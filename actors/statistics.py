@@ -1,0 +1,24 @@
+"""What a runtime tells of itself, for operators and for tests."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class RuntimeStatistics:
+    """What a runtime is doing at this instant.
+
+    Args:
+        active: threads with an activation.
+        restarts: actors restarted since the start.
+        quarantined: the threads that were set aside, and why.
+        abandoned: (thread, turn) of handlers that would not stop and still run.
+        journal_failed: whether the journal is failed and waits to be reopened.
+    """
+
+    active: int
+    restarts: int
+    quarantined: dict[str, str]
+    abandoned: tuple[tuple[str, str], ...]
+    journal_failed: bool

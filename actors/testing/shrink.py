@@ -1,0 +1,68 @@
+"""Making a failing case small where Hypothesis did not draw it: fewer steps, fewer delays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from attrs import evolve
+
+from .scenario import Scenario, Step
+from .schedule import Delays, Schedule
+
+# What a failing case consists of.
+Case = tuple[Scenario, Schedule]
+
+
+def shrink(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int = 2000) -> Case:
+    """Return a smaller case that still fails.
+
+    Args:
+        case: one that fails.
+        fails: says whether another one does.
+        tries: how many others to try at most.
+    """
+    found = True
+    while found:
+        found = False
+        for smaller in _smaller(case):
+            tries -= 1
+            if tries < 0:
+                return case
+            if fails(*smaller):
+                case, found = smaller, True
+                break
+    return case
+
+
+def _smaller(case: Case) -> Iterator[Case]:
+    scenario, schedule = case
+    for fewer in _fewer_steps(scenario.phases):
+        yield Scenario(fewer), schedule
+    for tape in _plainer(schedule.tape):
+        yield scenario, evolve(schedule, tape=tape)
+    if schedule.order:
+        yield scenario, evolve(schedule, order=0)
+    if schedule.delays is not Delays.FLAT:
+        yield scenario, evolve(schedule, delays=Delays.FLAT)
+
+
+def _fewer_steps(phases: tuple[tuple[Step, ...], ...]) -> Iterator[tuple[tuple[Step, ...], ...]]:
+    for number, phase in enumerate(phases):
+        yield (*phases[:number], *phases[number + 1 :])
+        for step in range(len(phase)):
+            fewer = (*phase[:step], *phase[step + 1 :])
+            if fewer:
+                yield (*phases[:number], fewer, *phases[number + 1 :])
+
+
+def _plainer(tape: bytes) -> Iterator[bytes]:
+    """Yield tapes with a shorter end, then with single stretches of noughts."""
+    length = len(tape)
+    for end in sorted({length // 2, length * 3 // 4, length - 1} - {length, -1}):
+        yield tape[:end].rstrip(b"\0")
+    width = length
+    while width := width // 2:
+        for start in range(0, length, width):
+            if any(tape[start : start + width]):
+                nought = bytes(len(tape[start : start + width]))
+                yield (tape[:start] + nought + tape[start + width :]).rstrip(b"\0")
