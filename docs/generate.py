@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-import json
-import re
 import sys
-import types
-import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -22,24 +18,20 @@ import click
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from actors import limits as limits_module  # noqa: E402 - from the checkout that this file is in
-from actors.core.event_codec import TYPES  # noqa: E402
-from actors.core.events import TurnEnded  # noqa: E402
-from actors.core.items import Content  # noqa: E402
-from actors.core.turn_lifecycle import ENDINGS, TRANSITIONS, TurnState  # noqa: E402
+from docstrings import arguments_of, event_classes, said_of  # noqa: E402 - found by the line above
+from wire_schemas import asyncapi, schemas  # noqa: E402
+
+from actors import limits as limits_module  # noqa: E402
+from actors.core.turn_lifecycle import TRANSITIONS, TurnState  # noqa: E402
 from actors.limits import DEFAULT_LIMITS, KIB, MIB  # noqa: E402
 from transport.cli import main as command_line  # noqa: E402
 from transport.cli import thread_lines  # noqa: E402
-from transport.upgrade import ENDPOINT  # noqa: E402
 from transport.wire.client_messages import CLIENT_MESSAGES  # noqa: E402
 from transport.wire.layout import layout_of, shape_of  # noqa: E402
-from transport.wire.replies import REPLIES, ThreadSummary  # noqa: E402
-from transport.wire.server_messages import PROTOCOL, SERVER_MESSAGES  # noqa: E402
-from transport.wire.shapes import CONTENT  # noqa: E402
-
-Schema = dict[str, Any]
+from transport.wire.replies import REPLIES  # noqa: E402
+from transport.wire.server_messages import SERVER_MESSAGES  # noqa: E402
 
 # Markdown.
 
@@ -62,33 +54,6 @@ def code(text: object) -> str:
 def page(*parts: str) -> str:
     """Join the parts of a page, an empty line between them."""
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
-
-
-# Docstrings.
-
-_ARGUMENT: Final = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*)$")
-
-
-def said_of(cls: type) -> str:
-    """Return what a docstring says in front of its first section."""
-    text = inspect.getdoc(cls) or ""
-    return re.split(r"^\w+:$", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
-
-
-def arguments_of(cls: type) -> dict[str, str]:
-    """Return what a docstring's `Args` section says of each field."""
-    _, _, section = (inspect.getdoc(cls) or "").partition("\nArgs:\n")
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in section.splitlines():
-        if line and not line.startswith(" "):
-            break
-        if match := _ARGUMENT.match(line):
-            names = match[1].split(", ")
-            found |= dict.fromkeys(names, match[2])
-        else:
-            found |= {name: f"{found[name]} {line.strip()}".strip() for name in names}
-    return found
 
 
 # Messages as tables.
@@ -139,14 +104,6 @@ def replies() -> str:
     return page(table(("reply to", "says", "carries"), rows))
 
 
-def event_classes() -> Iterator[tuple[str, type]]:
-    """Yield the types of events and their classes; six share one."""
-    for name, cls in TYPES.items():
-        if name == "record":
-            yield from ((f"turn.{state}", TurnEnded) for state in TurnState if state in ENDINGS)
-        yield name, cls
-
-
 def events() -> str:
     """Return a table of the types of events."""
     sharing: dict[type, list[str]] = {}
@@ -162,189 +119,6 @@ def _event_fields(cls: type) -> str:
 
 def _event_field(field: attrs.Attribute[Any]) -> str:
     return code(field.name if field.default is attrs.NOTHING else f"{field.name}?")
-
-
-# Messages as schemas.
-
-NUMBER: Final[Schema] = {"type": "number"}
-STRING: Final[Schema] = {"type": "string"}
-COUNTED: Final[Schema] = {"type": "integer", "minimum": 1}
-
-
-def reference(name: str) -> Schema:
-    """Return a reference to a definition of the same document."""
-    return {"$ref": f"#/$defs/{name}"}
-
-
-def _object(properties: Mapping[str, Any], required: Iterable[str], **more: Any) -> Schema:
-    names = [name for name in properties if name in set(required)]
-    return {"type": "object", "properties": dict(properties), "required": names, **more}
-
-
-def message_schema(name: str, cls: type, *, closed: bool) -> Schema:
-    """Return a message's schema.
-
-    Args:
-        name: its `type`; empty where it has none.
-        cls: its class.
-        closed: whether it may have no further members.
-    """
-    layout = layout_of(cls)
-    tag: Schema = {"type": {"const": name}} if name else {}
-    own = {
-        each.name: _field_schema(cls, each) for each in layout.fields if each.name != layout.flat
-    }
-    required = {*tag, *(layout.required - {layout.flat})}
-    open_or_not = {"additionalProperties": False} if closed else {}
-    return {"description": said_of(cls), **_object({**tag, **own}, required, **open_or_not)}
-
-
-def _field_schema(cls: type, field: attrs.Attribute[Any]) -> Schema:
-    shape = shape_of(field)
-    schema = shape.schema if shape else {"anyOf": [reference("turn"), {"type": "null"}]}
-    return {"description": arguments_of(cls)[field.name], **schema}
-
-
-def event_schema(name: str, cls: type) -> Schema:
-    """Return the schema of an event's own fields."""
-    hints = typing.get_type_hints(cls)
-    fields = [each for each in attrs.fields(cls) if each.name != "state"]
-    properties = {each.name: _schema_of(hints[each.name], each) for each in fields}
-    required = [each.name for each in fields if each.default is attrs.NOTHING]
-    tag = {"type": {"const": name}}
-    return {"description": said_of(cls), **_object({**tag, **properties}, [*tag, *required])}
-
-
-def _schema_of(hint: Any, field: attrs.Attribute[Any]) -> Schema:
-    if hint == Content:
-        return dict(CONTENT.schema)
-    if hint is Any:
-        return {}
-    plain = _SCHEMAS.get(_without_none(hint), {})
-    if hint != _without_none(hint) and field.default is attrs.NOTHING:
-        return {"anyOf": [plain, {"type": "null"}]}
-    return plain
-
-
-def _without_none(hint: Any) -> Any:
-    arguments = [each for each in typing.get_args(hint) if each is not types.NoneType]
-    optional = len(arguments) < len(typing.get_args(hint))
-    return arguments[0] if optional and len(arguments) == 1 else hint
-
-
-_SCHEMAS: Final[Mapping[Any, Schema]] = {
-    str: STRING,
-    int: {"type": "integer"},
-    bool: {"type": "boolean"},
-    Mapping[str, Any]: {"type": "object"},
-    Sequence[Any]: {"type": "array"},
-}
-
-
-def shared_schemas() -> dict[str, Schema]:
-    """Return what the messages refer to."""
-    items: Schema = {"type": "array", "items": reference("item")}
-    turn = _object({"turn": STRING, "attempt": {"type": "integer"}, "items": items}, ["turn"])
-    place = {"offset": COUNTED, "to": COUNTED, "type": STRING, "at": NUMBER}
-    known = [
-        {
-            "if": {"properties": {"type": {"const": name}}},
-            "then": reference(f"event.{name}"),
-        }
-        for name, _ in event_classes()
-    ]
-    return {
-        "item": _object(
-            {"item": STRING, "turn": STRING, "kind": STRING, "at": NUMBER}, ["item", "kind", "at"]
-        ),
-        "turn": {**turn, "required": ["turn", "attempt", "items"]},
-        "queued": _object({"turn": STRING, "items": items}, ["turn", "items"]),
-        "summary": message_schema("", ThreadSummary, closed=False),
-        "event": _object(place, ["offset", "type", "at"], allOf=known),
-        **{f"event.{name}": event_schema(name, cls) for name, cls in event_classes()},
-    }
-
-
-def schemas() -> str:
-    """Return the JSON Schemas of every message."""
-    client = {
-        f"client.{name}": message_schema(name, cls, closed=True)
-        for name, cls in CLIENT_MESSAGES.items()
-    }
-    server = {
-        f"server.{name}": message_schema(name, cls, closed=False)
-        for name, cls in SERVER_MESSAGES.items()
-    }
-    bodies = {
-        f"reply.{command.__name__.lower()}": message_schema("", body, closed=False)
-        for command, body in REPLIES.items()
-    }
-    return _json(
-        {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": PROTOCOL,
-            "$defs": {
-                "client": {"oneOf": [reference(name) for name in client]},
-                "server": {"oneOf": [reference(name) for name in server]},
-                **client,
-                **server,
-                **bodies,
-                **shared_schemas(),
-            },
-        }
-    )
-
-
-def asyncapi() -> str:
-    """Return the AsyncAPI document of the endpoint."""
-    sides = {"client": CLIENT_MESSAGES, "server": SERVER_MESSAGES}
-    messages = {
-        f"{side}.{name}": {
-            "name": name,
-            "summary": said_of(cls).partition("\n")[0],
-            "contentType": "application/json",
-            "payload": {"$ref": f"schemas.json#/$defs/{side}.{name}"},
-        }
-        for side, known in sides.items()
-        for name, cls in known.items()
-    }
-    return _json(
-        {
-            "asyncapi": "3.0.0",
-            "info": {
-                "title": "Holdfast",
-                "version": PROTOCOL.rpartition(".v")[2],
-                "description": "One JSON object in each WebSocket text message.",
-            },
-            "servers": {"local": {"host": "127.0.0.1:8420", "protocol": "ws"}},
-            "channels": {
-                "connection": {
-                    "address": ENDPOINT,
-                    "messages": {n: {"$ref": f"#/components/messages/{n}"} for n in messages},
-                    "bindings": {"ws": {"method": "GET"}},
-                }
-            },
-            "operations": {
-                "hear": _operation("receive", "client", messages),
-                "tell": _operation("send", "server", messages),
-            },
-            "components": {"messages": messages},
-        }
-    )
-
-
-def _operation(action: str, side: str, messages: Iterable[str]) -> Schema:
-    own = [name for name in messages if name.startswith(f"{side}.")]
-    channel = "#/channels/connection"
-    return {
-        "action": action,
-        "channel": {"$ref": channel},
-        "messages": [{"$ref": f"{channel}/messages/{name}"} for name in own],
-    }
-
-
-def _json(document: Schema) -> str:
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 # The command line.

@@ -173,8 +173,8 @@ class Client:
         Args:
             thread: the thread's id; the first submit creates it.
             content: text or parts; not blank.
-            key: 1 to 128 characters; drawn where there is none. Bring your own to be able to
-                repeat the call after it was cancelled, or after the program was restarted.
+            key: 1 to 128 characters; drawn where there is none. Bring your own to repeat a call
+                that was cancelled, or that an earlier run of the program made.
             on_busy: what to do where a turn runs: reject, queue, interrupt or rollback.
             after: truncate after this item first, or clear with None; leave it out for neither.
             metadata, attachments: the caller's own, with a JSON form.
@@ -289,8 +289,7 @@ class Client:
             limit: items, 1 to 500.
 
         Raises:
-            Rejected: `thread_not_found`, `item_not_found`, `thread_failed`; and what every call
-                raises, see `Client`.
+            Rejected: `thread_not_found`, `item_not_found`, `thread_failed`; as every call.
 
         Cancellation changes nothing.
         """
@@ -307,8 +306,7 @@ class Client:
             limit: threads, 1 to 500.
 
         Raises:
-            Rejected: `bad_request`, for an `after` that no page gave; and what every call raises,
-                see `Client`.
+            Rejected: `bad_request`, for an `after` that no page gave; as every call, see `Client`.
 
         Cancellation changes nothing.
         """

@@ -63,7 +63,7 @@ class Link(Protocol):
 
     @property
     def peer(self) -> str:
-        """The other side's address, for logs: `127.0.0.1:51234`, or `unknown`."""
+        """The other side's address, as `127.0.0.1:51234`, or `unknown`; for logs."""
         ...
 
     async def receive(self) -> str | bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from ..errors import InternalError, JournalUnavailable, Rejected
+from ..errors import InternalError, JournalCorrupt, JournalUnavailable, Rejected
 
 if TYPE_CHECKING:
     from ..core.effects import Result
@@ -48,4 +48,6 @@ def refusal_for(failure: BaseException) -> Rejected:
     """Return what a caller is told whose command a failing actor had taken."""
     if isinstance(failure, JournalUnavailable):
         return Rejected("journal_unavailable", "the journal cannot be written to at present")
+    if isinstance(failure, JournalCorrupt):  # its supervisor sets it aside for that
+        return Rejected("thread_failed", "this thread was set aside after it failed")
     return Rejected("internal", "the thread's actor failed before it could answer")

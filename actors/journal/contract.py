@@ -215,7 +215,7 @@ class Journal(Protocol):
             limit_bytes: of their JSON, about; the newest always fits.
 
         Raises:
-            Rejected: `item_not_found`, where `before` names no item that is there.
+            Rejected: `item_not_found`, where `before` names no item of a thread that is there.
             JournalCorrupt, JournalUnavailable: as `claim`.
 
         Cancellation changes nothing.

@@ -201,6 +201,8 @@ class MemoryJournal:
         """Return the newest items; see `Journal.history`."""
         await self._ready(thread)
         found = self._thread(thread)
+        if found.head.life is Life.ABSENT:
+            return HistoryPage(found.head, (), None)
         items, older = rules.page_of(_parts_before(found, before), limit, limit_bytes)
         return HistoryPage(found.head, items, older)
 

@@ -25,6 +25,7 @@ from .facts import (
     Lost,
     Opened,
     Opening,
+    Refused,
     Said,
     Saw,
     Stored,
@@ -35,6 +36,8 @@ from .operations import Operation
 if TYPE_CHECKING:
     from .recorder import Record
 
+# Refusals of commands that were taken before the runtime gave up: they may have taken effect.
+_UNCERTAIN = frozenset({"draining", "internal", "journal_unavailable"})
 # What ends a turn, as the wire names it.
 ENDINGS = frozenset(
     f"turn.{state}"
@@ -55,6 +58,13 @@ class Call:
     called: int
     over: int | None = None
     answer: Answer | None = None
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether nobody knows what came of it: the process went, or its patience ran out."""
+        return self.answer is None or (
+            isinstance(self.answer, Refused) and self.answer.code in _UNCERTAIN
+        )
 
 
 @frozen(eq=False)

@@ -123,7 +123,7 @@ class Process:
             del self._connections[scope]
 
     async def _open(self) -> Journal:
-        return SimulatedJournal(self._world.disk, self, self._world.pause)
+        return SimulatedJournal(self._world.disk, self, self._world.delays)
 
     def _kind_of(self, thread: str) -> ThreadKind:
         kind = self._kind(thread, self._watched)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from random import Random
 from typing import Final, TypeAlias
@@ -75,7 +76,7 @@ def submit(*texts: str, policies: Sequence[OnBusy] = tuple(OnBusy)) -> Choices:
 
 def cancel() -> Choices:
     """Return cancels: of whatever runs, of the newest turn, of an earlier one, of none."""
-    targets = (Target.NEWEST, *Target)
+    targets = (Target.RUNNING, Target.NEWEST, Target.NEWEST, *Target)
     return tuple(Cancel(target, back) for back in (False, True) for target in targets)
 
 
@@ -115,6 +116,7 @@ def restart() -> Choices:
     return (Restart(),)
 
 
+@cache
 def everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
     talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), attach(), attach())

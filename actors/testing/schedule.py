@@ -60,7 +60,9 @@ def schedules() -> st.SearchStrategy[Schedule]:
 
 def sample_schedule(random: Random) -> Schedule:
     """Return a schedule of a random generator; see `sample_scenario`."""
-    return Schedule(random.randbytes(TAPE_BYTES), random.choice(list(Delays)), random.randrange(256))
+    return Schedule(
+        random.randbytes(TAPE_BYTES), random.choice(list(Delays)), random.randrange(256)
+    )
 
 
 def _schedule(tape: bytes, delays: Delays, order: int) -> Schedule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
 from attrs import evolve
 
@@ -10,10 +11,14 @@ from .scenario import Scenario, Step
 from .schedule import Delays, Schedule
 
 # What a failing case consists of.
-Case = tuple[Scenario, Schedule]
+Case: TypeAlias = tuple[Scenario, Schedule]
 
 
-def shrink(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int = 2000) -> Case:
+# By how much a delay may come earlier in a tape at most.
+EARLIER: Final = 12
+
+
+def shrink(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int = 3000) -> Case:
     """Return a smaller case that still fails.
 
     Args:
@@ -36,10 +41,14 @@ def shrink(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int =
 
 def _smaller(case: Case) -> Iterator[Case]:
     scenario, schedule = case
-    for fewer in _fewer_steps(scenario.phases):
-        yield Scenario(fewer), schedule
+    for fewer in map(Scenario, _fewer_steps(scenario.phases)):
+        yield fewer, schedule
     for tape in _plainer(schedule.tape):
         yield scenario, evolve(schedule, tape=tape)
+    # Without some steps, what is left of the tape has to come so much earlier.
+    for fewer in map(Scenario, _fewer_steps(scenario.phases)):
+        for tape in _earlier(schedule.tape):
+            yield fewer, evolve(schedule, tape=tape)
     if schedule.order:
         yield scenario, evolve(schedule, order=0)
     if schedule.delays is not Delays.FLAT:
@@ -66,3 +75,11 @@ def _plainer(tape: bytes) -> Iterator[bytes]:
             if any(tape[start : start + width]):
                 nought = bytes(len(tape[start : start + width]))
                 yield (tape[:start] + nought + tape[start + width :]).rstrip(b"\0")
+
+
+def _earlier(tape: bytes) -> Iterator[bytes]:
+    """Yield tapes whose rest, from some delay on, comes earlier."""
+    for index in range(len(tape)):
+        for by in range(1, EARLIER):
+            if tape[index] and by <= index and not any(tape[index - by : index]):
+                yield tape[: index - by] + tape[index:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
     from ..journal.memory import MemoryJournal
     from .process import Process
+    from .schedulers.virtual_delays import VirtualDelays
 
 T = TypeVar("T")
 
@@ -38,15 +40,13 @@ class SimulatedJournal:
     Args:
         disk: what survives.
         process: whose it is; once that was killed, nothing reaches the disk or comes back.
-        pause: waits for a drawn delay.
+        delays: says how long the way is.
     """
 
-    def __init__(
-        self, disk: MemoryJournal, process: Process, pause: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, disk: MemoryJournal, process: Process, delays: VirtualDelays) -> None:
         self._disk = disk
         self._process = process
-        self._pause = pause
+        self._delays = delays
 
     @property
     def first_epoch(self) -> int:
@@ -55,11 +55,7 @@ class SimulatedJournal:
 
     async def claim(self, thread: str) -> Claim:
         """See `Journal.claim`."""
-        await self._way()
-        claim = await self._disk.claim(thread)
-        self._process.note(Claimed(thread, claim.generation))
-        await self._way()
-        return claim
+        return await self._there_and_back(partial(self._claim, thread))
 
     def release(self, thread: str, generation: int) -> None:
         """See `Journal.release`."""
@@ -68,11 +64,7 @@ class SimulatedJournal:
 
     async def append(self, append: Append) -> None:
         """See `Journal.append`."""
-        await self._way()
-        await self._disk.append(append)
-        epoch = append.expected.epoch
-        self._process.note(Stored(append.thread, append.generation, epoch, append.rows))
-        await self._way()
+        await self._there_and_back(partial(self._store, append))
 
     async def load(self, thread: str) -> Loaded:
         """See `Journal.load`."""
@@ -124,13 +116,24 @@ class SimulatedJournal:
         """See `Journal.aclose`."""
         await self._there_and_back(self._disk.aclose)
 
+    async def _claim(self, thread: str) -> Claim:
+        claim = await self._disk.claim(thread)
+        self._process.note(Claimed(thread, claim.generation))
+        return claim
+
+    async def _store(self, append: Append) -> None:
+        await self._disk.append(append)
+        epoch = append.expected.epoch
+        self._process.note(Stored(append.thread, append.generation, epoch, append.rows))
+
     async def _there_and_back(self, call: Callable[[], Awaitable[T]]) -> T:
-        await self._way()
+        there, back = self._delays.trip()
+        await self._way(there)
         result = await call()
-        await self._way()
+        await self._way(back)
         return result
 
-    async def _way(self) -> None:
-        await self._pause()
+    async def _way(self, ticks: int) -> None:
+        await self._delays.wait(ticks)
         if not self._process.alive:
             await trio.sleep_forever()

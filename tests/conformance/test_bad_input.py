@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import pytest
@@ -17,18 +16,24 @@ from attrs import frozen
 
 from transport.wire.client_messages import CLIENT_MESSAGES
 
-from ..real_input.server_process import ServerProcess
 from .bystander import undisturbed
 from .peer import Message, Peer, connect, frame, http
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..real_input.server_process import ServerProcess
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 BAD: Final = "bad_request"
 
+Values = tuple[Any, ...]
+
 # What a field must not hold, by sort of field. Each is refused with `bad_request`.
-LABEL: Final = ("", "i" * 65, 7, 7.5, True, ["c1"], {"id": "c1"})
-KEY: Final = ("", "k" * 129, 7, False, ["k"], {})
-THREAD: Final = (
+LABEL: Values = ("", "i" * 65, 7, 7.5, True, ["c1"], {"id": "c1"})
+KEY: Values = ("", "k" * 129, 7, False, ["k"], {})
+THREAD: Values = (
     "",
     "t" * 129,
     "-t",
@@ -44,20 +49,20 @@ THREAD: Final = (
     [],
     {},
 )
-TEXT: Final = (7, 7.5, True, ["x"], {"x": 1})
-PAGE: Final = ("", "50", 0, -1, 501, 50.0, 2**63, 10**40, True, [50], {})
-CONTENT: Final = (
+TEXT: Values = (7, 7.5, True, ["x"], {"x": 1})
+PAGE: Values = ("", "50", 0, -1, 501, 50.0, 2**63, 10**40, True, [50], {})
+CONTENT: Values = (
     *(7, 7.5, True, {"type": "text", "text": "say 1"}),
     *(["say 1"], [7], [None], [[]], [{}], [{"type": 7}], [{"type": "text"}]),
     *([{"type": "text", "text": 7}], [{"type": "text", "text": None}]),
     # blank
     *("", " \t\n\u2003", [], [{"type": "text", "text": " "}]),
 )
-ON_BUSY: Final = ("", "Reject", "later", 7, None, ["queue"])
-MODE: Final = ("", "KEEP", "drop", 7, ["keep"])
-LIST: Final = ("x", 7, True, {"a": 1})
-OBJECT: Final = ("x", 7, True, ["a"])
-ANY: Final = ()
+ON_BUSY: Values = ("", "Reject", "later", 7, None, ["queue"])
+MODE: Values = ("", "KEEP", "drop", 7, ["keep"])
+LIST: Values = ("x", 7, True, {"a": 1})
+OBJECT: Values = ("x", 7, True, ["a"])
+ANY: Values = ()
 
 
 @frozen
@@ -135,7 +140,7 @@ EXPECTED: dict[str, Row] = {
         {"thread": T, "kind": Field("typing", TEXT), "data": Field([1], ANY, null=None)},
     ),
     "history": Row(
-        "item_not_found",
+        "thread_not_found",
         {"id": ID, "thread": T, "before": optional("t_1.0", TEXT), "limit": optional(1, PAGE)},
     ),
     "threads": Row(
@@ -217,9 +222,12 @@ def bad_ones(type: str) -> Iterator[dict[str, Any]]:
         yield {**good(type), name: 1}
 
 
-async def test_the_table_has_a_row_for_every_message_and_every_field() -> None:
+async def test_the_table_has_a_row_for_every_message_and_every_field(peer: Peer) -> None:
     classes = {tag: {f.name for f in attrs.fields(cls)} for tag, cls in CLIENT_MESSAGES.items()}
     assert {tag: set(row.fields) for tag, row in EXPECTED.items()} == classes
+    # The server knows no message beside them.
+    error = await refused(peer, {"type": "unknown"})
+    assert all(tag in error["message"] for tag in EXPECTED)
 
 
 @pytest.mark.parametrize("type", CLIENT_MESSAGES)
@@ -259,7 +267,8 @@ async def test_a_field_may_be_absent_or_null_where_the_table_says_so(peer: Peer,
 
 
 async def test_an_unknown_type_is_refused_with_its_id(peer: Peer) -> None:
-    for type in ("", "Submit", "submit ", "welcome", "events", "x" * 300, None, 7, ["end"], {}):
+    unknown: Values = ("", "Submit", "submit ", "welcome", "x" * 300, None, 7, ["end"], {})
+    for type in unknown:
         await refused(peer, {**good("end"), "type": type})
     await refused(peer, {"id": "c1", "thread": "t"})
     await refused(peer, {})
@@ -341,6 +350,7 @@ async def test_unknown_threads_turns_and_items(peer: Peer) -> None:
     assert await peer.refusal("cancel", **absent) == "thread_not_found"
     assert await peer.refusal("cancel", **absent, turn="t_1") == "thread_not_found"
     assert await peer.refusal("history", **absent) == "thread_not_found"
+    assert await peer.refusal("history", **absent, before="t_1.0") == "thread_not_found"
     assert await peer.refusal("truncate", **absent, after=None) == "thread_not_found"
     assert (await peer.ask("end", **absent))["existed"] is False
     assert (await peer.ask("delete", **absent))["existed"] is False

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from ..real_input.server_process import ServerProcess
 from .peer import Message, connect, is_ending, offset, said
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # How long a cancelled handler takes to leave: long enough to be overtaken by a hasty reply.
 LEAVING = 0.4
@@ -62,7 +65,8 @@ async def test_the_reply_outlives_kill_9(tmp_path: Path) -> None:
             items = b.of("t")[1]["items"]
             assert shown(items)[1:] == [("answer", HALF), ("marker", "cancelled")]
     finally:
-        await own.kill()
+        with trio.move_on_after(10, shield=True):
+            await own.kill()
 
 
 async def test_a_late_cancel_does_not_touch_the_next_turn(server: ServerProcess) -> None:

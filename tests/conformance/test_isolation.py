@@ -1,4 +1,4 @@
-"""A hundred threads stream on while others go wrong in every way that a handler or a disk can (I10).
+"""A hundred threads stream on while others go wrong as handlers and disks can (I10, I16).
 
 Four connections with 25 threads each watch their own turns; `bystander` judges that every
 transcript is exact, and that none of them got an error, a close or a second snapshot.
@@ -10,8 +10,7 @@ import inspect
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -19,6 +18,9 @@ from ..real_input.server_process import ServerProcess
 from . import handlers
 from .bystander import undisturbed
 from .peer import Message, Peer, connect, http, is_ending, said
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HANDLER = "tests.conformance.handlers:IMPATIENT"
 # The upper bits of a row's key are its thread's number.
@@ -80,7 +82,7 @@ async def rows_are_damaged(peer: Peer, thread: str) -> None:
     asked = {"thread": thread, "content": "say 1", "on_busy": "queue"}
     with trio.fail_after(10):
         # A turn may be accepted and start before the damage is met, in what it is to be told.
-        while (answer := await peer.ask("submit", **asked))["type"] == "reply":
+        while (answer := await peer.ask("submit", **asked))["type"] == "reply":  # noqa: ASYNC110 - it is asked
             await trio.sleep(0.02)
     assert answer["code"] == "thread_failed"
     assert answer["retryable"] is False
@@ -121,8 +123,7 @@ async def test_a_hundred_threads_stream_while_others_go_wrong(tmp_path: Path) ->
         ]
         await still_listed(server)
         await no_handler_left(server)
-        # What came back too late found its turn over.
-        assert {note.read_text() for note in tmp_path.glob("over-*")} == {"TurnOver", "came back"}
+        assert what_came_back_too_late(tmp_path) == {"TurnOver", "came back"}
 
 
 async def test_the_watchdog_names_the_handler_that_blocks_the_loop(
@@ -137,6 +138,11 @@ async def test_the_watchdog_names_the_handler_that_blocks_the_loop(
     line = line_of(handlers.block, "time.sleep")
     assert report.endswith(f", at {handlers.__file__}:{line}")
     assert "the event loop goes on after 1." in log
+
+
+def what_came_back_too_late(folder: Path) -> set[str]:
+    """Return what abandoned handlers met in the end."""
+    return {note.read_text() for note in folder.glob("over-*")}
 
 
 async def in_its_own_connection(
@@ -183,7 +189,7 @@ async def still_listed(server: ServerProcess) -> None:
 async def no_handler_left(server: ServerProcess) -> None:
     """Wait until the abandoned handlers have come to their end, and are no longer named."""
     with trio.fail_after(10):
-        while "abandoned" in (await http(server.port, "/readyz"))[1]:
+        while "abandoned" in (await http(server.port, "/readyz"))[1]:  # noqa: ASYNC110 - likewise
             await trio.sleep(0.05)
 
 
@@ -204,7 +210,8 @@ async def damaged(folder: Path) -> AsyncIterator[ServerProcess]:
         yield server
         assert await server.stop() == 0
     finally:
-        await server.kill()
+        with trio.move_on_after(10, shield=True):
+            await server.kill()
 
 
 async def _fill(server: ServerProcess) -> None:

@@ -74,7 +74,7 @@ async def perform(thread: ScriptedThread, op: Op, turn: str) -> None:
             await thread.submit(turn, f"ask {turn}", key=f"k-{turn}")
             await thread.start(turn)
             await thread.write(TurnDelta(turn, item_id(turn, 1), "hm é", "reasoning"))
-            await thread.say(turn, "é" * op.number, "🙂", item=2)
+            await thread.say(turn, "x" * (op.number % 2) + "é" * op.number, "🙂", item=2)
             await thread.end(turn, ending, rolled_back=op.number % 5 == 0)
         case "tools":
             await thread.submit(turn, f"ask {turn}")
@@ -222,6 +222,25 @@ async def test_a_thread_that_was_cleared_and_left_is_exported() -> None:
     await import_thread(target, NAME, restored(await rows_of(journal)), now=NOW)
     head = (await target.load(NAME)).head
     assert (head.offset, head.floor, head.items) == (thread.state.offset, thread.state.offset, 0)
+
+
+async def test_a_thread_that_was_ended_and_then_truncated_is_still_ended() -> None:
+    journal, target = MemoryJournal(), MemoryJournal()
+    await play(
+        journal, [Op("turn", 1), Op("turn", 1), Op("ended", 0), Op("truncate", 1)], leave_open=False
+    )
+    await import_thread(target, NAME, restored(await rows_of(journal)), now=NOW)
+    assert (await target.load(NAME)).head.life is Life.ENDED
+
+
+async def test_a_long_text_before_a_truncation_is_cut_between_characters() -> None:
+    journal, target = MemoryJournal(), MemoryJournal()
+    thread = await ScriptedThread.claim(journal, NAME)
+    text = "x" + "é🙂" * 40
+    await thread.turn("t1", *text)
+    await thread.truncate("t1.1")
+    await import_thread(target, NAME, restored(await rows_of(journal, SMALL)), now=NOW)
+    assert (await items_of(target))[1].body["text"] == text
 
 
 async def test_an_absent_thread_has_no_events() -> None:

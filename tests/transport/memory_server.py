@@ -190,3 +190,23 @@ def paced(pieces: Iterable[str], seconds: float = 1.0) -> Callable[[Turn], Await
             await turn.write(piece)
 
     return reply
+
+
+PIECES = ("one ", "two ", "three")
+
+
+def play(
+    scene: Callable[[MemoryServer, Client], Awaitable[None]],
+    on_turn: Callable[[Turn], Awaitable[None]] | None = None,
+    limits: Limits = LIMITS,
+) -> None:
+    """Run a scene of a server, whose handler says the three pieces, and one client."""
+
+    async def opened() -> None:
+        async with (
+            memory_server(on_turn or paced(PIECES), limits=limits) as server,
+            client_of(server) as client,
+        ):
+            await scene(server, client)
+
+    run(opened)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ import trio
 from cli_server import HOLDFAST, ServerProgram, environment, free_port, invoke
 from terminals import Terminal, wait_until
 
+from actors import Events, Position, PositionUnrecoverable, Row, Snapshot
+from transport.cli.server_source import rows_until_head
 from transport.client import connect
 
 if TYPE_CHECKING:
@@ -212,6 +215,26 @@ def test_a_server_is_read_like_its_file(tmp_path: Path) -> None:
     for exported in (asked, found):
         lines = "".join(exported["exported"].values())
         assert imported(tmp_path / "copy.db", lines) == found["shown"]
+
+
+async def test_what_comes_behind_the_head_of_an_export_is_left_out() -> None:
+    def batch(*offsets: int) -> Events:
+        rows = tuple(Row(offset, offset, b"{}") for offset in offsets)
+        return Events("t", rows, Position(1, offsets[-1]))
+
+    async def stream(*batches: object) -> AsyncGenerator[object, None]:
+        for each in batches:
+            yield each
+
+    async def offsets(head: int, first: object, *rest: object) -> list[int]:
+        async with aclosing(stream(*rest)) as batches:
+            rows = rows_until_head(first, batches, Position(1, head))
+            return [row.offset async for row in rows]
+
+    assert await offsets(3, batch(1, 2, 3, 4, 5)) == [1, 2, 3]
+    assert await offsets(3, batch(1, 2), batch(3), batch(4)) == [1, 2, 3]
+    with pytest.raises(PositionUnrecoverable):
+        await offsets(3, batch(1, 2), Snapshot(thread="t", position=Position(1, 9)))
 
 
 async def fill(url: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
-from memory_server import LIMITS, MemoryServer, client_of, memory_server, paced, run
+from memory_server import LIMITS, PIECES, MemoryServer, client_of, play, run
 
 from actors import (
     CancelOutcome,
@@ -19,39 +18,18 @@ from actors import (
     Limits,
     LocalProtocolError,
     Mode,
+    Position,
     Rejected,
     Snapshot,
     Turn,
     TurnFailed,
 )
-from transport import Client, ClientClosed, ConnectionState, ConnectionStatus, connect
+from transport import Client, ConnectionState, connect
 from transport.testing.scripted_server import ScriptedServer
-from transport.wire.client_messages import Attach, Detach, Hello, Submit
+from transport.wire.client_messages import Attach, Detach
 from transport.wire.server_messages import Attached
+from transport.wire.server_messages import Detached as WireDetached
 from transport.wire.server_messages import Snapshot as WireSnapshot
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from transport.link import Link
-
-PIECES = ("one ", "two ", "three")
-
-
-def play(
-    scene: Callable[[MemoryServer, Client], Awaitable[None]],
-    on_turn: Callable[[Turn], Awaitable[None]] | None = None,
-    limits: Limits = LIMITS,
-) -> None:
-    async def opened() -> None:
-        async with (
-            memory_server(on_turn or paced(PIECES), limits=limits) as server,
-            client_of(server) as client,
-        ):
-            await scene(server, client)
-
-    run(opened)
-
 
 # -- Turns -----------------------------------------------------------------------------------------
 
@@ -63,7 +41,7 @@ def test_ask_reads_the_answer() -> None:
         async with client.ask("t", "hello", key="k") as again:
             assert again.receipt.duplicate
             assert again.turn == answer.turn
-            assert "".join([piece async for piece in again]) == "".join(PIECES)
+            assert [piece async for piece in again] == list(PIECES)
 
     play(scene)
 
@@ -261,6 +239,36 @@ def test_a_loop_may_be_left_and_taken_up_again() -> None:
     play(scene)
 
 
+def test_what_was_left_is_not_read() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.attach("t") as subscription:
+            await client.submit("t", "hello")
+            await trio.sleep(10)
+        assert [batch async for batch in subscription] == []
+        assert subscription.cursor is None
+
+    play(scene)
+
+
+def test_a_stream_may_end_before_it_began() -> None:
+    async def scene() -> None:
+        server = ScriptedServer()
+        async with (
+            connect(open_link=server.open_link) as client,
+            client.attach("t") as subscription,
+        ):
+            peer = await server.greet()
+            attach = await peer.expect(Attach)
+            await peer.say(
+                Attached(attach.id, "t", "1.1", "snapshot"), WireDetached("t", "1.1", "ended")
+            )
+            (detached,) = [batch async for batch in subscription]
+        assert isinstance(detached, Detached)
+        assert (detached.reason, detached.position) == ("ended", Position(0, 0))
+
+    run(scene)
+
+
 @pytest.mark.parametrize("cursor", ["nonsense", "7.1", "1.900"])
 def test_a_cursor_that_is_no_good_gets_a_reset(cursor: str) -> None:
     async def scene(server: MemoryServer, client: Client) -> None:
@@ -311,7 +319,7 @@ def test_a_snapshot_in_mid_stream_is_no_reset() -> None:
             peer = await server.greet()
             await peer.show(await peer.expect(Attach), "1.1", "reset", "epoch")
             await peer.say(WireSnapshot("t", "1.5", (), None, None, (), {}))
-            shown = [await anext(subscription), await anext(subscription)]
+            shown: list[Any] = [await anext(subscription), await anext(subscription)]
         assert [(batch.cursor, batch.mode, batch.reason) for batch in shown] == [
             ("1.1", Mode.RESET, "epoch"),
             ("1.5", Mode.SNAPSHOT, None),
@@ -338,178 +346,3 @@ def test_a_cursor_of_a_later_version_fails_its_reader_alone() -> None:
             assert client.connection.state is ConnectionState.OPEN
 
     run(scene)
-
-
-# -- The connection --------------------------------------------------------------------------------
-
-
-def test_what_becomes_of_the_connection_is_told() -> None:
-    async def scene(server: MemoryServer, client: Client) -> None:
-        told: list[ConnectionStatus] = []
-        client.on_connection(told.append)
-        assert told == [client.connection]
-        await client.opened()
-        server.up = False
-        server.links[-1].abort()
-        await trio.sleep(0.2)
-        server.up = True
-        await client.opened()
-        await client.ping()
-        assert [status.state for status in told[:2]] == ["connecting", "open"]
-        lost = told[2:]
-        assert [status.state for status in lost] == [
-            *["reconnecting", "connecting"] * (len(lost) // 2),
-            "open",
-        ]
-        attempts = [status.attempt for status in lost[:-1]]
-        assert attempts == sorted([*range(1, len(lost) // 2 + 1)] * 2)
-        assert lost[0].reason == "the connection broke"
-        assert lost[2].reason == "nobody listens here"
-        assert all(status.delay >= 0 for status in lost)
-        assert client.connection == ConnectionStatus(ConnectionState.OPEN, lost[-2].attempt)
-
-    play(scene)
-
-
-def test_a_left_client_is_closed() -> None:
-    async def opened() -> None:
-        told: list[ConnectionStatus] = []
-        async with memory_server(paced(PIECES)) as server:
-            async with client_of(server) as client:
-                client.on_connection(told.append)
-                async with client.attach("t") as subscription:
-                    await anext(subscription)
-            assert told[-1] == ConnectionStatus(
-                ConnectionState.CLOSED, reason="the client was left"
-            )
-            for call in (client.ping, client.opened, client.threads):
-                with pytest.raises(ClientClosed, match="left"):
-                    await call()
-            with pytest.raises(ClientClosed):
-                async with client.attach("t"):
-                    pass
-            await trio.testing.wait_all_tasks_blocked()
-            assert not server.sessions
-
-    run(opened)
-
-
-def test_leaving_does_not_wait_for_a_connection() -> None:
-    async def never(nursery: trio.Nursery) -> Link:
-        await trio.sleep_forever()
-        raise AssertionError
-
-    async def opened() -> None:
-        async with connect(open_link=never):
-            await trio.sleep(1)
-        assert trio.current_time() == began + 1
-        async with memory_server(paced(PIECES)) as server:
-            server.up = False
-            async with client_of(server):
-                await trio.sleep(100)
-            assert server.dialled > 5
-        assert trio.current_time() == began + 101
-
-    async def timed() -> None:
-        nonlocal began
-        began = trio.current_time()
-        await opened()
-
-    began = 0.0
-    run(timed)
-
-
-@pytest.mark.parametrize(
-    "exception", [ValueError("mine"), KeyboardInterrupt(), ExceptionGroup("own", [KeyError(1)])]
-)
-@pytest.mark.parametrize("up", [True, False])
-def test_what_the_body_raises_comes_out_as_it_is(exception: BaseException, up: bool) -> None:
-    async def opened() -> None:
-        async with memory_server(paced(PIECES)) as server:
-            server.up = up
-
-            async def body() -> None:
-                async with client_of(server):
-                    await trio.sleep(1)
-                    raise exception
-
-            with pytest.raises(type(exception)) as raised:
-                await body()
-            assert raised.value is exception
-
-    run(opened)
-
-
-def test_cancelling_the_body_is_an_ordinary_cancellation() -> None:
-    async def opened() -> None:
-        async with memory_server(paced(PIECES)) as server:
-            with trio.move_on_after(5) as scope:
-                async with client_of(server) as client, client.attach("t") as subscription:
-                    async for _ in subscription:
-                        pass
-            assert scope.cancelled_caught
-            with trio.move_on_after(5) as scope:
-                async with client_of(server) as client:
-                    try:
-                        await trio.sleep_forever()
-                    finally:
-                        raise ValueError("while being cancelled")
-
-    with pytest.raises(ValueError, match="while being"):
-        run(opened)
-
-
-def test_a_callback_that_fails_ends_the_client() -> None:
-    class Mine(Exception):
-        pass
-
-    def fail(status: ConnectionStatus) -> None:
-        if status.state is ConnectionState.OPEN:
-            raise Mine
-
-    async def opened() -> None:
-        async with memory_server(paced(PIECES)) as server:
-
-            async def body() -> None:
-                async with client_of(server) as client:
-                    client.on_connection(fail)
-                    await trio.sleep_forever()
-
-            with pytest.raises(Mine):
-                await body()
-
-    run(opened)
-
-
-def test_credentials_are_said_first_on_every_connection() -> None:
-    async def scene() -> None:
-        server = ScriptedServer()
-        async with connect(open_link=server.open_link, token="secret") as client:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(client.submit, "t", "hello")
-                for _ in range(2):
-                    peer = await server.greet()
-                    assert (await peer.expect(Hello)).token == "secret"
-                    await peer.expect(Submit)
-                    peer.cut()
-                nursery.cancel_scope.cancel()
-            peer = await server.accept()
-            await peer.expect(Hello)
-            await peer.close(4501)
-            with pytest.raises(ClientClosed) as closed:
-                await client.opened()
-            assert closed.value.code == 4501
-            assert client.connection.state is ConnectionState.CLOSED
-
-    run(scene)
-
-
-def test_two_seeds_draw_different_keys() -> None:
-    async def scene(server: MemoryServer, client: Client) -> None:
-        async with connect(open_link=server.open_link, rng=random.Random(1)) as other:
-            first = await client.submit("t", "hello", on_busy="queue")
-            second = await other.submit("t", "hello", on_busy="queue")
-            third = await client.submit("t", "hello", on_busy="queue")
-        assert len({first.turn, second.turn, third.turn}) == 3
-
-    play(scene)

@@ -116,9 +116,12 @@ async def test_leaving_a_server_that_answers_nothing_is_bounded() -> None:
 
     async with shell_server(deaf) as server:
         async with connect(server.url, limits=LIMITS) as client:
+            told: list[ConnectionState] = []
+            client.on_connection(lambda status: told.append(status.state))
             await client.opened()
             with trio.move_on_after(0.1):
                 for number in range(1000):
                     await client.submit("t", "x" * 1000, key=str(number))
             began = trio.current_time()
         assert trio.current_time() - began < LIMITS.close_seconds + 1
+        assert told == ["connecting", "open", "closed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -21,6 +22,9 @@ def progress(what: str, unit: str) -> Iterator[Tell]:
     Yields:
         The function to tell it with.
     """
+    if not sys.stderr.isatty():
+        yield lambda done, of: None
+        return
     # Imported here: most commands show no progress, and rich takes longer to load than they to run.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -32,13 +36,10 @@ def progress(what: str, unit: str) -> Iterator[Tell]:
         TextColumn(f"{{task.fields[told]}} {unit}"),
         TimeElapsedColumn(),
     )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as shown:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what, total=None, told="0")
 
-        def tell(done: int, of: int | None = None) -> None:
+        def tell(done: int, of: int | None) -> None:
             told = f"{done:,}" if of is None else f"{done:,} of {of:,}"
             shown.update(task, completed=done, total=of, told=told)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 from attrs import frozen
@@ -20,9 +20,6 @@ from ..client import Client, connect
 from ..connector import ConnectionState, ConnectionStatus
 from .failures import CommandFailed
 from .sources import Exported, Listed, View
-
-if TYPE_CHECKING:
-    from ..remote_subscription import RemoteSubscription
 
 # Seconds for a server to be reached, and then for each of its answers.
 PATIENCE: Final = 30.0
@@ -118,35 +115,43 @@ class ServerSource:
             first = await _next(stream)
             if isinstance(first, Snapshot):
                 told = list(_told(await self._view_from(first, None)))
-                yield Exported(len(told), _each(told))
+                async with aclosing(_each(told)) as rows:
+                    yield Exported(len(told), rows)
             else:
-                async with aclosing(_streamed(first, stream, head)) as rows:
+                async with aclosing(rows_until_head(first, stream, head)) as rows:
                     yield Exported(head.offset, rows)
 
 
-async def _next(stream: RemoteSubscription) -> object:
+async def _next(stream: AsyncIterator[object]) -> object:
     with trio.fail_after(PATIENCE):
         return await anext(stream)
 
 
-async def _streamed(
-    batch: object, stream: RemoteSubscription, head: Position
+async def rows_until_head(
+    first: object, rest: AsyncIterator[object], head: Position
 ) -> AsyncGenerator[Row, None]:
-    """Yield the events up to a head, from the batch that came first.
+    """Yield the rows of a stream up to a head, and none behind it.
+
+    Args:
+        first: the batch that came first.
+        rest: those that follow.
+        head: where to end.
 
     Raises:
         PositionUnrecoverable: the thread was truncated, compacted at its head, or deleted.
+        trio.TooSlowError: nothing came for `PATIENCE` seconds.
     """
-    offset = 0
-    while offset < head.offset:
+    offset, batch = 0, first
+    while True:
         if not isinstance(batch, Events):
             raise PositionUnrecoverable("truncated")
         for row in batch.rows:
             if row.offset <= head.offset:
                 offset = row.to
                 yield row
-        if offset < head.offset:
-            batch = await _next(stream)
+        if offset >= head.offset:
+            return
+        batch = await _next(rest)
 
 
 def _told(view: View) -> Iterator[Row]:
@@ -166,6 +171,6 @@ def _events(view: View) -> Iterator[Told]:
         yield from tell_turn(queued.items, started=False)
 
 
-async def _each(rows: list[Row]) -> AsyncIterator[Row]:
+async def _each(rows: list[Row]) -> AsyncGenerator[Row, None]:
     for row in rows:
         yield row

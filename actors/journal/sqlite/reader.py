@@ -17,7 +17,7 @@ from ...core.resume import check_position
 from ...errors import JournalCorrupt, PositionUnrecoverable
 from ...limits import Limits
 from .. import rules
-from ..contract import Cut, Head, HistoryPage, Loaded, Receipt, Settled, Summary, SummaryPage
+from ..contract import Cut, Head, HistoryPage, Life, Loaded, Receipt, Settled, Summary, SummaryPage
 from . import sealing
 from .sealing import damaged
 from .spots import all_spots, offset_of, spot
@@ -165,6 +165,8 @@ class Reader:
     ) -> HistoryPage:
         """Return a page of items; see `Journal.history`."""
         found = self.find(thread)
+        if found.head.life is Life.ABSENT:
+            return HistoryPage(found.head, (), None)
         parts = self._items_before(found, before, limit_bytes)
         items, older = rules.page_of(parts, limit, limit_bytes)
         return HistoryPage(found.head, items, older)

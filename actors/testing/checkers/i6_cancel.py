@@ -43,7 +43,9 @@ def _is_for(call: Call, turn: str) -> bool:
         return False
     if call.argument is not None:
         return call.argument == turn
-    return call.answer is None or (isinstance(call.answer, Cancelled) and call.answer.turn == turn)
+    if call.may_have_happened:
+        return True
+    return isinstance(call.answer, Cancelled) and call.answer.turn == turn
 
 
 def _settled(history: History, call: Call, answer: Cancelled, over: int) -> Iterator[Broken]:

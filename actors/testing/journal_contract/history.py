@@ -93,8 +93,9 @@ async def no_such_item(open_journal: Opener) -> None:
         for item in ("a.2", "a.00", "b.0", "c.0", "a", "", "a.", ".", "a.-1", "r.1"):
             for call in (journal.history("t", item, 1, PAGE), journal.locate("t", item)):
                 assert (await raised(call, Rejected)).code == "item_not_found", item
-        for call in (journal.locate("t", "r.0"), journal.history("nowhere", "a.0", 1, PAGE)):
-            assert (await raised(call, Rejected)).code == "item_not_found"
+        assert (await raised(journal.locate("t", "r.0"), Rejected)).code == "item_not_found"
+        page = await journal.history("nowhere", "a.0", 1, PAGE)
+        assert (page.items, page.before) == ((), None)
 
 
 async def rolled_back_turn(open_journal: Opener) -> None:

@@ -5,7 +5,8 @@ The default explorer. Time is virtual, so a delay costs nothing but its place in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 import trio.testing
@@ -15,6 +16,8 @@ from ..tape import Tape
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
+
+T = TypeVar("T")
 
 
 class VirtualDelays:
@@ -27,6 +30,7 @@ class VirtualDelays:
     def __init__(self, schedule: Schedule) -> None:
         self._tape = Tape(schedule.tape)
         self._ticks = TICKS[schedule.delays]
+        self._trips = tuple((t, 0) for t in self._ticks) + tuple((0, t) for t in self._ticks)
         self._waiting = 0
         self._calm = False
         self._moved = trio.lowlevel.ParkingLot()
@@ -36,8 +40,18 @@ class VirtualDelays:
 
         Not a checkpoint then: the plain order is that of the code without any simulation.
         """
-        ticks = 0 if self._calm else self._ticks[self._tape.next() % len(self._ticks)]
-        if ticks == 0:
+        await self.wait(self._choose(self._ticks))
+
+    def trip(self) -> tuple[int, int]:
+        """Return the delays of a call, in ticks: on its way there, and on its way back.
+
+        One of them is nought: that tells apart what may happen between, at half the choices.
+        """
+        return self._choose(self._trips)
+
+    async def wait(self, ticks: int) -> None:
+        """Wait for so many ticks; go on at once where there are none, or the faults are off."""
+        if ticks == 0 or self._calm:
             return
         self._waiting += 1
         try:
@@ -61,3 +75,6 @@ class VirtualDelays:
             if not self._waiting:
                 return
             await self._moved.park()
+
+    def _choose(self, among: Sequence[T]) -> T:
+        return among[0 if self._calm else self._tape.next() % len(among)]
