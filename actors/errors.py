@@ -168,6 +168,9 @@ class TurnFailed(HoldfastError):
         self.error = error
         self.message = message
 
+    def __str__(self) -> str:
+        return f"{self.error}: {self.message}"
+
 
 class TurnsAbandoned(HoldfastError):
     """The runtime closed while handlers would not stop; `turns` names them (I20).

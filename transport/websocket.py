@@ -123,8 +123,11 @@ class WebSocketLink:
         self._end(code, reason)
         try:
             with trio.move_on_after(self._limits.close_seconds):
-                await self._connection.aclose(code, reason)
-                await self._frames.ended.wait()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._connection.aclose, code, reason)
+                    # The library waits for the peer's answer even when its reader is gone.
+                    await self._frames.ended.wait()
+                    nursery.cancel_scope.cancel()
         finally:
             self._frames.cut()
 

@@ -78,6 +78,7 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._refusal: Rejected | None = None
         self._draining = False
+        self._closed = False
         self._interruption: Ending | None = None
         self._quiet = trio.lowlevel.ParkingLot()
 
@@ -197,6 +198,7 @@ class Registry:
     def close(self, reason: str) -> None:
         """Answer everybody who still waits for an answer, and detach everybody, where they are."""
         self.drain()
+        self._closed = True
         for entry in list(self._entries.values()):
             if entry.actor is not None:
                 entry.actor.refuse_unanswered(_draining())
@@ -272,7 +274,8 @@ class Registry:
             entry: whose.
             failure: what ended the activation before, where that was stranded by a failure.
         """
-        while failure is None or self._survives(entry, failure):
+        # An append that is still on its way may fail an actor when all is closed: that is no news.
+        while not self._closed and (failure is None or self._survives(entry, failure)):
             reason = "restart" if failure is None else "actor_failed"
             try:
                 departure = await self._run_activation(entry, reason)

@@ -156,10 +156,11 @@ async def write_all(pieces: AsyncIterator[str], turn: Turn) -> None:
 def _failure(turn: Turn, exc: BaseException, *, expected: bool) -> Ending:
     while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
         exc = exc.exceptions[0]  # what a nursery of the handler's wrapped
+    if isinstance(exc, TurnFailed):
+        log.warning("turn %s of thread %s failed: %r", turn.id, turn.thread, exc)
+        return _failed(turn, exc.error, exc.message)
     if not expected:  # a handler that breaks while it is being stopped has nothing to tell
         log.error("turn %s of thread %s failed", turn.id, turn.thread, exc_info=exc)
-    if isinstance(exc, TurnFailed):
-        return _failed(turn, exc.error, exc.message)
     if isinstance(exc, Rejected):
         return _failed(turn, exc.code, exc.message)
     message = "the handler failed; the server's log says how"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from itertools import product
-from random import Random
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import frozen
 from hypothesis import strategies as st
@@ -27,6 +26,9 @@ from .operations import (
     Truncate,
 )
 from .script import scripts
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 @frozen

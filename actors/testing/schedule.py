@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 from hypothesis import strategies as st
 
 from .tape import TAPE_BYTES
+
+if TYPE_CHECKING:
+    from random import Random
 
 # Seconds of one step of virtual time. A binary fraction: sums of delays are exact, so instants
 # that are meant to be the same are the same.

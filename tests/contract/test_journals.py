@@ -39,7 +39,8 @@ async def test_sqlite(
     path = tmp_path / "journal.db"
 
     def open_journal() -> Awaitable[Journal]:
-        return open_sqlite_journal(path, executor=executor())
+        durability = "full" if executor is WorkerThread else "relaxed"
+        return open_sqlite_journal(path, durability=durability, executor=executor())
 
     await check(open_journal)
     if check.__name__ != "bodies_are_bytes":

@@ -18,7 +18,26 @@ from actors.journal.sqlite.statements import insert_many
 from actors.ports import Inline
 from actors.testing.scripted import ScriptedThread
 
-WORDS = "the answer to your question is that a thread is a log and a connection is a cursor".split()
+WORDS = [
+    "the",
+    "answer",
+    "to",
+    "your",
+    "question",
+    "is",
+    "that",
+    "a",
+    "thread",
+    "is",
+    "a",
+    "log",
+    "and",
+    "a",
+    "connection",
+    "is",
+    "a",
+    "cursor",
+]
 
 
 def words(number: int) -> Iterator[str]:

@@ -68,7 +68,6 @@ def change(path: Path, sql: str, *args: object) -> None:
     with closing(sqlite3.connect(path)) as db:
         assert db.execute(sql, args).rowcount > 0
         db.commit()
-        db.execute("PRAGMA journal_mode=DELETE")
 
 
 def number_of(path: Path, thread: str) -> int:

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import actors
 from actors import ThreadKind
-from actors.actor.kinds import Handler
 from actors.testing import (
     DEADLINE,
     Overlaps,
@@ -34,6 +34,9 @@ from actors.testing import (
     shrink,
     simulate,
 )
+
+if TYPE_CHECKING:
+    from actors.actor.kinds import Handler
 
 # Where a case that broke something is kept.
 FAILURES = Path(".hypothesis", "race")

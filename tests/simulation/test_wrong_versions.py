@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.zoo import apply as zoo
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # More than ten times what any of them took when it was written.
 RUNS = 400

@@ -17,9 +17,9 @@ from ...errors import InternalError, JournalCorrupt
 from .. import rules
 from ..contract import Head, Settled
 from . import sealing
-from .reader import BLOCKS, EVENTS_AT_ONCE, Reader, part_of, rows_of
+from .reader import Reader, blocks_between, part_of, rows_of
 from .spots import all_spots, offset_of
-from .statements import Sealed, gather
+from .statements import Sealed
 
 _PARTS = (
     "SELECT part.*, items.crc, items.body FROM part LEFT JOIN items ON items.spot = part.spot"
@@ -86,11 +86,9 @@ class ThreadCheck:
     # Events.
 
     def _check_events(self) -> Iterator[Damage]:
-        first, last = all_spots(self.number)
-        while blocks := gather(self.reader.db, BLOCKS, (first, last, EVENTS_AT_ONCE)):
+        for blocks in blocks_between(self.reader.db, *all_spots(self.number)):
             for block in blocks:
                 yield from self._check_block(block)
-            first = blocks[-1].key + 1
 
     def _check_block(self, block: Sealed) -> Iterator[Damage]:
         start, end = offset_of(block.key), block.extra >> 1

@@ -16,13 +16,22 @@ from attrs import define, field, frozen
 from ...errors import JournalCorrupt
 from .. import rules
 from . import sealing
-from .reader import BLOCKS, EVENTS_AT_ONCE, Reader, part_of, rows_of, spans_of
+from .reader import (
+    Reader,
+    blocks_between,
+    check_progress,
+    part_of,
+    rows_of,
+    spans_of,
+)
 from .sealing import Part
 from .spots import all_spots, number_of, offset_of, spot
 from .statements import Sealed, gather, insert_many, is_corrupt, transaction
 
 _log = logging.getLogger(__name__)
 
+# What a step reads: it takes a few milliseconds, and merges nothing across its end.
+_EVENTS_AT_ONCE = 512
 _KEYS_AT_ONCE = 1024
 _PAGES_AT_ONCE = 64
 # Free pages that stay in the file for the next appends: one in so many.
@@ -63,6 +72,7 @@ class Compactor:
     exhausted: bool = False
     _due: _Due | None = None
     _slices: Iterator[int] = field(factory=lambda: iter(()))
+    _left: set[int] = field(factory=set)
 
     def step(self, most: int) -> int:
         """Compact for as long as appends may be made to wait, in one transaction.
@@ -90,7 +100,7 @@ class Compactor:
 
     def _finish_some(self, most: int) -> int:
         finished = seen = 0
-        while finished < most and seen < EVENTS_AT_ONCE and (due := self._current()):
+        while finished < most and seen < _EVENTS_AT_ONCE and (due := self._current()):
             try:
                 slice_ = next(self._slices, None)
             except JournalCorrupt:
@@ -109,6 +119,7 @@ class Compactor:
             if row is None:
                 self.exhausted = True
                 return None
+            check_progress(row.key not in self._left)
             try:
                 self._due = _Due(row, part_of(number_of(row.key), row))
             except JournalCorrupt:
@@ -126,11 +137,10 @@ class Compactor:
     def _slices_of(self, due: _Due) -> Iterator[int]:
         number = number_of(due.row.key)
         for first, last in spans_of(due.part.settled):
-            start, end = spot(number, first), spot(number, last)
-            while blocks := gather(self.reader.db, BLOCKS, (start, end, EVENTS_AT_ONCE)):
+            span = spot(number, first), spot(number, last)
+            for blocks in blocks_between(self.reader.db, *span, _EVENTS_AT_ONCE):
                 self._rewrite(due, number, blocks)
                 yield len(blocks)
-                start = blocks[-1].key + 1
 
     def _rewrite(self, due: _Due, number: int, blocks: list[Sealed]) -> None:
         own, gone = [], []
@@ -164,6 +174,7 @@ class Compactor:
 
     def _leave(self, row: Sealed) -> None:
         """Take damage off the list, and leave it as it is for `verify` to report."""
+        self._left.add(row.key)
         where = number_of(row.key), offset_of(row.key)
         _log.warning("compaction left damage alone: thread number %d, offset %d", *where)
         if row.extra:
@@ -204,10 +215,14 @@ def give_back(db: sqlite3.Connection) -> bool:
     Returns:
         Whether more are free than the next appends may want.
     """
-    (free,) = db.execute("PRAGMA freelist_count").fetchone()
-    (pages,) = db.execute("PRAGMA page_count").fetchone()
-    spare = free - pages // _SLACK
+    spare = _spare_pages(db)
     if spare > 0:
         # By `execute`, only the first step of this pragma would be taken.
         db.executescript(f"PRAGMA incremental_vacuum({min(spare, _PAGES_AT_ONCE)})")
-    return bool(spare > _PAGES_AT_ONCE)
+    return 0 < _spare_pages(db) < spare
+
+
+def _spare_pages(db: sqlite3.Connection) -> int:
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    return int(free) - int(pages) // _SLACK

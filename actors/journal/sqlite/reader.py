@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 EVENTS_AT_ONCE = 2048
 _PARTS_AT_ONCE = 16
 
-BLOCKS = (
+_BLOCKS = (
     "SELECT spot k, last << 1 | packed x, crc, body FROM event"
     " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
 )
@@ -133,10 +133,8 @@ class Reader:
             JournalCorrupt: where one of them is damaged. Gaps are for the caller to see.
         """
         start, end = self._block_with(number, first), spot(number, last)
-        while blocks := gather(self.db, BLOCKS, (start, end, EVENTS_AT_ONCE)):
-            for block in blocks:
-                yield from (r for r in rows_of(number, block) if r.to >= first and r.offset <= last)
-            start = blocks[-1].key + 1
+        for block in itertools.chain.from_iterable(blocks_between(self.db, start, end)):
+            yield from (r for r in rows_of(number, block) if r.to >= first and r.offset <= last)
 
     def _block_with(self, number: int, offset: int) -> int:
         """Return the key of the last block that begins at or before an offset."""
@@ -240,7 +238,9 @@ class Reader:
             parts = gather(self.db, _PARTS_BELOW, args)
             for some in _page_by_page(parts, limit_bytes):
                 yield from self.items_of_parts(number, some)
-            place = offset_of(parts[-1].key) - 1 if parts else 0
+            lowest = offset_of(parts[-1].key) if parts else 0
+            check_progress(lowest <= place)
+            place = lowest - 1
 
     def items_of_parts(self, number: int, parts: Sequence[Sealed]) -> Iterator[tuple[Item, ...]]:
         """Yield the items of neighbouring parts, given newest first."""
@@ -291,8 +291,28 @@ class Reader:
         return rules.page_token(*self.db.execute(sql, (row.key,)).fetchone())
 
 
+def blocks_between(
+    db: sqlite3.Connection, start: int, end: int, at_once: int = EVENTS_AT_ONCE
+) -> Iterator[list[Sealed]]:
+    """Yield the blocks whose keys lie in a range, lot by lot; they may change once yielded.
+
+    Raises:
+        JournalCorrupt: where damaged pages would make it go round in circles.
+    """
+    while blocks := gather(db, _BLOCKS, (start, end, at_once)):
+        check_progress(blocks[-1].key >= start)
+        start = blocks[-1].key + 1
+        yield blocks
+
+
+def check_progress(made: bool) -> None:
+    """Raise `JournalCorrupt` where keys did not come in the order that was asked for."""
+    if not made:
+        raise damaged("the order of rows")
+
+
 def rows_of(number: int, block: Sealed) -> list[Row]:
-    """Return the rows in a block, read with `BLOCKS`."""
+    """Return the rows in a block, from `blocks_between`."""
     offset = offset_of(block.key)
     body = block.checked(number, f"the event at offset {offset}", block.extra)
     return sealing.unpack(body) if block.extra & 1 else [Row(offset, block.extra >> 1, body)]

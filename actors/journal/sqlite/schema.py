@@ -49,6 +49,8 @@ CREATE INDEX receipt_age ON receipt (given_at);
 SPOTTED: Final = ("event", "part", "items", "dropped", "receipt")
 
 _MAGIC: Final = b"SQLite format 3\0"
+# A copy that `VACUUM INTO` made has the other journal mode until it is opened.
+_FORMAT_VERSIONS, _KNOWN_FORMATS = slice(18, 20), (b"\1\1", b"\2\2")
 _USER_VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
 
 
@@ -105,6 +107,8 @@ def check_file(path: Path) -> None:
         header = file.read(100)
     if not header.startswith(_MAGIC) or _number(header[_APPLICATION_ID]) != APPLICATION_ID:
         raise JournalUnavailable(f"{path} is not a Holdfast journal")
+    if header[_FORMAT_VERSIONS] not in _KNOWN_FORMATS:
+        raise JournalUnavailable(f"the first page of {path} is damaged")
     version = _number(header[_USER_VERSION])
     if version > SCHEMA_VERSION:
         raise JournalUnavailable(

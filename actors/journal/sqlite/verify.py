@@ -16,7 +16,7 @@ from ...limits import DEFAULT_LIMITS
 from . import sealing
 from .check_thread import Damage, ThreadCheck
 from .lock import FileLock
-from .reader import Reader
+from .reader import Reader, check_progress
 from .schema import SPOTTED, check_file, check_tables, lenient_text, read_meta
 from .spots import OFFSET_BITS
 from .statements import Sealed
@@ -108,6 +108,7 @@ def _verify_threads(reader: Reader, progress: Callable[[int, int], None]) -> Ite
     columns = "number, id, active_at, open, crc, body"
     sql = f"SELECT {columns} FROM thread WHERE number > ? ORDER BY number LIMIT 1"
     while row := reader.db.execute(sql, (number,)).fetchone():
+        check_progress(row[0] > number)
         number, thread, active_at, is_open, crc, body = row
         head: Head | None = None
         try:
