@@ -71,9 +71,17 @@ check: $(VENV)/.tests ## Types, lint, layers, and the count of exceptions
 race: $(VENV)/.tests ## At least 20,000 distinct traces of everything racing (TRACES=n)
 	@$(BIN)/python -m tests.simulation.campaign --traces $(or $(TRACES),20000)
 
+.PHONY: sim
+sim: $(VENV)/.tests ## A shorter campaign from a seed of yours (SEED=n, TRACES=n)
+	@$(BIN)/python -m tests.simulation.campaign --seed $(or $(SEED),0) --traces $(or $(TRACES),2000)
+
+.PHONY: zoo
+zoo: $(VENV)/.tests ## Wrong versions of the runtime, each found out by the same race
+	@$(BIN)/python -m pytest tests/simulation/test_wrong_versions.py -v
+
 .PHONY: test-long
-test-long: $(VENV)/.tests race ## The long campaigns: races, cuts and kills
-	@$(BIN)/python -m pytest tests -m long --override-ini addopts="--strict-markers --strict-config -ra"
+test-long: $(VENV)/.tests race ## The long campaigns: races at drawn schedules, cuts and kills, again
+	@$(BIN)/python -m pytest tests/real_input tests/simulation tests/contract -q -s
 
 .PHONY: docs
 docs: $(VENV)/.docs ## Build the documentation into docs/_build/html

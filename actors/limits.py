@@ -56,6 +56,8 @@ class Limits:
     turn_output_bytes: int = _whole(32 * MIB)
     # Characters of a failed turn's error and of its message, which go into one event.
     failure_chars: int = _whole(1000)
+    # Items of one turn: each costs more than its bytes, and a live turn holds all of them.
+    turn_items: int = _whole(10_000)
     # Seconds that a handler may hold the loop by writing without waiting.
     write_burst_seconds: float = _seconds(0.001)
     # Writes likewise, so that virtual time, which stands still, yields as well.

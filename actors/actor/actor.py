@@ -243,7 +243,7 @@ class Actor:
         if self._may_depart_drained():
             self._departure = Departure.DRAINED
             return
-        if self.state.live is not None or self._held is not None:
+        if self.state.live is not None or self._held is not None or self._committer.busy:
             await self._mailbox.news()
             return
         idle = self._kind.idle if self._kind.idle is not None else self._limits.idle_seconds

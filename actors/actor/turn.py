@@ -55,7 +55,7 @@ class Turn:
         self.metadata = metadata or {}
         self._message = message
         self._history: Sequence[Item] = ()
-        self._numbered = numbered
+        self._numbered = self._first = numbered
         self._text: tuple[str | None, str] | None = None  # channel and id of the text in progress
         self._buffer = buffer
         self._announce = announce
@@ -95,7 +95,7 @@ class Turn:
 
         Raises:
             TurnOver: where the turn has ended.
-            Rejected: `too_large`, for a larger piece, or where the turn's output exceeds its limit.
+            Rejected: `too_large`, for a larger piece, or where the turn's output exceeds its limits.
             UnicodeEncodeError: for text with a lone surrogate, which no peer could read.
 
         Returns once the piece is in the turn's buffer; waits only while that is full. A cancelled
@@ -206,6 +206,8 @@ class Turn:
             self._burst_began = trio.current_time()
 
     def _next_item(self) -> str:
+        if self._numbered - self._first >= self._limits.turn_items:
+            raise Rejected("too_large", f"a turn has at most {self._limits.turn_items} items")
         item = item_id(self.id, self._numbered)
         self._numbered += 1
         return item

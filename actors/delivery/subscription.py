@@ -56,6 +56,7 @@ class Subscription:
         self._goal: Position | None = None
         self._until: tuple[Position, str] | None = None
         self._news = trio.lowlevel.ParkingLot()
+        self._begun = False
         self._closed = False
 
     async def attach(self, cursor: str | None, window: int | None = None) -> AttachPlan:
@@ -82,6 +83,9 @@ class Subscription:
         if self.plan.mode is not Mode.RESUME:
             await self._show_snapshot(self.plan)
             self._goal = self.position
+        self._begun = True
+        if self._until is not None and self._is_behind(*self._until):
+            self._until = None
         self.wake()
         return self.plan
 
@@ -113,10 +117,11 @@ class Subscription:
             if self._on_ready is not None:
                 self._on_ready(self)
 
-    def detach_at(self, position: Position, reason: str) -> None:
+    def detach_at(self, position: Position, reason: str) -> bool:
         """Stop after `position`; see `Watcher`."""
         self._until = (position, reason)
         self.wake()
+        return self._begun or reason == "failed"
 
     def close(self) -> None:
         """Leave. Nothing is pulled afterwards; calling it again does nothing."""
@@ -143,6 +148,13 @@ class Subscription:
             if not self.ready and not self._closed:
                 await self._news.park()
         raise StopAsyncIteration
+
+    def _is_behind(self, end: Position, reason: str) -> bool:
+        """Say whether the stream begins behind an end that came while the attach looked.
+
+        An end or a deletion detaches those who are attached (rule 11), not those who come after it.
+        """
+        return reason != "failed" and self.position >= end
 
     async def _resume_at(self, position: Position, head: Position) -> None:
         self.position = position

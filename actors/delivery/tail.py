@@ -27,8 +27,12 @@ class Watcher(Protocol):
     def wake(self) -> None:
         """There may be something new."""
 
-    def detach_at(self, position: Position, reason: str) -> None:
-        """Nothing after `position` is for you; `reason` says why."""
+    def detach_at(self, position: Position, reason: str) -> bool:
+        """Nothing after `position` is for you; `reason` says why.
+
+        Returns whether it leaves; one that is still attaching may turn out to begin behind that.
+        """
+        ...
 
 
 class Tail:
@@ -136,9 +140,8 @@ class Tail:
 
     def detach_all(self, position: Position, reason: str) -> None:
         """Detach those who watch now, once they have seen everything up to `position`."""
-        leaving, self._watchers = self._watchers, {}
-        for watcher in leaving:
-            watcher.detach_at(position, reason)
+        staying = [w for w in tuple(self._watchers) if not w.detach_at(position, reason)]
+        self._watchers = dict.fromkeys(staying)
 
     def _reaches(self, position: Position) -> bool:
         return (

@@ -27,11 +27,11 @@ from .facts import (
 from .operations import (
     Attach,
     Cancel,
+    Compact,
     Cursor,
     Delete,
     Detach,
     End,
-    Operation,
     Submit,
     Target,
     Truncate,
@@ -39,7 +39,7 @@ from .operations import (
 
 if TYPE_CHECKING:
     from ..delivery.subscription import Subscription
-    from ..handles import Thread
+    from ..runtime import Runtime
     from .process import Process
     from .scenario import Step
     from .world import World
@@ -95,8 +95,7 @@ class Clients:
         argument = self._argument(step)
         call = self._note_call(process, step, argument)
         with process.connection():
-            thread = process.runtime.thread(step.thread)
-            answer = await _answer(thread, step.operation, argument)
+            answer = await _answer(process.runtime, step, argument)
             process.note(Answered(call, answer))
             if isinstance(answer, Submitted) and not answer.duplicate:
                 self._turns[step.thread].append(answer.turn)
@@ -200,9 +199,10 @@ class Clients:
             process.note(Surprise(f"subscriber {attachment.call} got {exc!r}"))
 
 
-async def _answer(thread: Thread, operation: Operation, argument: str | None) -> Answer:
+async def _answer(runtime: Runtime, step: Step, argument: str | None) -> Answer:
+    thread = runtime.thread(step.thread)
     try:
-        match operation:
+        match step.operation:
             case Submit(text=text, key=key, on_busy=on_busy):
                 return await thread.submit(text, key=key, on_busy=on_busy)
             case Cancel(rollback=rollback):
@@ -213,8 +213,10 @@ async def _answer(thread: Thread, operation: Operation, argument: str | None) ->
                 return Done(await thread.end())
             case Delete():
                 return Done(await thread.delete())
+            case Compact():
+                return Done(await runtime.compact(everything=True) > 0)
             case _:
-                raise AssertionError(f"no command: {operation}")
+                raise AssertionError(f"no command: {step}")
     except Exception as exc:  # whatever it is, it is what the run has found
         return _refusal(exc)
 

@@ -28,6 +28,7 @@ NAMES: Final = (
     "end",
     "truncate",
     "delete",
+    "compact",
     "crash",
     "restart",
     TURN,

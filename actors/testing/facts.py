@@ -44,6 +44,7 @@ class KindGiven:
 
     thread: str
     retry: bool
+    grace: float
 
 
 @frozen

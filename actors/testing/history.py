@@ -157,7 +157,7 @@ class History:
         self.turns: dict[str, TurnHistory] = {}
         self.runs: dict[tuple[str, int, int], HandlerRun] = {}
         self.lives: dict[int, Life] = {}
-        self.retried: set[str] = set()
+        self.kinds: dict[str, KindGiven] = {}
         for index, record in enumerate(records):
             take = _TAKE.get(type(record.fact))
             if take is not None:
@@ -263,8 +263,7 @@ def _killed(history: History, index: int, life: int, fact: Killed) -> None:
 
 
 def _kind_given(history: History, index: int, life: int, fact: KindGiven) -> None:
-    if fact.retry:
-        history.retried.add(fact.thread)
+    history.kinds[fact.thread] = fact
 
 
 _TAKE: dict[type, Any] = {

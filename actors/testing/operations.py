@@ -99,6 +99,14 @@ class Truncate:
 
 
 @frozen
+class Compact:
+    """Merge the deltas of all turns that ended."""
+
+    def __str__(self) -> str:
+        return "compact"
+
+
+@frozen
 class Crash:
     """Kill the process between two steps, and start another on the same disk."""
 
@@ -114,7 +122,9 @@ class Restart:
         return "drain and restart"
 
 
-Operation: TypeAlias = Submit | Cancel | Attach | Detach | End | Delete | Truncate | Crash | Restart
+Operation: TypeAlias = (
+    Submit | Cancel | Attach | Detach | End | Delete | Truncate | Compact | Crash | Restart
+)
 
 
 def name_of(operation: Operation) -> str:

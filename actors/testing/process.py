@@ -129,7 +129,10 @@ class Process:
         kind = self._kind(thread, self._watched)
         if thread not in self._kinds:
             self._kinds.add(thread)
-            self.note(KindGiven(thread, kind.retry))
+            grace = kind.cancel_grace
+            if grace is None:
+                grace = self._world.limits.cancel_grace_seconds
+            self.note(KindGiven(thread, kind.retry, grace))
         return kind
 
     async def _close_down(self) -> None:

@@ -14,6 +14,7 @@ from ..core.commands import OnBusy
 from .operations import (
     Attach,
     Cancel,
+    Compact,
     Crash,
     Cursor,
     Delete,
@@ -72,8 +73,10 @@ def submit(*texts: str, policies: Sequence[OnBusy] = tuple(OnBusy)) -> Choices:
         policies: what to do where a turn runs.
     """
     said = texts or tuple(map(str, scripts()))
-    choices = product(policies, (None, None, "k1", "k2"), said)
-    return tuple(Submit(text, key, policy) for policy, key, text in choices)
+    # Few bodies, so that the same one comes under the same key, and often enough.
+    keyed = tuple(product(("k1", "k2"), {said[0]: None, said[-1]: None})) * len(said)
+    bodies = (*((None, text) for text in said * 4), *keyed)
+    return tuple(Submit(text, key, policy) for policy in policies for key, text in bodies)
 
 
 def cancel() -> Choices:
@@ -108,6 +111,11 @@ def truncate() -> Choices:
     return (Truncate(clear=True), Truncate(clear=False))
 
 
+def compact() -> Choices:
+    """Return the compaction of the whole journal."""
+    return (Compact(),)
+
+
 def crash() -> Choices:
     """Return the crash of the whole process, with the restart that follows."""
     return (Crash(),)
@@ -122,7 +130,8 @@ def restart() -> Choices:
 def everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
     talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), attach(), attach())
-    return (*talking, detach(), end(), crash(), restart(), truncate(), delete())
+    rare = (detach(), end(), crash(), restart(), truncate(), delete(), compact())
+    return (*talking, *rare)
 
 
 def scenarios(

@@ -358,12 +358,28 @@ async def test_a_journal_that_fails_while_it_drains_ends_the_drain(
     autojump_clock: MockClock,
 ) -> None:
     journal = FakeJournal()
-    async with open_world(takes, journal=journal) as world:
+    opened: list[float] = []
+
+    async def opener() -> FakeJournal:
+        await trio.lowlevel.checkpoint()
+        opened.append(trio.current_time())
+        return journal
+
+    async with open_world(takes, journal=journal, opener=opener) as world:
         await world.started("2")
-        journal.on_append = Raises(JournalUnavailable("gone"), times=100)
+        journal.on_append = Raises(JournalUnavailable("gone"))
+    assert opened == [0.0]
     assert trio.current_time() < 30
     assert runtime_tasks() == []
     assert await journal.endings() == []  # settled when it is opened again
+
+
+async def test_nothing_lets_commands_in_again_once_it_drains(autojump_clock: MockClock) -> None:
+    """A journal that was just opened anew, say."""
+    async with open_world() as world:
+        world.runtime.registry.drain()
+        world.runtime.registry.refuse_all(None)
+        assert await refusal(world.thread().cancel()) == "draining"
 
 
 async def test_a_closed_runtime_refuses_and_shows_nothing(autojump_clock: MockClock) -> None:

@@ -234,6 +234,29 @@ async def test_an_actor_that_fails_too_often_is_set_aside_and_no_other(
     assert "thread t is quarantined: its actor failed too often" in caplog.text
 
 
+async def test_a_quarantined_thread_is_shown_as_it_is_on_disk(
+    autojump_clock: MockClock,
+) -> None:
+    """I3, I10: with what was durable and never published before it was set aside."""
+    journal = FakeJournal()
+    limits = evolve(LIMITS, restart_intensity=1)
+    async with (
+        open_world(stays, journal=journal, limits=limits) as world,
+        trio.open_nursery() as nursery,
+    ):
+        await world.ends(await world.asked("quick"))
+        nursery.start_soon(Watcher(world.thread()).run)
+        await trio.testing.wait_all_tasks_blocked()
+        journal.after_append = Raises(InternalError("lost on the way back"), times=100)
+        assert await refusal(world.thread().submit("x")) == "internal"
+        await trio.sleep(1)
+        assert world.runtime.registry.is_failed("t")
+        async with world.thread().attach() as subscription:
+            snapshot = await anext(subscription)
+        assert snapshot.position == journal._threads["t"].head.position
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_release_settles_the_thread_and_lets_commands_in_again(
     autojump_clock: MockClock,
 ) -> None:
@@ -507,10 +530,10 @@ async def test_a_quarantined_thread_stays_so_when_the_journal_is_opened_anew(
         await trio.sleep(1)
         assert world.runtime.registry.is_failed("t")
         journal.on_append = None
+        claimed = journal.claimed.count("t")
         journal.fail()
         assert await refusal(world.thread("u").submit("x")) == "journal_unavailable"
         await trio.sleep(5)
-        claimed = journal.claimed.count("t")
         assert await world.ends(await world.asked("quick", thread="u"), "u") == "completed"
         assert await refusal(world.thread().submit("x")) == "thread_failed"
         assert journal.claimed.count("t") == claimed

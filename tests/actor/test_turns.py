@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -29,6 +29,9 @@ from actors import (
     open_runtime,
 )
 from actors.core.event_codec import decode
+
+if TYPE_CHECKING:
+    from actors.journal.contract import Append, Claim, HistoryPage
 
 # How a turn ends
 
@@ -193,29 +196,63 @@ async def test_a_handler_that_breaks_while_it_is_stopped_ends_as_it_was_told(
         assert world.runtime.statistics().restarts == 0
 
 
-def test_ctrl_c_goes_to_the_program_and_never_into_an_actor() -> None:
-    """A Ctrl-C that comes while a handler runs is the main task's, and the runtime drains."""
-    journal = FakeJournal()
+class CtrlC(FakeJournal):
+    """A journal in one of whose calls Ctrl-C is pressed, in whatever task makes it."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    def pressed(self, where: str) -> None:
+        if self.where == where:
+            self.where = ""
+            signal.raise_signal(signal.SIGINT)
+
+    async def claim(self, thread: str) -> Claim:
+        self.pressed("claim")
+        return await super().claim(thread)
+
+    async def append(self, append: Append) -> None:
+        self.pressed("append")
+        await super().append(append)
+
+    async def history(
+        self, thread: str, before: str | int | None, limit: int, limit_bytes: int
+    ) -> HistoryPage:
+        self.pressed("history")
+        return await super().history(thread, before, limit, limit_bytes)
+
+    async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
+        self.pressed("compact")
+        return await super().compact(ended_before, keys_before, limit)
+
+
+@pytest.mark.parametrize("where", ["handler", "claim", "append", "history", "compact", "grace"])
+def test_ctrl_c_goes_to_the_program_and_never_into_an_actor(where: str) -> None:
+    """Whichever task it meets, it is the main task's, and the runtime drains."""
+    journal = CtrlC(where)
 
     async def handler(turn: Turn) -> None:
-        await turn.write("before ")
-        signal.raise_signal(signal.SIGINT)
-        await turn.write("after")
+        journal.pressed("handler")
+        await turn.write("said")
         await trio.sleep_forever()
 
     async def main() -> None:
         async with open_runtime(journal, on_turn=handler, limits=LIMITS, clock=Now()) as runtime:
             await runtime.thread("t").submit("hi")
+            await trio.sleep(200)
+            journal.pressed("grace")
             await trio.sleep_forever()
 
     async def look() -> tuple[str, list[tuple[str, str]]]:
         return await journal.said(), await journal.endings()
 
-    clock = MockClock(autojump_threshold=0)
     with pytest.raises(KeyboardInterrupt):
-        trio.run(main, clock=clock)
-    said, [(_, ending)] = trio.run(look)
-    assert (said, ending) == ("before after", "interrupted")
+        trio.run(main, clock=MockClock(autojump_threshold=0))
+    said, endings = trio.run(look)
+    assert said in ("", "said")
+    # Where it came before the submit was durable, that was cancelled with its caller.
+    assert [ending for _, ending in endings] in ([], ["interrupted"])
 
 
 # Deadlines and grace
@@ -674,6 +711,23 @@ async def test_a_runaway_handler_ends_when_it_has_said_too_much(autojump_clock: 
     assert await world.journal.said() == "x" * 1000
     [ending] = [e for e in await world.journal.events() if getattr(e, "error", None)]
     assert ending.error == "too_large"
+
+
+async def test_a_turn_has_a_bounded_number_of_items(autojump_clock: MockClock) -> None:
+    """I12: text that changes its channel with every piece is an item each time."""
+
+    async def handler(turn: Turn) -> None:
+        await turn.write("a")
+        for _ in range(100):
+            await turn.think("b")
+            await turn.write("c")
+
+    async with open_world(handler, limits=Limits(turn_items=10)) as world:
+        turn = await world.asked()
+        assert await world.ends(turn) == "failed"
+        settled = await world.thread().outcome(turn)
+    assert [item.kind for item in settled.items].count("answer") == 5
+    assert len(settled.items) == 1 + 10 + 1
 
 
 async def test_a_handle_that_outlives_its_turn_says_nothing_more(autojump_clock: MockClock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -32,14 +32,16 @@ async def test_memory(check: journal_contract.Check) -> None:
     await check(open_journal)
 
 
-@pytest.mark.parametrize("executor", [Inline, WorkerThread])
+@pytest.mark.parametrize(("executor", "durability"), [(Inline, "relaxed"), (WorkerThread, "full")])
 async def test_sqlite(
-    check: journal_contract.Check, executor: Callable[[], Executor], tmp_path: Path
+    check: journal_contract.Check,
+    executor: Callable[[], Executor],
+    durability: Literal["full", "relaxed"],
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "journal.db"
 
     def open_journal() -> Awaitable[Journal]:
-        durability = "full" if executor is WorkerThread else "relaxed"
         return open_sqlite_journal(path, durability=durability, executor=executor())
 
     await check(open_journal)

@@ -22,8 +22,9 @@ class Watching:
     def wake(self) -> None:
         self.woken += 1
 
-    def detach_at(self, position: Position, reason: str) -> None:
+    def detach_at(self, position: Position, reason: str) -> bool:
         self.detached.append((position, reason))
+        return True
 
 
 def at(offset: int, epoch: int = 3) -> Position:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -60,4 +61,10 @@ async def fill(path: str, most: str) -> None:
 
 
 if __name__ == "__main__":
-    trio.run({"hold": hold, "append": append, "fill": fill}[sys.argv[1]], *sys.argv[2:])
+    mode, *args = sys.argv[1:]
+    tasks: dict[str, Callable[..., Awaitable[None]]] = {
+        "hold": hold,
+        "append": append,
+        "fill": fill,
+    }
+    trio.run(tasks[mode], *args)

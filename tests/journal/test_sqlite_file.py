@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -18,26 +18,11 @@ from actors.journal.sqlite.statements import insert_many
 from actors.ports import Inline
 from actors.testing.scripted import ScriptedThread
 
-WORDS = [
-    "the",
-    "answer",
-    "to",
-    "your",
-    "question",
-    "is",
-    "that",
-    "a",
-    "thread",
-    "is",
-    "a",
-    "log",
-    "and",
-    "a",
-    "connection",
-    "is",
-    "a",
-    "cursor",
-]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "the answer to your question is that a thread is a log and a connection is a cursor"
+WORDS = TEXT.split()
 
 
 def words(number: int) -> Iterator[str]:
@@ -46,6 +31,14 @@ def words(number: int) -> Iterator[str]:
     for _ in range(400):
         seed = (seed * 1103515245 + 12345) % 2**31
         yield f" {WORDS[seed % len(WORDS)]}{seed % 97 if seed % 3 == 0 else ''}"
+
+
+def names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def bytes_in(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.iterdir())
 
 
 async def test_files_that_are_no_journal_are_refused_unchanged(tmp_path: Path) -> None:
@@ -63,7 +56,7 @@ async def test_files_that_are_no_journal_are_refused_unchanged(tmp_path: Path) -
         with pytest.raises(JournalUnavailable, match="is not a Holdfast journal"):
             list(verify(path))
         assert path.read_bytes() == before
-        assert not Path(f"{path}-wal").exists()
+        assert f"{path.name}-wal" not in names_in(tmp_path)
 
 
 async def test_a_newer_schema_is_refused_unchanged(tmp_path: Path) -> None:
@@ -86,21 +79,21 @@ async def test_places_where_no_file_can_be_are_refused(tmp_path: Path) -> None:
 
 
 async def test_the_remains_of_a_lost_file_are_not_taken_over(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    Path(f"{path}-wal").write_bytes(b"precious")
+    path, log = tmp_path / "journal.db", tmp_path / "journal.db-wal"
+    log.write_bytes(b"precious")
     with pytest.raises(JournalUnavailable, match="may hold its data"):
         await open_sqlite_journal(path)
-    assert Path(f"{path}-wal").read_bytes() == b"precious"
+    assert log.read_bytes() == b"precious"
     assert not path.exists()
 
 
 async def test_an_empty_file_and_the_remains_of_a_half_made_one_are_taken(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
+    path, unfinished = tmp_path / "journal.db", tmp_path / "journal.db.new"
     path.touch()
-    Path(f"{path}.new").write_bytes(b"half made")
+    unfinished.write_bytes(b"half made")
     async with await open_sqlite_journal(path, first_epoch=42) as journal:
         assert journal.first_epoch == 42
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["journal.db", "journal.db.lock"]
+    assert names_in(tmp_path) == ["journal.db", "journal.db.lock"]
 
 
 async def test_first_epochs_are_drawn(tmp_path: Path) -> None:
@@ -241,7 +234,7 @@ async def test_what_was_deleted_or_truncated_leaves_the_disk(tmp_path: Path) -> 
             await _count(journal, "SELECT count(*) FROM event WHERE spot >> 36 = 3"),
         ]
         assert counts == [0, 2, 0]
-    held = b"".join(p.read_bytes() for p in tmp_path.iterdir())
+    held = bytes_in(tmp_path)
     for word in (b"truncated-answer", b"truncated-message", b"deleted-answer", b"deleted-message"):
         assert word not in held
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
-from actors.core.events import ThreadDeleted
+from actors.core.event_codec import encode
+from actors.core.events import Entry, ThreadDeleted, TurnEnded
 from actors.core.position import Position
 from actors.core.turn_lifecycle import TurnState
 from actors.errors import HoldfastError, JournalUnavailable
-from actors.journal.contract import Journal
 from actors.journal.sqlite import Damage, open_sqlite_journal, verify
+from actors.journal.sqlite.sealing import event_row
 from actors.journal.sqlite.spots import spot
 from actors.ports import Inline
 from actors.testing.scripted import ScriptedThread
+
+if TYPE_CHECKING:
+    from actors.journal.contract import Journal
 
 # Compaction takes what is there by then, so that the others are as they were written.
 NAMES = ("packed", "busy", "plain", "cut", "gone")
@@ -178,10 +182,6 @@ def test_damage_of_the_file_as_a_whole_is_found(journal_file: Path) -> None:
 
 def test_a_second_ending_is_found(journal_file: Path) -> None:
     """A whole forged event behind the head's back: sealed, in its place, and yet impossible."""
-    from actors.core.event_codec import encode
-    from actors.core.events import Entry, TurnEnded
-    from actors.journal.sqlite.sealing import event_row
-
     number = number_of(journal_file, "plain")
     with closing(sqlite3.connect(journal_file)) as db:
         (last,) = db.execute(
@@ -198,28 +198,26 @@ def test_a_second_ending_is_found(journal_file: Path) -> None:
 
 async def everything(journal: Journal) -> dict[str, Any]:
     """Return every answer that a journal gives about its threads."""
-    answers: dict[str, Any] = {"listed": await asked(lambda: journal.summaries(None, 100))}
+    answers: dict[str, Any] = {"first epoch": journal.first_epoch}
+    answers["listed"] = await asked(journal.summaries, None, 100)
     answers["unsettled"] = await asked(journal.unsettled)
-    answers["first epoch"] = journal.first_epoch
     for name in NAMES:
-        loaded = await asked(lambda name=name: journal.load(name))
+        loaded = await asked(journal.load, name)
         answers[name] = [loaded]
-        if isinstance(loaded, str):
-            continue
-        start = Position(loaded.head.epoch, loaded.head.floor)
-        for call in (
-            lambda name=name, start=start: journal.read(name, start, 1 << 20),
-            lambda name=name: journal.history(name, None, 100, 1 << 20),
-            lambda name=name: journal.receipt(name, "somebody", "k"),
-            *(lambda name=name, turn=turn: journal.settled(name, turn) for turn in "abcdr"),
-        ):
-            answers[name].append(await asked(call))
+        if not isinstance(loaded, str):
+            start = Position(loaded.head.epoch, loaded.head.floor)
+            answers[name] += [
+                await asked(journal.read, name, start, 1 << 20),
+                await asked(journal.history, name, None, 100, 1 << 20),
+                await asked(journal.receipt, name, "somebody", "k"),
+                *[await asked(journal.settled, name, turn) for turn in "abcdr"],
+            ]
     return answers
 
 
-async def asked(call: Callable[[], Any]) -> Any:
+async def asked(method: Callable[..., Awaitable[Any]], *args: Any) -> Any:
     try:
-        return await call()
+        return await method(*args)
     except HoldfastError as exc:
         return repr(exc)
 

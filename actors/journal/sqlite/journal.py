@@ -149,12 +149,12 @@ class SqliteJournal:
         current = [i for i, wrong in enumerate(outcomes) if wrong is None]
         try:
             written = await self._write([appends[i] for i in current])
-        except BaseException as exc:
-            # Whatever it was, nobody knows what became of the transaction.
+        except Exception as exc:  # whatever it was: what became of the transaction is not known
             self._fail(exc)
-            if not isinstance(exc, Exception):
-                raise
             return [JournalUnavailable(FAILED) for _ in appends]
+        except BaseException as exc:
+            self._fail(exc)
+            raise
         for i, wrong in zip(current, written, strict=True):
             outcomes[i] = wrong
         self._count_appends(appends, outcomes)

@@ -119,10 +119,11 @@ def open_file(
         raise JournalUnavailable(f"{path} cannot be opened: {exc.strerror}") from exc
     try:
         return _open_locked(path, lock, durability, limits, first_epoch)
-    except BaseException as exc:
+    except (sqlite3.Error, OSError, JournalCorrupt, UnicodeDecodeError) as exc:
         lock.release()
-        if isinstance(exc, sqlite3.Error | OSError | JournalCorrupt | UnicodeDecodeError):
-            raise JournalUnavailable(f"{path} cannot be opened: {exc}") from exc
+        raise JournalUnavailable(f"{path} cannot be opened: {exc}") from exc
+    except BaseException:
+        lock.release()
         raise
 
 

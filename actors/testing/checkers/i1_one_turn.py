@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from .broken import Broken
+from .model import Model
 
 if TYPE_CHECKING:
-    from ..history import HandlerRun, History, TurnHistory
+    from ..history import HandlerRun, History, Logged, TurnHistory
 
 
 def one_turn_at_a_time(history: History) -> Iterator[Broken]:
@@ -23,6 +25,9 @@ def one_turn_at_a_time(history: History) -> Iterator[Broken]:
             yield Broken("I1", f"{run.turn} runs before its start is durable", run.entered)
     for turn in history.turns.values():
         yield from _ended_too_early(turn)
+        yield from _abandoned_wrongly(history, turn)
+    for log in history.logs.values():
+        yield from _out_of_turn(log)
 
 
 def _beside(history: History, earlier: HandlerRun, later: HandlerRun) -> bool:
@@ -48,6 +53,31 @@ def _ended_too_early(turn: TurnHistory) -> Iterator[Broken]:
             if running and not ending.raw.get("abandoned") and _exits_after(run, ending.index):
                 message = f"{turn.turn} was declared ended before its handler had stopped"
                 yield Broken("I1", message, ending.index)
+
+
+def _abandoned_wrongly(history: History, turn: TurnHistory) -> Iterator[Broken]:
+    for ending in turn.endings:
+        if not ending.raw.get("abandoned"):
+            continue
+        decided = ending.raw["at"]
+        began = [event.raw["at"] for event in turn.of("turn.started")]
+        if began and decided - began[-1] < history.kinds[ending.thread].grace:
+            yield Broken("I1", f"{turn.turn} was abandoned before its grace ran out", ending.index)
+        for run in (run for run in turn.runs if run.life == ending.life):
+            if run.exited is not None and history.records[run.exited].at < decided:
+                yield Broken("I1", f"{turn.turn} had stopped when it was abandoned", ending.index)
+
+
+def _out_of_turn(log: list[Logged]) -> Iterator[Broken]:
+    for _, life in groupby(log, key=lambda event: event.epoch):
+        model = Model()
+        for event in life:
+            next_one = model.live or next(iter(model.queue), None)
+            if event.type == "turn.started" and event.raw["turn"] != next_one:
+                message = f"{event.raw['turn']} was started, and it was the turn of {next_one}"
+                yield Broken("I1", message, event.index)
+                return
+            model.take(event)
 
 
 def _exits_after(run: HandlerRun, index: int) -> bool:

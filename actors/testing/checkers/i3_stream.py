@@ -11,6 +11,7 @@ from ...core.position import Position
 from ...core.resume import Mode
 from ...delivery.batches import CaughtUp, Detached, Events, Snapshot
 from ..facts import AtRest, Attached
+from ..operations import Compact
 from .broken import Broken
 from .model import Shown, model_of
 
@@ -55,7 +56,10 @@ class _Stream:
         resumed = self._attached.mode is Mode.RESUME
         if resumed and self._at.cursor() != self._call.argument:
             yield self._broken(f"resumed at {self._at.cursor()}, not at {self._call.argument}")
+        rest = self._rest()
         for number, (index, saw) in enumerate(self._history.seen[self._call.number]):
+            if self._index < rest < index:
+                yield from self._missed(rest)
             self._index = index
             batch = saw.batch
             if self._over:
@@ -74,7 +78,9 @@ class _Stream:
                 case Detached():
                     self._over = True
                     yield from self._same_place(batch.position)
-        yield from self._missed()
+                    yield from self._detached(batch)
+        if self._index < rest:
+            yield from self._missed(rest)
 
     def _broken(self, message: str) -> Broken:
         return Broken("I3", f"subscriber {self._call.number}: {message}", self._index)
@@ -127,14 +133,33 @@ class _Stream:
             offset = part.row.to + 1
         return parts[0].row == row or _merged(parts) == _merged_fields(row)
 
-    def _missed(self) -> Iterator[Broken]:
-        rest = next(
-            (i for i, r in enumerate(self._history.records) if isinstance(r.fact, AtRest)), None
-        )
-        number, life = self._call.number, self._call.life
-        if rest is None or self._history.records[rest].life != life or self._over:
+    def _detached(self, batch: Detached) -> Iterator[Broken]:
+        last = {"ended": "thread.ended", "deleted": "thread.deleted"}.get(batch.reason)
+        seen = self._history.epoch_log(self._call.thread, batch.position)
+        if last is None or (seen and seen[-1].type == last):
             return
-        if self._history.left.get(number, rest) < rest or self._index > rest:
+        if not self._is_lost(batch.position):
+            yield self._broken(f"was detached as {batch.reason} without having seen {last}")
+
+    def _is_lost(self, position: Position) -> bool:
+        """Say whether what it missed may have left the disk, or was of a life before its own."""
+        compacted = any(isinstance(c.operation, Compact) for c in self._history.calls.values())
+        return compacted or any(
+            event.type in ("thread.deleted", "thread.truncated")
+            and (event.position > position or event.epoch < position.epoch)
+            and event.index < self._index
+            for event in self._history.logs[self._call.thread]
+        )
+
+    def _rest(self) -> int:
+        """Return the record from which on everything is at rest, -1 where that is not for us."""
+        for index, record in enumerate(self._history.records):
+            if isinstance(record.fact, AtRest):
+                return index if record.life == self._call.life else -1
+        return -1
+
+    def _missed(self, rest: int) -> Iterator[Broken]:
+        if self._over or self._history.left.get(self._call.number, rest) < rest:
             return
         self._index = rest
         head = self._history.head(self._call.thread, rest)

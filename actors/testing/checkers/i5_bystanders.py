@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..facts import Claimed
-from ..operations import Attach, Cancel, Delete, Detach, End
+from ..operations import Attach, Cancel, Compact, Delete, Detach, End
 from .broken import Broken
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _has_cause(history: History, thread: str, life: int, index: int) -> bool:
         for call in history.calls.values()
         if call.thread == thread
         and (call.life, call.called < index) == (life, True)
-        and not isinstance(call.operation, Attach | Detach)
+        and not isinstance(call.operation, Attach | Detach | Compact)
     )
     return any(commands) or history.is_unsettled(thread, history.lives[life].opening)
 

@@ -69,10 +69,12 @@ def _is_conflict(call: Call) -> bool:
 
 
 def _conflicts(history: History, call: Call, asked: Submit, over: int) -> bool:
+    epoch = history.head(call.thread, call.called).epoch
     return any(
         event.type == "turn.submitted"
         and event.raw.get("key") == asked.key
         and event.raw["content"] != asked.text
         and event.index < over
+        and event.epoch >= epoch
         for event in history.logs[call.thread]
     )

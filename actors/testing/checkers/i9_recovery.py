@@ -40,7 +40,7 @@ def _needless(turn: TurnHistory) -> Iterator[Broken]:
 
 def _run_again(history: History, turn: TurnHistory) -> Iterator[Broken]:
     for before, started in pairwise(turn.of("turn.started")):
-        if before.life == started.life or started.thread not in history.retried:
+        if before.life == started.life or not history.kinds[started.thread].retry:
             yield Broken("I9", f"{turn.turn} was started again for no reason", started.index)
     seen: set[int] = set()
     for run in turn.runs:

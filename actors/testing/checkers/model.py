@@ -1,7 +1,11 @@
-"""What a thread shows after some events: a second opinion, by another way than the runtime's."""
+"""What a thread shows after some events: a second opinion, by another way than the runtime's.
+
+It takes whatever comes: whether events may follow each other is for others to say.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -20,7 +24,7 @@ class Model:
     live: str | None = None
     queue: list[str] = field(factory=list)
     settled: list[str] = field(factory=list)
-    items: dict[str, list[Shown]] = field(factory=dict)
+    items: defaultdict[str, list[Shown]] = field(factory=lambda: defaultdict(list))
     places: dict[str, int] = field(factory=dict)
 
     def history(self) -> list[Shown]:
@@ -55,13 +59,14 @@ class Model:
     def _say(self, turn: str, raw: dict[str, Any]) -> None:
         kind = "reasoning" if raw.get("channel") == "reasoning" else "answer"
         items = self.items[turn]
-        before = items.pop()[2] if items[-1][0] == raw["item"] else ""
+        goes_on = bool(items) and items[-1][0] == raw["item"]
+        before = items.pop()[2] if goes_on else ""
         items.append((raw["item"], kind, before + raw["text"]))
 
     def _end(self, turn: str, event: Logged) -> None:
         if turn == self.live:
             self.live = None
-        else:
+        elif turn in self.queue:
             self.queue.remove(turn)
         self.places.setdefault(turn, event.row.offset)
         if event.raw.get("item"):

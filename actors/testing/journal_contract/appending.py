@@ -248,9 +248,7 @@ async def cancelled_append(open_journal: Opener) -> None:
             with trio.fail_after(60):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(other.submit, "a")
-                    with trio.CancelScope() as scope:
-                        nursery.start_soon(_cancel_after, scope, number % 6)
-                        await thread.submit("a", key="k")
+                    nursery.start_soon(_submit_and_leave, thread, number % 6)
             again = await ScriptedThread.claim(journal, f"t{number}")
             if again.state.offset == 0:
                 assert await journal.receipt(f"t{number}", "somebody", "k") is None
@@ -258,6 +256,12 @@ async def cancelled_append(open_journal: Opener) -> None:
                 assert again.state.offset == 2
                 assert await journal.receipt(f"t{number}", "somebody", "k") is not None
             assert (await journal.load(f"o{number}")).head.offset == 2
+
+
+async def _submit_and_leave(thread: ScriptedThread, ticks: int) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_cancel_after, nursery.cancel_scope, ticks)
+        await thread.submit("a", key="k")
 
 
 async def _cancel_after(scope: trio.CancelScope, ticks: int) -> None:
