@@ -95,7 +95,7 @@ class Turn:
 
         Raises:
             TurnOver: where the turn has ended.
-            Rejected: `too_large`, for a larger piece, or where the turn's output exceeds its limits.
+            Rejected: `too_large`, for a larger piece, or where the turn says more than it may.
             UnicodeEncodeError: for text with a lone surrogate, which no peer could read.
 
         Returns once the piece is in the turn's buffer; waits only while that is full. A cancelled

@@ -163,6 +163,19 @@ def database(journal: Any) -> sqlite3.Connection:
     return db
 
 
+async def test_closing_lets_go_of_the_file_whatever_happens(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "journal.db"
+    journal = await open_sqlite_journal(path, executor=Inline())
+    await (await ScriptedThread.claim(journal, "t")).submit("a")
+    database(journal).close()
+    await journal.aclose()
+    assert "could not be closed in good order" in caplog.text
+    async with await open_sqlite_journal(path) as journal:
+        assert (await journal.load("t")).head.offset == 2
+
+
 async def test_what_the_executor_raises_is_a_failure(tmp_path: Path) -> None:
     """Nobody knows what became of the transaction then."""
 

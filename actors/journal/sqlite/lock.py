@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...errors import JournalUnavailable
@@ -30,22 +31,30 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(f"{path.resolve()}.lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            holder = self._read().decode(errors="replace").split()
+            self._take(path)
+            self.was_failed = self._read().endswith(_FAILED)
+            self._write(_FAILED if self.was_failed else b"")
+        except BaseException:
             os.close(self._fd)
+            raise
+
+    def _take(self, path: Path) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            holder = self._read().decode(errors="replace").split()
             raise JournalUnavailable(_in_use(path, holder)) from exc
-        self.was_failed = self._read().endswith(_FAILED)
-        if not self.was_failed:
-            self._write(b"")
 
     def mark_failed(self) -> None:
         """Leave word for the next one to open the journal that this one met an I/O error."""
-        self._write(_FAILED)
+        # Where not even that can be written, the next one finds out by itself.
+        with suppress(OSError):
+            self._write(_FAILED)
 
     def mark_sound(self) -> None:
         """Take that word back."""
-        self._write(b"")
+        with suppress(OSError):
+            self._write(b"")
 
     def release(self) -> None:
         """Let go of the file."""

@@ -83,7 +83,7 @@ class Opened:
             _log.warning("checkpoint moved %d of %d pages: another process reads", moved, frames)
 
     def close(self, *, failed: bool) -> None:
-        """Close the file, and let others have it.
+        """Close the file, and let others have it. What was committed is safe whatever happens here.
 
         Args:
             failed: an I/O error was met. The next to open it looks twice, and what the write-ahead
@@ -96,6 +96,9 @@ class Opened:
                 self.checkpoint()
                 self.lock.mark_sound()
             self.db.close()
+        except sqlite3.Error as exc:
+            self.lock.mark_failed()
+            _log.error("%s could not be closed in good order", self.path, exc_info=exc)
         finally:
             self.lock.release()
 
