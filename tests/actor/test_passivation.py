@@ -69,6 +69,31 @@ async def test_a_kind_may_have_a_patience_of_its_own(autojump_clock: MockClock) 
         assert active(world) == 0
 
 
+async def test_a_commit_that_takes_longer_than_the_patience_is_waited_for(
+    autojump_clock: MockClock,
+) -> None:
+    """Not by looking again and again: virtual time, for one, would not go on."""
+    looks: list[float] = []
+
+    async def slowly(_: object) -> None:
+        await trio.sleep(10)
+
+    async with open_world(kind=ThreadKind(on_turn=echo, idle=1e-3)) as world:
+        await world.ends(await world.asked("x"))
+        await trio.sleep(1)
+        world.journal.on_append = slowly
+        mailbox = world.runtime.registry._entry("t").mailbox
+        news = mailbox.news
+
+        async def counted() -> None:
+            looks.append(trio.current_time())
+            await news()
+
+        mailbox.news = counted  # type: ignore[method-assign]  # to count
+        await world.thread().truncate(None)
+        assert len(looks) < 10
+
+
 async def test_an_actor_that_made_nothing_goes_at_once(autojump_clock: MockClock) -> None:
     """I12: asking about threads that are not there costs nothing that stays."""
     async with open_world() as world:

@@ -367,8 +367,10 @@ async def test_a_journal_that_fails_while_it_drains_ends_the_drain(
 
     async with open_world(takes, journal=journal, opener=opener) as world:
         await world.started("2")
+        await world.started("4", thread="u")
         journal.on_append = Raises(JournalUnavailable("gone"))
-    assert opened == [0.0]
+    assert opened == [0.0]  # no time to start anew: what can still be written is
+    assert await journal.endings("u") == [("t2", "completed")]
     assert trio.current_time() < 30
     assert runtime_tasks() == []
     assert await journal.endings() == []  # settled when it is opened again

@@ -341,6 +341,6 @@ class JournalAgreement(RuleBasedStateMachine):
 
 
 JournalAgreement.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None
+    max_examples=40, stateful_step_count=25, deadline=None
 )
 TestJournalAgreement = JournalAgreement.TestCase

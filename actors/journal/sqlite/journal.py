@@ -72,11 +72,13 @@ async def open_sqlite_journal(
     Raises:
         JournalUnavailable: where the file cannot be opened, is in use, is no journal, or one of a
             newer version; the text says which. Nothing was changed.
+
+    Cancellation is not delivered while the file is being opened.
     """
     executor = executor or WorkerThread()
-    opened = await executor.run(
-        partial(open_file, Path(path), durability, limits, first_epoch),
-    )
+    call = partial(open_file, Path(path), durability, limits, first_epoch)
+    with trio.CancelScope(shield=True):  # what was opened must not get lost on its way back
+        opened = await executor.run(call)
     return SqliteJournal(opened, limits, executor)
 
 

@@ -116,6 +116,7 @@ def open_file(
     Raises:
         JournalUnavailable: see `open_sqlite_journal`.
     """
+    path = path.resolve()  # one file has one name, and one lock
     try:
         lock = FileLock(path)
     except OSError as exc:

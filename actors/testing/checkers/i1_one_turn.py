@@ -59,13 +59,11 @@ def _abandoned_wrongly(history: History, turn: TurnHistory) -> Iterator[Broken]:
     for ending in turn.endings:
         if not ending.raw.get("abandoned"):
             continue
-        decided = ending.raw["at"]
         began = [event.raw["at"] for event in turn.of("turn.started")]
-        if began and decided - began[-1] < history.kinds[ending.thread].grace:
+        if began and ending.raw["at"] - began[-1] < history.kinds[ending.thread].grace:
             yield Broken("I1", f"{turn.turn} was abandoned before its grace ran out", ending.index)
-        for run in (run for run in turn.runs if run.life == ending.life):
-            if run.exited is not None and history.records[run.exited].at < decided:
-                yield Broken("I1", f"{turn.turn} had stopped when it was abandoned", ending.index)
+        if ending.type in ("turn.completed", "turn.failed"):
+            yield Broken("I1", f"{turn.turn} had stopped when it was abandoned", ending.index)
 
 
 def _out_of_turn(log: list[Logged]) -> Iterator[Broken]:

@@ -66,11 +66,12 @@ class _Stream:
                 yield self._broken("something came after the detachment")
             if batch.thread != self._call.thread:
                 yield self._broken(f"something of thread {batch.thread} came")
-            if number == 0 and isinstance(batch, Snapshot) is resumed:
-                yield self._broken(f"attached with {self._attached.mode}, but otherwise")
+            first = number == 0 and not resumed
+            if first and not isinstance(batch, Snapshot):
+                yield self._broken("was announced a snapshot, and none came")
             match batch:
                 case Snapshot():
-                    yield from self._snapshot(batch, first=number == 0)
+                    yield from self._snapshot(batch, first=first)
                 case Events():
                     yield from self._events(batch)
                 case CaughtUp():
