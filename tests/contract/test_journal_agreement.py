@@ -23,7 +23,7 @@ from actors.journal.memory import MemoryJournal
 from actors.journal.sqlite import open_sqlite_journal, verify
 from actors.limits import Limits
 from actors.ports import Inline
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 from tests.contract.journal_pair import Pair
 
 if TYPE_CHECKING:

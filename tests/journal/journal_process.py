@@ -10,7 +10,7 @@ import trio
 
 from actors.errors import JournalUnavailable
 from actors.journal.sqlite import open_sqlite_journal
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 
 
 async def hold(path: str) -> None:

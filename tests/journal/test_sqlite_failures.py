@@ -21,7 +21,7 @@ from actors.errors import JournalCorrupt, JournalUnavailable
 from actors.journal.sqlite import open_sqlite_journal, verify
 from actors.journal.sqlite.spots import spot
 from actors.ports import Inline
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 
 REPOSITORY = Path(__file__).parents[2]
 

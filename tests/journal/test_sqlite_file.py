@@ -16,7 +16,7 @@ from actors.errors import JournalUnavailable
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal, schema, sealing, verify
 from actors.journal.sqlite.statements import insert_many
 from actors.ports import Inline
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 
 if TYPE_CHECKING:
     from pathlib import Path

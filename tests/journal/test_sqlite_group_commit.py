@@ -20,7 +20,7 @@ from actors.errors import InternalError, JournalFenced, JournalUnavailable
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
 from actors.journal.sqlite.group_commit import GroupCommit
 from actors.limits import DEFAULT_LIMITS, Limits
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 from tests.journal.gates import Gate
 
 if TYPE_CHECKING:

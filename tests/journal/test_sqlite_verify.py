@@ -21,7 +21,7 @@ from actors.journal.sqlite import Damage, open_sqlite_journal, verify
 from actors.journal.sqlite.sealing import event_row
 from actors.journal.sqlite.spots import spot
 from actors.ports import Inline
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 
 if TYPE_CHECKING:
     from actors.journal.contract import Journal

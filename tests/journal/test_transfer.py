@@ -31,7 +31,7 @@ from actors.journal.memory import MemoryJournal
 from actors.journal.sqlite import open_sqlite_journal, verify
 from actors.limits import DEFAULT_LIMITS, Limits
 from actors.ports import Inline
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 from actors.transfer import Restoration, export_thread, import_thread
 
 NAME = "t-1"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from actors.core.events import TurnDelta
 from actors.core.turn_lifecycle import TurnState
 from actors.journal.sqlite import open_sqlite_journal
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 from transport.cli import main
 from transport.cli.thread_lines import Complete, Refused, header_line, lines_of, read_threads
 

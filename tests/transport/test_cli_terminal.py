@@ -27,7 +27,7 @@ from actors.core.events import (
 )
 from actors.core.turn_lifecycle import TurnState
 from actors.journal.memory import MemoryJournal
-from actors.testing.scripted import ScriptedThread
+from actors.testing.scripted_thread import ScriptedThread
 from transport.cli.line_editor import LineEditor
 from transport.cli.narrator import Narrator
 from transport.cli.screen import PlainScreen, PromptScreen, rows_of, wrapped

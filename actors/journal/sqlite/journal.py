@@ -77,8 +77,10 @@ async def open_sqlite_journal(
     """
     executor = executor or WorkerThread()
     call = partial(open_file, Path(path), durability, limits, first_epoch)
+    opened: Opened | None = None
     with trio.CancelScope(shield=True):  # what was opened must not get lost on its way back
         opened = await executor.run(call)
+    assert opened is not None  # a shield that nobody cancels swallows nothing
     return SqliteJournal(opened, limits, executor)
 
 

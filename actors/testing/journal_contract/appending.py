@@ -23,7 +23,7 @@ from ...errors import (
     JournalFenced,
 )
 from ...limits import DEFAULT_LIMITS
-from ..scripted import ScriptedThread
+from ..scripted_thread import ScriptedThread
 from .kit import (
     PAGE,
     Check,

@@ -15,7 +15,7 @@ from ...core.position import Position
 from ...core.projections import fold_turn
 from ...core.turn_lifecycle import TurnState
 from ...limits import DEFAULT_LIMITS
-from ..scripted import ScriptedThread
+from ..scripted_thread import ScriptedThread
 from .kit import (
     LATER,
     PAGE,

@@ -8,7 +8,7 @@ from ...core.turn_lifecycle import TurnState
 from ...errors import (
     Rejected,
 )
-from ..scripted import ScriptedThread
+from ..scripted_thread import ScriptedThread
 from .kit import (
     LATER,
     PAGE,

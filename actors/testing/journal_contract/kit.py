@@ -13,7 +13,7 @@ from ...journal.contract import Journal
 if TYPE_CHECKING:
     from ...core.event_codec import Row
     from ...core.head import Settled
-    from ..scripted import ScriptedThread
+    from ..scripted_thread import ScriptedThread
 
 Opener: TypeAlias = Callable[[], Awaitable[Journal]]
 Check: TypeAlias = Callable[[Opener], Awaitable[None]]

@@ -13,7 +13,7 @@ from ...core.head import Head, Life
 from ...errors import (
     JournalUnavailable,
 )
-from ..scripted import ScriptedThread
+from ..scripted_thread import ScriptedThread
 from .kit import (
     LATER,
     PAGE,

@@ -13,7 +13,7 @@ from ...errors import (
     Rejected,
 )
 from ...limits import DEFAULT_LIMITS
-from ..scripted import ScriptedThread
+from ..scripted_thread import ScriptedThread
 from .kit import (
     Check,
     Opener,
