@@ -19,7 +19,7 @@ from transport.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDFAST = (sys.executable, "-m", "transport.cli")
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def environment() -> dict[str, str]:

@@ -21,7 +21,7 @@ from transport.client import connect
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
