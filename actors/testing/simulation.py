@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
-import trio.testing
 
 from ..actor.kinds import Handler, ThreadKind
 from .case import read_case
@@ -67,9 +66,8 @@ def simulate(
     """
     world = World(schedule, limits)
     simulation = _Simulation(scenario, make_handler, world, kind)
-    clock = trio.testing.MockClock(autojump_threshold=0)
     with _quiet_log(), trio_order(schedule.order):
-        trio.run(simulation.run, clock=clock, instruments=[_Rounds(simulation.give_up)])
+        trio.run(simulation.run, clock=world.clock, instruments=[_Rounds(simulation.give_up)])
     return Run(scenario, schedule, tuple(world.recorder.records))
 
 

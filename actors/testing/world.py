@@ -12,6 +12,7 @@ from ..limits import Limits
 from .recorder import Recorder
 from .schedule import TICK, Schedule
 from .schedulers.virtual_delays import VirtualDelays
+from .virtual_clock import VirtualClock
 
 # A model: gives the pieces of its answer to a conversation.
 Model: TypeAlias = Callable[[Sequence[Any]], AsyncIterator[str]]
@@ -48,7 +49,8 @@ class World:
         self.limits = limits
         self.disk = MemoryJournal(limits=limits)
         self.recorder = Recorder()
-        self.delays = VirtualDelays(schedule)
+        self.clock = VirtualClock()
+        self.delays = VirtualDelays(schedule, self.clock)
         self._ids = 0
 
     def now(self) -> float:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
-import trio.testing
 
 from ..schedule import TICK, TICKS
 from ..tape import Tape
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
+    from ..virtual_clock import VirtualClock
 
 T = TypeVar("T")
 
@@ -25,9 +25,11 @@ class VirtualDelays:
 
     Args:
         schedule: the tape, and what its choices mean.
+        clock: the one that the run lives by.
     """
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, clock: VirtualClock) -> None:
+        self._clock = clock
         self._tape = Tape(schedule.tape)
         self._ticks = TICKS[schedule.delays]
         self._trips = tuple((t, 0) for t in self._ticks) + tuple((0, t) for t in self._ticks)
@@ -71,7 +73,7 @@ class VirtualDelays:
         Timers do not count; what waits for one is at rest.
         """
         while True:
-            await trio.testing.wait_all_tasks_blocked()
+            await self._clock.all_blocked()
             if not self._waiting:
                 return
             await self._moved.park()
