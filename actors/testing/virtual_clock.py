@@ -13,7 +13,7 @@ import trio.testing
 
 
 class VirtualClock(trio.abc.Clock):
-    """Virtual time, from nought. For runs without sockets and worker threads, which it overtakes."""
+    """Virtual time, from nought. Sockets and worker threads are overtaken by it."""
 
     def __init__(self) -> None:
         self._now = 0.0
