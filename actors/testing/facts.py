@@ -183,6 +183,40 @@ class Exited:
     error: str | None
 
 
+# Services
+
+
+@frozen
+class ServiceEntered:
+    """A thread's service began to run; `run` numbers the services of a simulation."""
+
+    thread: str
+    run: int
+
+
+@frozen
+class ServiceExited:
+    """A thread's service is over; `error` names what it raised, None where it returned."""
+
+    thread: str
+    run: int
+    error: str | None
+
+
+@frozen
+class LeaseTaken:
+    """Whoever lends resources has lent one; `lease` names it, and no other ever."""
+
+    lease: str
+
+
+@frozen
+class LeaseReturned:
+    """It was given back."""
+
+    lease: str
+
+
 # The disk
 
 
@@ -243,6 +277,10 @@ Fact: TypeAlias = (
     | Said
     | Flushed
     | Exited
+    | ServiceEntered
+    | ServiceExited
+    | LeaseTaken
+    | LeaseReturned
     | Claimed
     | Stored
     | AtRest

@@ -102,6 +102,11 @@ def _exited(fact: facts.Exited) -> str:
     return f"{_handler(fact)} {f'raises {fact.error}' if fact.error else 'returns'}"
 
 
+def _service_exited(fact: facts.ServiceExited) -> str:
+    how = f"raises {fact.error}" if fact.error else "returns"
+    return f"service {fact.run} of thread {fact.thread} {how}"
+
+
 def _closed(fact: facts.Closed) -> str:
     turns = ", ".join(turn for _, turn in fact.abandoned)
     return f"closed{f', but for {turns}' if turns else ''}"
@@ -124,6 +129,10 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Said: lambda fact: f"{_handler(fact)} says {fact.text!r}",
     facts.Flushed: lambda fact: f"{_handler(fact)} knows all that durable",
     facts.Exited: _exited,
+    facts.ServiceEntered: lambda fact: f"service {fact.run} of thread {fact.thread} runs",
+    facts.ServiceExited: _service_exited,
+    facts.LeaseTaken: lambda fact: f"{fact.lease} is leased",
+    facts.LeaseReturned: lambda fact: f"{fact.lease} is given back",
     facts.Claimed: lambda fact: f"thread {fact.thread} is claimed ({fact.generation})",
     facts.Stored: _stored,
     facts.AtRest: lambda fact: "everything is at rest",
