@@ -8,7 +8,7 @@ from .actor.kinds import Handler, ThreadKind
 from .actor.turn import Turn
 from .answer import Answer
 from .core.commands import OnBusy, Truncation
-from .core.effects import Cancelled, CancelOutcome, Submitted, Truncated
+from .core.effects import Cancelled, CancelOutcome, RecordReceipt, Submitted, Truncated
 from .core.event_codec import Row
 from .core.events import (
     Entry,
@@ -89,6 +89,7 @@ __all__ = [
     "Position",
     "PositionUnrecoverable",
     "ProtocolError",
+    "RecordReceipt",
     "Recorded",
     "Rejected",
     "RemoteProtocolError",

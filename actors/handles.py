@@ -18,8 +18,9 @@ from .core.commands import (
     Truncation,
     checked_submit,
 )
-from .core.effects import Cancelled, Closed, Result, Submitted, Truncated
+from .core.effects import Cancelled, Closed, RecordReceipt, Result, Submitted, Truncated
 from .core.events import TurnEnded
+from .core.record_kinds import checked_record
 from .core.thread_id import is_thread_id
 from .delivery.batches import Batch, Detached, Events, Snapshot
 from .errors import InternalError, Rejected
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .journal.contract import HistoryPage
     from .ports import Ids
 
-R = TypeVar("R", Submitted, Cancelled, Truncated, Closed)
+R = TypeVar("R", Submitted, RecordReceipt, Cancelled, Truncated, Closed)
 
 # The principal of code that embeds a runtime, and of connections that show no credentials.
 LOCAL = "local"
@@ -97,6 +98,35 @@ class Thread:
             limit_bytes=self._registry.limits.command_bytes,
         )
         return _expect(Submitted, await self._ask(command))
+
+    async def record(self, kind: str, data: Any, *, key: str | None = None) -> RecordReceipt:
+        """Put an application's own fact into the history, and return once it is durable (I4).
+
+        It is a part of the log like any other and belongs to no turn: it is taken while one runs,
+        makes the thread where it is not there, opens it again where it was ended, and is never
+        truncated. No model context has it.
+
+        Args:
+            kind: the application's own word, one of `ThreadKind.records` where that names any.
+            data: anything with a JSON form, of at most `limits.item_bytes` together with the kind.
+            key: as in `submit`.
+
+        Raises:
+            Rejected: `bad_request`, `too_large`, `idempotency_conflict`, and what every command may
+                raise.
+
+        A cancelled call may have been accepted: repeat it under its key.
+        """
+        command = checked_record(
+            self._registry.kind(self.id).records,
+            record=self._ids.fresh("r"),
+            principal=self.principal,
+            kind=kind,
+            data=data,
+            key=key,
+            limits=self._registry.limits,
+        )
+        return _expect(RecordReceipt, await self._ask(command))
 
     async def cancel(self, turn: str | None = None, *, rollback: bool = False) -> Cancelled:
         """End a turn, and return once it is settled: scope exited, partial answer durable (I6).

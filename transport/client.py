@@ -341,8 +341,8 @@ class Client:
             key: as in `submit`.
 
         Raises:
-            Rejected: `unsupported`, by a server that has no records; and what every call raises,
-                see `Client`.
+            Rejected: `bad_request` for a kind or data that the thread does not take, `too_large`,
+                `idempotency_conflict`; and what every call raises, see `Client`.
 
         A cancelled call may have been accepted: repeat it under its key.
         """

@@ -6,7 +6,7 @@ The connection owns cursors and nothing else. When it goes, no thread notices (I
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
@@ -14,6 +14,7 @@ from actors import (
     Cancelled,
     JournalError,
     Life,
+    RecordReceipt,
     Rejected,
     Runtime,
     Submitted,
@@ -23,6 +24,7 @@ from actors import (
 )
 from actors.core import commands
 from actors.core.effects import Closed, Result
+from actors.core.record_kinds import checked_record
 from actors.handles import LOCAL
 
 from .heartbeat import heartbeat
@@ -37,6 +39,12 @@ from .wire.shapes import Absent
 
 if TYPE_CHECKING:
     from actors.limits import Limits
+
+
+# What is answered by a thread's actor.
+Commands: TypeAlias = (
+    client.Submit | client.Record | client.Cancel | client.Truncate | client.End | client.Delete
+)
 
 
 class Session:
@@ -147,9 +155,9 @@ class Session:
                 self._read(message.id, self._threads, message)
             case client.Cast():
                 self._refuse_cast()
-            case client.Record() | client.Fork():
-                self._refuse(message.id, _unsupported(type(message).__name__.lower()))
-            case client.Submit() | client.Cancel() | client.Truncate():
+            case client.Fork():
+                self._refuse(message.id, _unsupported("fork"))
+            case client.Submit() | client.Record() | client.Cancel() | client.Truncate():
                 self._command(message.id, message.thread, message)
             case client.End() | client.Delete():
                 self._command(message.id, message.thread, message)
@@ -158,7 +166,7 @@ class Session:
         self,
         id: str,
         thread: str,
-        message: client.Submit | client.Cancel | client.Truncate | client.End | client.Delete,
+        message: Commands,
     ) -> None:
         try:
             command = self._translate(message)
@@ -176,7 +184,7 @@ class Session:
 
     def _translate(
         self,
-        message: client.Submit | client.Cancel | client.Truncate | client.End | client.Delete,
+        message: Commands,
     ) -> commands.Command:
         match message:
             case client.Submit():
@@ -192,6 +200,16 @@ class Session:
                     attachments=message.attachments,
                     truncate=truncate,
                     limit_bytes=self._limits.command_bytes,
+                )
+            case client.Record():
+                return checked_record(
+                    self.runtime.registry.kind(message.thread).records,
+                    record=self.runtime.ids.fresh("r"),
+                    principal=self._principal,
+                    kind=message.kind,
+                    data=message.data,
+                    key=message.key,
+                    limits=self._limits,
                 )
             case client.Cancel(turn=turn, mode=mode):
                 return commands.Cancel(turn=turn, rollback=mode == "rollback")
@@ -270,6 +288,8 @@ def _reply_body(message: object, result: Result) -> replies.ReplyBody:
     match result:
         case Submitted(turn=turn, position=position, duplicate=duplicate):
             return replies.SubmitReply(turn, position.cursor(), duplicate)
+        case RecordReceipt(position=position, duplicate=duplicate):
+            return replies.RecordReply(position.cursor(), duplicate)
         case Cancelled(turn=turn_or_none, outcome=outcome, position=position):
             return replies.CancelReply(turn_or_none, outcome, position.cursor())
         case Truncated(position=position):

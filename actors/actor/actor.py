@@ -345,6 +345,7 @@ class Actor:
             buffer=buffer,
             announce=self._said_something,
             limits=self._limits,
+            records=self._kind.records,
         )
         grace = self._kind.cancel_grace
         if grace is None:

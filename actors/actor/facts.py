@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..core.commands import Cancel, Command, Submit, Truncate
+from ..core.commands import Cancel, Command, Record, Submit, Truncate
 from ..core.head import Life
 
 if TYPE_CHECKING:
+    from ..core.head import Receipt
     from ..core.items import Item
     from ..core.thread_state import ThreadState
     from ..journal.contract import Journal
@@ -26,6 +27,9 @@ def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) ->
             unknown = key is not None and receipts.find(principal, key) is None
             cuts = truncate is not None and state.live is None
             return (unknown and not receipts.complete) or cuts
+        case Record(key=key, principal=principal):
+            unknown = key is not None and receipts.find(principal, key) is None
+            return unknown and not receipts.complete
         case Cancel(turn=turn):
             live = state.live.turn if state.live else None
             return turn is not None and turn != live and state.queued(turn) is None
@@ -45,6 +49,8 @@ async def with_facts(
     match command:
         case Submit():
             return await _submit_with_facts(thread, command, receipts, journal)
+        case Record():
+            return evolve(command, prior=await _prior(thread, command, receipts, journal))
         case Cancel(turn=str(turn)):
             return evolve(command, settled=await journal.settled(thread, turn) is not None)
         case Truncate(truncate=truncate):
@@ -54,8 +60,8 @@ async def with_facts(
 
 
 def with_known_receipt(command: Command, receipts: ReceiptCache) -> Command:
-    """Return a submit with the receipt that the cache has for its key."""
-    if isinstance(command, Submit) and command.key is not None:
+    """Return a command with the receipt that the cache has for its key."""
+    if isinstance(command, Submit | Record) and command.key is not None:
         return evolve(command, prior=receipts.find(command.principal, command.key))
     return command
 
@@ -63,16 +69,24 @@ def with_known_receipt(command: Command, receipts: ReceiptCache) -> Command:
 async def _submit_with_facts(
     thread: str, command: Submit, receipts: ReceiptCache, journal: Journal
 ) -> Submit:
-    if command.key is not None:
-        prior = receipts.find(command.principal, command.key)
-        if prior is None and not receipts.complete:
-            prior = await journal.receipt(thread, command.principal, command.key)
-        if prior is not None:
-            return evolve(command, prior=prior)
+    prior = await _prior(thread, command, receipts, journal)
+    if prior is not None:
+        return evolve(command, prior=prior)
     if command.truncate is not None:
         cut = await journal.locate(thread, command.truncate.after)
         return evolve(command, cut=cut)
     return command
+
+
+async def _prior(
+    thread: str, command: Submit | Record, receipts: ReceiptCache, journal: Journal
+) -> Receipt | None:
+    if command.key is None:
+        return None
+    prior = receipts.find(command.principal, command.key)
+    if prior is None and not receipts.complete:
+        prior = await journal.receipt(thread, command.principal, command.key)
+    return prior
 
 
 async def load_context(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import field, frozen, validators
 
+from ..core.record_kinds import RecordKinds, check_schemas
 from .turn import Turn
 
 # An async function that writes to its turn, or an async generator that yields the pieces.
@@ -17,6 +18,10 @@ def _seconds(default: float | None) -> float | None:
     above_zero = validators.optional([validators.gt(0.0), validators.lt(1e9)])
     value: float | None = field(default=default, validator=above_zero)
     return value
+
+
+def _are_schemas(kind: Any, attribute: Any, value: RecordKinds | None) -> None:
+    check_schemas(value)
 
 
 @frozen(kw_only=True)
@@ -31,6 +36,12 @@ class ThreadKind:
         no_progress: seconds that a turn may go without writing anything; None sets no bound.
         cancel_grace: seconds that the handler has to stop in; None takes the limit's.
         idle: seconds without a command after which the actor passivates; None takes the limit's.
+        records: the kinds of record that a thread takes, each with an attrs class that the data has
+            to fit, strictly, or a function that returns the data or raises ValueError. None takes
+            any kind, and any JSON.
+
+    Raises:
+        TypeError, ValueError: where a figure is out of its range, or a schema is none.
     """
 
     on_turn: Handler
@@ -39,3 +50,4 @@ class ThreadKind:
     no_progress: float | None = _seconds(300.0)
     cancel_grace: float | None = _seconds(None)
     idle: float | None = _seconds(None)
+    records: RecordKinds | None = field(default=None, validator=_are_schemas)

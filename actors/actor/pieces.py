@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define, field
 
-from ..core.events import TurnDelta, TurnItem
+from ..core.events import Recorded, TurnDelta, TurnItem
 from ..errors import TurnOver
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class PieceBuffer:
     def __init__(self, turn: str, limits: Limits) -> None:
         self._turn = turn
         self._limits = limits
-        self._runs: list[_Run | TurnItem] = []
+        self._runs: list[_Run | TurnItem | Recorded] = []
         self._bytes = 0
         self._pieces = 0
         self._accepted = 0
@@ -75,13 +75,13 @@ class PieceBuffer:
         last.size += size
         self._count(size)
 
-    def add_item(self, item: TurnItem, size: int) -> None:
-        """Accept a whole item of `size` bytes; raises as `add_text`."""
+    def add_item(self, item: TurnItem | Recorded, size: int) -> None:
+        """Accept a whole item, or a record, of `size` bytes; raises as `add_text`."""
         self.check_open()
         self._runs.append(item)
         self._count(size)
 
-    def take(self) -> tuple[tuple[TurnDelta | TurnItem, int], ...]:
+    def take(self) -> tuple[tuple[TurnDelta | TurnItem | Recorded, int], ...]:
         """Take all that was accepted: events, each with the number of offsets that it covers."""
         runs, self._runs = self._runs, []
         self._bytes = self._pieces = 0
@@ -129,8 +129,10 @@ class PieceBuffer:
         self._pieces += 1
         self._accepted += 1
 
-    def _event(self, run: _Run | TurnItem) -> tuple[TurnDelta | TurnItem, int]:
-        if isinstance(run, TurnItem):
+    def _event(
+        self, run: _Run | TurnItem | Recorded
+    ) -> tuple[TurnDelta | TurnItem | Recorded, int]:
+        if not isinstance(run, _Run):
             return run, 1
         text = "".join(run.texts)
         return TurnDelta(self._turn, run.item, text, run.channel), len(run.texts)

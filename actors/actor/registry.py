@@ -113,6 +113,18 @@ class Registry:
             on_close=lambda _: self._tidy(thread),
         )
 
+    def kind(self, thread: str) -> ThreadKind:
+        """Return a thread's kind, to check at the edge what is asked of it.
+
+        Raises:
+            Rejected: `internal`, where the application does not say.
+        """
+        try:
+            return self._kind_of(thread)
+        except Exception as exc:  # the application's own code, called on a client's behalf
+            log.exception("thread %s has no kind", thread)
+            raise Rejected("internal", "the kind of this thread is not known") from exc
+
     def is_failed(self, thread: str) -> bool:
         """Say whether a thread is quarantined."""
         entry = self._entries.get(thread)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import trio
 
-from ..core.events import TurnItem
+from ..core.events import Recorded, TurnItem
 from ..core.items import ITEM_KINDS, Content, Item, item_id
 from ..core.json_values import taken_over
 from ..core.projections import context
+from ..core.record_kinds import RecordKinds, checked_fact
 from ..errors import Rejected
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Turn:
         buffer: PieceBuffer,
         announce: Callable[[], None],
         limits: Limits,
+        records: RecordKinds | None = None,
     ) -> None:
         self.thread = thread
         self.id = id
@@ -60,6 +62,8 @@ class Turn:
         self._buffer = buffer
         self._announce = announce
         self._limits = limits
+        self._records = records
+        self._recorded = 0
         self._output = 0
         self._burst = 0
         self._burst_began = 0.0
@@ -153,6 +157,33 @@ class Turn:
         self._text = None
         item = self._next_item()
         self._buffer.add_item(TurnItem(self.id, item, kind, data), size)
+        self._announce()
+        await self._buffer.flushed()
+        return item
+
+    async def record(self, kind: str, data: Any) -> str:
+        """Put the application's own fact into the history, and return its item once it is durable.
+
+        It belongs to the thread and not to the turn: it stays where the turn is rolled back, run
+        again or truncated, and no model context has it.
+
+        Args:
+            kind: the application's own word, one of `ThreadKind.records` where that names any.
+            data: anything with a JSON form, of at most `limits.item_bytes` together with the kind.
+
+        Raises:
+            TurnOver: where the turn has ended (I7).
+            Rejected: `too_large`, or `bad_request` for what the thread does not take.
+
+        A cancelled call may have recorded it.
+        """
+        kind, data = checked_fact(self._records, kind, data, self._limits)
+        size = len(orjson.dumps(data))
+        await self._ready(size)
+        self._recorded += 1
+        # Another attempt of the turn counts anew, and what this one records stays.
+        item = item_id(f"{self.id}-{self.attempt}-{self._recorded}", 0)
+        self._buffer.add_item(Recorded(item, kind, data), size)
         self._announce()
         await self._buffer.flushed()
         return item

@@ -15,7 +15,7 @@ import orjson
 from attrs import frozen
 
 from ..errors import Rejected
-from .events import TurnDelta, TurnItem
+from .events import Recorded, TurnDelta, TurnItem
 from .head import Cut, Receipt
 from .items import Content, is_blank, is_content
 from .json_values import taken_over
@@ -70,7 +70,7 @@ class Submit:
         body: list[Any] = [self.content, self.metadata, self.attachments]
         if self.truncate is not None:
             body.append([self.truncate.after])
-        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+        return _digest(body)
 
 
 def checked_submit(
@@ -115,6 +115,35 @@ def checked_submit(
         attachments=attachments,
         truncate=truncate,
     )
+
+
+@frozen(kw_only=True)
+class Record:
+    """Put an application's own fact into the history.
+
+    Args:
+        record: a fresh id for it.
+        principal: who says so.
+        kind: the application's own word for what it is.
+        data: the fact, as JSON.
+        key: the idempotency key.
+        prior: the receipt that was given for this key, where one was.
+    """
+
+    record: str
+    principal: str
+    kind: str
+    data: Any
+    key: str | None = None
+    prior: Receipt | None = None
+
+    def digest(self) -> str:
+        """Digest the body that a retry under the same key has to repeat (rule 8)."""
+        return _digest({"record": self.kind, "data": self.data})
+
+
+def _digest(body: object) -> str:
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 @frozen(kw_only=True)
@@ -169,10 +198,10 @@ class Ending:
 
 @frozen
 class Say:
-    """What the live turn's handler has said: events of that turn, each covering `width` offsets."""
+    """What the live turn's handler has said and recorded: events, each over `width` offsets."""
 
     turn: str
-    pieces: tuple[tuple[TurnDelta | TurnItem, int], ...]
+    pieces: tuple[tuple[TurnDelta | TurnItem | Recorded, int], ...]
 
 
 @frozen
@@ -205,4 +234,4 @@ class Recover:
     start_next: bool = True
 
 
-Command: TypeAlias = Submit | Cancel | Truncate | End | Delete | Say | Exited | Recover
+Command: TypeAlias = Submit | Record | Cancel | Truncate | End | Delete | Say | Exited | Recover

@@ -17,6 +17,7 @@ from .commands import (
     Ending,
     Exited,
     OnBusy,
+    Record,
     Recover,
     Say,
     Submit,
@@ -31,6 +32,7 @@ from .effects import (
     CloseThread,
     DecideAgain,
     Effect,
+    RecordReceipt,
     StartTurn,
     StopTurn,
     Submitted,
@@ -38,6 +40,7 @@ from .effects import (
 )
 from .events import (
     Event,
+    Recorded,
     ThreadCreated,
     ThreadDeleted,
     ThreadEnded,
@@ -99,17 +102,30 @@ def _submit(state: ThreadState, command: Submit, now: float, limits: Limits) -> 
         events += (TurnStarted(command.turn, attempt=1),)
         effects += (StartTurn(command.turn),)
     receipt = Submitted(command.turn, Position(state.epoch, submitted_at))
-    receipts = _receipt(command, submitted_at, now)
+    receipts = _receipt(command, command.turn, submitted_at, now)
     return Decision(_single(events), (Answer(receipt), *effects), receipts, command.cut)
 
 
-def _repeat(state: ThreadState, command: Submit, prior: Receipt) -> Decision:
-    if prior.digest != command.digest() or prior.turn is None:
+def _repeat(state: ThreadState, command: Submit | Record, prior: Receipt) -> Decision:
+    if prior.digest != command.digest():
         raise Rejected(
             "idempotency_conflict", "this key was used before, for a command with another body"
         )
     position = Position(state.epoch, prior.offset)
+    if prior.turn is None:
+        return Decision((), (Answer(RecordReceipt(position, duplicate=True)),))
     return Decision((), (Answer(Submitted(prior.turn, position, duplicate=True)),))
+
+
+def _record(state: ThreadState, command: Record, now: float, limits: Limits) -> Decision:
+    if command.prior is not None:
+        return _repeat(state, command, command.prior)
+    events: tuple[Event, ...] = (ThreadCreated(),) if state.life is Life.ABSENT else ()
+    recorded_at = state.offset + len(events) + 1
+    item = item_id(command.record, 0)
+    events += (Recorded(item, command.kind, command.data, command.key),)
+    answer = Answer(RecordReceipt(Position(state.epoch, recorded_at)))
+    return Decision(_single(events), (answer,), _receipt(command, None, recorded_at, now))
 
 
 def _make_way(
@@ -162,11 +178,12 @@ def _submitted(command: Submit, live: LiveTurn | None) -> TurnSubmitted:
     )
 
 
-def _receipt(command: Submit, offset: int, now: float) -> tuple[Receipt, ...]:
+def _receipt(
+    command: Submit | Record, turn: str | None, offset: int, now: float
+) -> tuple[Receipt, ...]:
     if command.key is None:
         return ()
-    digest = command.digest()
-    return (Receipt(command.principal, command.key, digest, command.turn, offset, now),)
+    return (Receipt(command.principal, command.key, command.digest(), turn, offset, now),)
 
 
 def _cancel(state: ThreadState, command: Cancel, now: float, limits: Limits) -> Decision:
@@ -302,6 +319,7 @@ def _item_not_found() -> Rejected:
 
 _DECIDE: Final[dict[type, Callable[[ThreadState, Any, float, Limits], Decision]]] = {
     Submit: _submit,
+    Record: _record,
     Cancel: _cancel,
     Truncate: _truncate,
     End: _end,

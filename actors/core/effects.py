@@ -30,6 +30,14 @@ class Submitted:
 
 
 @frozen
+class RecordReceipt:
+    """The receipt of a record: the same every time it is given (rule 15), but for `duplicate`."""
+
+    position: Position
+    duplicate: bool = False
+
+
+@frozen
 class Cancelled:
     """The settled answer to a cancel: which turn, what became of it, where the stream stands."""
 
@@ -52,7 +60,7 @@ class Closed:
     existed: bool
 
 
-Result: TypeAlias = Submitted | Cancelled | Truncated | Closed
+Result: TypeAlias = Submitted | RecordReceipt | Cancelled | Truncated | Closed
 
 
 @frozen

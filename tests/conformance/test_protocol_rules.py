@@ -609,10 +609,44 @@ async def test_rule_16_the_welcome_tells_the_limits(server: ServerProcess, peer:
         await other.until(lambda m: m == welcome, 1)
 
 
-async def test_record_cast_and_fork_are_unsupported(peer: Peer) -> None:
+async def test_a_record_is_a_fact_of_the_thread(peer: Peer) -> None:
+    """It makes the thread, runs beside a turn, is repeated under its key, and is seen by all."""
+    await peer.attach("facts")
+    record = {"thread": "facts", "kind": "note", "data": {"a": [1, None]}, "key": "k"}
+    first = await peer.ask("record", **record)
+    assert (offset(first["cursor"]), first["duplicate"]) == (2, False)
+    again = await peer.ask("record", **record)
+    assert (again["cursor"], again["duplicate"]) == (first["cursor"], True)
+    assert await peer.refusal("record", **{**record, "data": 2}) == "idempotency_conflict"
+    assert await peer.refusal("submit", thread="facts", content="hi", key="k") == (
+        "idempotency_conflict"
+    )
+    turn = (await peer.submit("facts", "say 1"))["turn"]
+    await peer.ask("record", thread="facts", kind="beside", data=None)
+    await peer.ending("facts", turn)
+    await peer.until_event("facts", lambda e: e.get("kind") == "beside")
+    seen = [e for e in peer.events("facts") if e["type"] == "record"]
+    assert [(e["kind"], e["data"], e.get("key")) for e in seen] == [
+        ("note", {"a": [1, None]}, "k"),
+        ("beside", None, None),
+    ]
+    items = (await peer.ask("history", thread="facts"))["items"]
+    assert [i["kind"] for i in items if i["kind"] == "record"] == ["record", "record"]
+    assert items[0] == {
+        "item": seen[0]["item"],
+        "kind": "record",
+        "at": seen[0]["at"],
+        "record": "note",
+        "data": {"a": [1, None]},
+    }
+    assert await peer.refusal("record", thread="facts", kind="", data=1) == "bad_request"
+    await peer.ask("end", thread="facts")
+    await peer.ask("record", thread="facts", kind="after", data=0)  # opens it again
+    assert (await peer.ask("end", thread="facts"))["existed"]
+
+
+async def test_cast_and_fork_are_unsupported(peer: Peer) -> None:
     await peer.attach("later")
-    record = {"thread": "later", "kind": "note", "data": {"a": 1}, "key": "k"}
-    assert await peer.refusal("record", **record) == "unsupported"
     fork = {"thread": "later", "to": "fork", "after": None}
     assert await peer.refusal("fork", **fork) == "unsupported"
     await peer.send({"type": "cast", "thread": "later", "kind": "typing", "data": None})

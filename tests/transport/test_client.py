@@ -121,7 +121,7 @@ def test_refusals_come_as_the_server_says_them() -> None:
             ("thread_not_found", client.history("absent")),
             ("bad_request", client.threads("no page gave this")),
             ("too_large", client.submit("t", "x" * LIMITS.command_bytes)),
-            ("unsupported", client.record("t", "fact", {})),
+            ("bad_request", client.record("t", "", {})),
             ("unsupported", client.fork("t", "u", None)),
         ):
             with pytest.raises(Rejected) as refused:
