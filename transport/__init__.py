@@ -7,7 +7,9 @@
 
 from actors.errors import ClientClosed, OutcomeUnknown
 
-from .client import DEFAULT_URL, Client, connect
+from .auth import Authenticate, Authorise, Identity
+from .client import Client
+from .connecting import DEFAULT_URL, connect
 from .connector import ConnectionState, ConnectionStatus
 from .link import ConnectFailed, Link, LinkClosed
 from .remote_subscription import RemoteSubscription
@@ -27,6 +29,8 @@ __all__ = [
     "DEFAULT_HOST",
     "DEFAULT_PORT",
     "DEFAULT_URL",
+    "Authenticate",
+    "Authorise",
     "CancelReply",
     "Client",
     "ClientClosed",
@@ -35,6 +39,7 @@ __all__ = [
     "ConnectionStatus",
     "ForkReply",
     "HistoryReply",
+    "Identity",
     "Link",
     "LinkClosed",
     "OutcomeUnknown",

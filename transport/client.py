@@ -10,85 +10,28 @@ Connections come and go under it. Calls wait for the next one, readers go on whe
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from actors.answer import Answer
 from actors.core.commands import OnBusy
 from actors.core.effects import Submitted
 from actors.core.position import parse_cursor
-from actors.limits import DEFAULT_LIMITS, Limits
 
-from .background import background_nursery
-from .connector import ConnectionStatus, Connector
-from .dial import websocket_dialler
-from .dispatcher import Dispatcher
 from .wire import client_messages as commands
 from .wire import replies
-from .wire.client_protocol import ClientProtocol
 from .wire.shapes import ABSENT, Absent
 
 if TYPE_CHECKING:
-    import ssl
+    import random
 
     from actors.core.items import Content
     from actors.delivery.subscription import Subscription
 
-    from .conversation import OpenLink
+    from .connector import ConnectionStatus, Connector
+    from .dispatcher import Dispatcher
     from .remote_subscription import RemoteSubscription
-
-DEFAULT_URL: Final = "http://127.0.0.1:8420"
-
-
-@asynccontextmanager
-async def connect(
-    url: str = DEFAULT_URL,
-    *,
-    token: str | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    rng: random.Random | None = None,
-    ssl_context: ssl.SSLContext | None = None,
-    open_link: OpenLink | None = None,
-) -> AsyncIterator[Client]:
-    """Be a client of a server, across connections, until the body is left.
-
-    It yields at once and connects meanwhile; `Client.opened` waits for it. A connection that is
-    lost, or cannot be had, is tried again after a drawn wait. A server that refuses the client for
-    good (close codes 4500 to 4999; a handshake answered 400 to 499, but for 408, 425 and 429)
-    closes it, and every call raises `ClientClosed`.
-
-    Args:
-        url: where the server is, `http`, `https`, `ws` or `wss`, with or without `/ws`.
-        token: the credentials, said on every connection.
-        limits: the bounds in force.
-        rng: draws waits and keys; the system's by default. Two clients on one seed would draw the
-            same keys, and get each other's receipts.
-        ssl_context: for `https` and `wss`; by default the system's.
-        open_link: opens connections in place of `url`, `limits` and `ssl_context`.
-
-    Yields:
-        The client.
-
-    Raises:
-        ValueError: the URL is none.
-
-    What the body raises comes out as it is. Leaving says goodbye, for `Limits.close_seconds` at the
-    most; leaving by an exception, or by cancellation, cuts the connection. Turns go on (I5).
-    """
-    rng = rng or random.SystemRandom()
-    open_link = open_link or websocket_dialler(url, limits, ssl_context)
-    hello = commands.Hello(token) if token is not None else None
-    dispatcher = Dispatcher(ClientProtocol(hello, limits), limits, rng.random)
-    connector = Connector(dispatcher, open_link, limits, rng.random)
-    async with background_nursery() as nursery:
-        nursery.start_soon(connector.run)
-        try:
-            yield Client(dispatcher, connector, rng)
-            await connector.close()
-        finally:
-            connector.closed("the client was left")
 
 
 class Client:
@@ -111,8 +54,15 @@ class Client:
     connection carries the command again.
     """
 
-    def __init__(self, dispatcher: Dispatcher, connector: Connector, rng: random.Random) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        connector: Connector,
+        rng: random.Random,
+        credentials: Callable[[], None],
+    ) -> None:
         self._dispatcher = dispatcher
+        self._credentials = credentials
         self._connector = connector
         self._rng = rng
         self._ask = dispatcher.calls.ask
@@ -152,6 +102,17 @@ class Client:
         """
         self._dispatcher.check_open()
         await self._dispatcher.calls.ping()
+
+    def renew(self) -> None:
+        """Say hello again, so that the connection lives on when its credentials would expire.
+
+        They are those that the function given to `connect` as `token` returns by now, of the same
+        principal. Without a connection, nothing needs to be said: the next one says hello anyhow.
+        """
+        self._credentials()
+        hello = self._dispatcher.protocol.hello
+        if hello is not None:
+            self._dispatcher.cast(hello)
 
     # Turns.
 

@@ -24,6 +24,7 @@ from actors import (
     TurnItems,
 )
 
+from .auth import forbidden
 from .wire import server_messages as wire
 from .wire.client_messages import Attach, Detach
 from .wire.codec import encode_server, events_frame
@@ -50,6 +51,7 @@ class Outgoing:
     Args:
         link: where frames go.
         subscribe: makes a subscription to a thread; its argument is told when that has news.
+        may_see: says whether the connection may be shown a thread at this instant (I19).
         on_detached: told when an attachment is over, or was refused.
         limits: `reply_bytes` bounds what waits, together with who calls `room`.
     """
@@ -58,11 +60,13 @@ class Outgoing:
         self,
         link: Link,
         subscribe: Callable[[str, Callable[[Subscription], None]], Subscription],
+        may_see: Callable[[str], bool],
         on_detached: Callable[[Attach], None],
         limits: Limits,
     ) -> None:
         self._link = link
         self._subscribe = subscribe
+        self._may_see = may_see
         self._on_detached = on_detached
         self._limits = limits
         self._answers: deque[bytes] = deque()
@@ -146,6 +150,10 @@ class Outgoing:
 
     async def _attach(self, attach: Attach) -> None:
         self._forget(attach.thread)
+        if not self._may_see(attach.thread):
+            self._on_detached(attach)
+            await self._send(_refused(attach.id, forbidden()))
+            return
         subscription = self._subscribe(attach.thread, self._has_news)
         try:
             plan = await subscription.attach(attach.cursor, attach.window)
@@ -183,12 +191,15 @@ class Outgoing:
         if attachment is None or attachment.subscription is not subscription:
             return
         subscription.ready = False
+        stood = subscription.position
         try:
             batch = await subscription.pull()
         except (Rejected, JournalError):
             batch = Detached(subscription.thread, subscription.position, "failed")
         if batch is None:
             return
+        if not self._may_see(subscription.thread):  # the next attach is told why
+            batch = Detached(subscription.thread, stood, "failed")
         await self._link.send_text(_frame(batch))
         if isinstance(batch, Detached):
             self._forget(subscription.thread)

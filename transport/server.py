@@ -17,6 +17,7 @@ from attrs import define, field
 from actors import Runtime
 
 from .access import AccessPolicy, listens_on_loopback
+from .auth import Auth, Authenticate, Authorise, anything
 from .exchange import Handler, Request, Response, Routes
 from .http import Site, refuse_overload, serve_connection
 from .listener import Listener, serve_connections
@@ -48,6 +49,7 @@ class Server:
     _runtime: Runtime
     _listeners: tuple[Listener, ...]
     _instance: str
+    _auth: Auth = field(factory=Auth)
     _sessions: dict[Session, None] = field(factory=dict)
     _stopping: trio.Event = field(factory=trio.Event)
 
@@ -88,7 +90,7 @@ class Server:
 
         Cancellation leaves every thread as it is (I5).
         """
-        session = Session(link, self._runtime, self._instance)
+        session = Session(link, self._runtime, self._instance, self._auth)
         self._sessions[session] = None
         try:
             await session.run()
@@ -114,6 +116,8 @@ async def serve(
     port: int = DEFAULT_PORT,
     origins: Iterable[str] = (),
     hosts: Iterable[str] = (),
+    authenticate: Authenticate | None = None,
+    authorise: Authorise = anything,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve a runtime on one port until the server is stopped.
@@ -124,6 +128,10 @@ async def serve(
         port: 0 takes a free one.
         origins: pages of other origins that may connect, as `https://chat.example`.
         hosts: names that the server answers to besides loopback ones, such as that of a proxy.
+        authenticate: returns whom the token of a `hello` stands for, None where it is no good;
+            without it every connection is one principal. It has `Limits.handshake_seconds`.
+        authorise: says whether a principal may see and change a thread: asked for every command,
+            and again before whatever is delivered, so it must return at once (I19).
         task_status: is given the `Server` once it listens.
 
     Raises:
@@ -135,7 +143,9 @@ async def serve(
     listeners = await trio.open_tcp_listeners(port, host=host)
     bound_port = int(listeners[0].socket.getsockname()[1])
     instance = runtime.ids.fresh("i")
-    server = Server(_url(host, bound_port), runtime, tuple(listeners), instance)
+    server = Server(
+        _url(host, bound_port), runtime, tuple(listeners), instance, Auth(authenticate, authorise)
+    )
     access = AccessPolicy(
         loopback=listens_on_loopback(listeners),
         hosts=frozenset(hosts),

@@ -27,6 +27,7 @@ from actors.core.effects import Closed, Result
 from actors.core.record_kinds import checked_record
 from actors.handles import LOCAL
 
+from .auth import Auth, forbidden
 from .heartbeat import heartbeat
 from .link import Link, LinkClosed
 from .outgoing import Outgoing, as_rejected
@@ -34,7 +35,7 @@ from .wire import client_messages as client
 from .wire import replies
 from .wire import server_messages as wire
 from .wire.close_codes import CloseCode
-from .wire.protocol import Close, Output, Received, Send, ServerProtocol
+from .wire.protocol import Close, Output, Received, Send, ServerProtocol, State
 from .wire.shapes import Absent
 
 if TYPE_CHECKING:
@@ -54,17 +55,23 @@ class Session:
         link: the connection.
         runtime: where the threads are.
         instance: names this run of the server.
+        auth: whom connections speak for, and which threads are theirs.
     """
 
-    def __init__(self, link: Link, runtime: Runtime, instance: str) -> None:
+    def __init__(
+        self, link: Link, runtime: Runtime, instance: str, auth: Auth | None = None
+    ) -> None:
         self.link = link
         self.runtime = runtime
         registry = runtime.registry
         self._limits: Limits = runtime.limits
+        self._auth = auth or Auth()
         self._principal = LOCAL
+        # Until a hello that is due has come, and then until its credentials are over.
+        self._patience = trio.CancelScope()
         self._protocol = ServerProtocol(instance, self._limits)
         self._outgoing = Outgoing(
-            self.link, registry.subscribe, self._protocol.detached, self._limits
+            self.link, registry.subscribe, self._may, self._protocol.detached, self._limits
         )
         self._unanswered = 0
         self._answered = trio.lowlevel.ParkingLot()
@@ -84,7 +91,11 @@ class Session:
                 nursery.start_soon(self._outgoing.run)
                 nursery.start_soon(self._watch_heartbeat)
                 nursery.start_soon(self._show_life)
-                await self._obey(self._protocol.authenticated(self._principal))
+                if self._auth.authenticate is None:
+                    await self._obey(self._protocol.authenticated(self._principal))
+                else:
+                    self._patience.deadline = trio.current_time() + self._limits.handshake_seconds
+                    nursery.start_soon(self._watch_credentials)
                 await self._receive()
         finally:
             self._protocol.connection_lost()
@@ -141,12 +152,47 @@ class Session:
             await self._outgoing.idle()
         await self.link.aclose(code, code.reason)
 
+    # Whose connection it is
+
+    async def _authenticate(self, token: str | None) -> list[Output]:
+        authenticate = self._auth.authenticate
+        if authenticate is None:
+            return self._protocol.authenticated(self._principal)
+        identity = await authenticate(token) if token is not None else None
+        if identity is None:
+            return self._protocol.refused()
+        outputs = self._protocol.authenticated(identity.principal)
+        if self._protocol.state is State.OPEN:
+            self._principal = identity.principal
+            self._patience.deadline = trio.current_time() + identity.expires_in
+        return outputs
+
+    async def _watch_credentials(self) -> None:
+        with self._patience:
+            await trio.sleep_forever()
+        expired = self._protocol.hello_overdue() or self._protocol.close(
+            CloseCode.CREDENTIALS_EXPIRED
+        )
+        await self._obey(expired)
+
+    def _check(self, thread: str) -> None:
+        if not self._may(thread):
+            raise forbidden()
+
+    def _may(self, thread: str) -> bool:
+        """Say whether the connection may see and change a thread at this instant (I19)."""
+        good = trio.current_time() < self._patience.deadline
+        return good and self._auth.authorise(self._principal, thread)
+
     # Commands
 
     async def _heed(self, message: client.ClientMessage) -> None:
+        if not all(map(self._may, _changed_by(message))):
+            self._forbid(message)
+            return
         match message:
-            case client.Hello():
-                await self._obey(self._protocol.authenticated(self._principal))
+            case client.Hello(token=token):
+                await self._obey(await self._authenticate(token))
             case client.Attach() | client.Detach():
                 self._outgoing.do(message)
             case client.History():
@@ -154,7 +200,7 @@ class Session:
             case client.Threads():
                 self._read(message.id, self._threads, message)
             case client.Cast():
-                self._refuse_cast()
+                self._refuse_cast(_unsupported("cast"))
             case client.Fork():
                 self._refuse(message.id, _unsupported("fork"))
             case client.Submit() | client.Record() | client.Cancel() | client.Truncate():
@@ -231,12 +277,18 @@ class Session:
             wire.ErrorMessage(refusal.code, refusal.message, refusal.retryable, id, refusal.details)
         )
 
-    def _refuse_cast(self) -> None:
+    def _forbid(self, message: client.ClientMessage) -> None:
+        if isinstance(message, client.Cast):
+            self._refuse_cast(forbidden())
+        else:
+            self._refuse(getattr(message, "id", None), forbidden())
+
+    def _refuse_cast(self, refusal: Rejected) -> None:
         # No cast is answered, so a flood of them must not become a flood of errors.
         now = trio.current_time()
         if now - self._cast_refused_at >= self._limits.cast_error_seconds:
             self._cast_refused_at = now
-            self._refuse(None, _unsupported("cast"))
+            self._refuse(None, refusal)
 
     # Reads
 
@@ -258,15 +310,18 @@ class Session:
             self._answered.unpark_all()
 
     async def _history(self, message: client.History) -> replies.ReplyBody:
+        self._check(message.thread)
         thread = self.runtime.thread(message.thread, self._principal)
         page = await thread.history(message.before, message.limit)
+        self._check(message.thread)
         if page.head.life is Life.ABSENT:
             raise Rejected("thread_not_found", "there is no such thread")
         return replies.HistoryReply(page.items, page.before)
 
     async def _threads(self, message: client.Threads) -> replies.ReplyBody:
         page = await self.runtime.threads(message.after, message.limit)
-        summaries = tuple(map(self._summary, page.summaries))
+        shown = (summary for summary in page.summaries if self._may(summary.thread))
+        summaries = tuple(map(self._summary, shown))
         return replies.ThreadsReply(summaries, page.after)
 
     def _summary(self, summary: Summary) -> replies.ThreadSummary:
@@ -297,6 +352,18 @@ def _reply_body(message: object, result: Result) -> replies.ReplyBody:
         case Closed(existed=existed):
             ended = isinstance(message, client.End)
             return replies.EndReply(existed) if ended else replies.DeleteReply(existed)
+
+
+def _changed_by(message: client.ClientMessage) -> tuple[str, ...]:
+    """Return the threads that a command may change; who may read is asked where that is shown."""
+    match message:
+        case client.Fork(thread=thread, to=to):
+            return (thread, to)
+        case client.Submit() | client.Record() | client.Cast() | client.Cancel():
+            return (message.thread,)
+        case client.Truncate() | client.End() | client.Delete():
+            return (message.thread,)
+    return ()
 
 
 def _unsupported(what: str) -> Rejected:

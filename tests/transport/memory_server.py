@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 from actors import Limits, Runtime, Turn, open_runtime
 from actors.journal.memory import MemoryJournal
 from transport import Client, connect
+from transport.auth import Auth
 from transport.background import background_nursery
 from transport.link import ConnectFailed, Link, LinkClosed
 from transport.session import Session
@@ -113,6 +114,7 @@ class MemoryServer:
     dialled: int = 0
     links: list[CutLink] = field(factory=list)
     sessions: dict[Session, None] = field(factory=dict)
+    auth: Auth = field(factory=Auth)
 
     async def open_link(self, nursery: trio.Nursery) -> Link:
         await trio.lowlevel.checkpoint()
@@ -126,7 +128,7 @@ class MemoryServer:
         return link
 
     async def _attend(self, link: MemoryLink) -> None:
-        session = Session(link, self.runtime, f"i{self.dialled}")
+        session = Session(link, self.runtime, f"i{self.dialled}", self.auth)
         self.sessions[session] = None
         try:
             await session.run()

@@ -16,7 +16,7 @@ from terminals import Terminal, wait_until
 
 from actors import Events, Position, PositionUnrecoverable, Row, Snapshot
 from transport.cli.server_source import rows_until_head
-from transport.client import connect
+from transport.connecting import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from cli_server import ServerProgram, free_port, holdfast, invoke
 from actors import Events, ThreadKind, TurnDelta
 from transport.cli.failures import WrongUsage
 from transport.cli.handler_name import load_kind
-from transport.client import connect
+from transport.connecting import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from actors import OnBusy
 
-from ..client import Client, connect
+from ..connecting import connect
 from . import terminal
 from .chatting import Chat, Options
 from .failures import run
 from .screen import PlainScreen, PromptScreen
 from .server_source import reach
 from .sources import DEFAULT_URL, split_words
+
+if TYPE_CHECKING:
+    from ..client import Client
 
 DEFAULT_THREAD: Final = "main"
 

@@ -16,7 +16,8 @@ from actors.core.events import ThreadCreated
 from actors.limits import DEFAULT_LIMITS
 from actors.transfer import Part, Told, place_events, tell_turn
 
-from ..client import Client, connect
+from ..client import Client
+from ..connecting import connect
 from ..connector import ConnectionState, ConnectionStatus
 from .failures import CommandFailed
 from .sources import Exported, Listed, View

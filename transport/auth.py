@@ -1,0 +1,57 @@
+"""Whom a connection speaks for, and which threads are theirs: two functions of the application."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from attrs import field, frozen, validators
+
+from actors import Rejected
+
+
+@frozen
+class Identity:
+    """Whom a token stands for.
+
+    Args:
+        principal: the name of the person or program; not blank. Keys and authorship belong to it.
+        expires_in: seconds that the token is good for from now on, at least 0. When they are over
+            the connection is closed with 4002, unless a later `hello` has renewed them.
+    """
+
+    principal: str = field(validator=validators.min_len(1))
+    expires_in: float = field(
+        default=math.inf, converter=float, validator=validators.ge(0.0), kw_only=True
+    )
+
+
+# Returns whom a token stands for, None where it is no good. It has `Limits.handshake_seconds`.
+Authenticate: TypeAlias = Callable[[str], Awaitable[Identity | None]]
+# Says whether a principal may see and change a thread, by its id. It is asked for every command and
+# before whatever is delivered, so it must return at once, and what it says holds at once.
+Authorise: TypeAlias = Callable[[str, str], bool]
+
+
+def anything(principal: str, thread: str) -> bool:
+    """Let everybody see and change every thread."""
+    return True
+
+
+@frozen
+class Auth:
+    """How a server tells its clients apart.
+
+    Args:
+        authenticate: without it every connection is one principal, and need not say hello.
+        authorise: which threads are whose.
+    """
+
+    authenticate: Authenticate | None = None
+    authorise: Authorise = anything
+
+
+def forbidden() -> Rejected:
+    """Return the refusal of a thread: the same whether there is one or not (I19)."""
+    return Rejected("forbidden", "this thread is not yours, or not there")
