@@ -37,6 +37,11 @@ $(VENV)/.docs: $(VENV)/.tests
 	@$(PIP) --group docs
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.tests
+	@echo "Installing what Holdfast is measured beside …"
+	@$(PIP) --group bench
+	@touch $@
+
 # The main job.
 
 .PHONY: serve
@@ -82,6 +87,10 @@ zoo: $(VENV)/.tests ## Wrong versions of the runtime, each found out by the same
 .PHONY: test-long
 test-long: $(VENV)/.tests race ## The long campaigns: races at drawn schedules, cuts and kills, again
 	@$(BIN)/python -m pytest tests/real_input tests/simulation tests/contract -q -s
+
+.PHONY: bench
+bench: $(VENV)/.bench ## Measure it beside others, for the docs (QUICK=1: a minute; ROWS="fan-out")
+	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(ROWS)
 
 .PHONY: docs
 docs: $(VENV)/.docs ## Build the documentation into docs/_build/html

@@ -1,0 +1,1 @@
+"""What every row works with: processes, sockets, figures, and the report."""

@@ -1,0 +1,116 @@
+"""What a thread, a connection and a viewer that never reads cost in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+from ..harness.bench import HOLDFAST, KIB, Bench
+from ..harness.processes import Server, baseline, holdfast
+from ..harness.report import Goal, Result
+from ..harness.subjects import TRIO_WEBSOCKET
+from ..load import frames
+from ..load.peer import Peer
+
+ROW = "memory"
+
+
+def measure(bench: Bench) -> Iterator[Result]:
+    """Yield KiB for each, as the difference that many of them make."""
+    yield from _actors(bench)
+    yield from _connections(bench)
+    yield from _silent_viewers(bench)
+
+
+# Threads: by tracemalloc, since the pages that SQLite keeps grow with the file.
+
+
+def _actors(bench: Bench) -> Iterator[Result]:
+    count = bench.size(2_000, 100)
+    for case, idle, goal in (
+        ("idle live actor", "600", Goal(most=8.0)),
+        ("passivated thread", "0.05", Goal(most=0.05)),
+    ):
+        bench.tell(f"{ROW}, {case}")
+        env = {"HOLDFAST_BENCH_IDLE": idle, "PYTHONTRACEMALLOC": "1"}
+        with holdfast(bench.scratch(), **env) as server, Peer(server.port) as peer:
+            value = _each_thread(peer, count, gone=idle != "600") / KIB
+        notes = "Python's memory, by tracemalloc"
+        yield Result(ROW, case, HOLDFAST, "memory", "KiB", [value], goal, notes=notes)
+
+
+def _each_thread(peer: Peer, count: int, *, gone: bool) -> float:
+    _touch(peer, "warm", count, gone=gone)
+    before = peer.census()["bytes"]
+    _touch(peer, "more", count, gone=gone)
+    return float(peer.census()["bytes"] - before) / count
+
+
+def _touch(peer: Peer, prefix: str, count: int, *, gone: bool) -> None:
+    for n in range(count):
+        peer.order(f"{prefix}{n}", {"do": "quiet"})
+    deadline = time.monotonic() + 30
+    time.sleep(0.3)
+    while gone and peer.census()["active"] > 1:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the actors do not passivate")
+        time.sleep(0.1)
+
+
+# Connections: by the memory that the process alone has.
+
+
+def _connections(bench: Bench) -> Iterator[Result]:
+    count = bench.size(1_000, 200)
+    case = "idle connection"
+    bench.tell(f"{ROW}, {case}")
+    with baseline("trio_websocket_server") as server:
+        theirs = _each_connection(server, "/", count)
+    with holdfast(bench.scratch()) as server:
+        ours = _each_connection(server, "/ws", count)
+    above = "above a bare trio-websocket one"
+    yield Result(ROW, case, TRIO_WEBSOCKET, "memory", "KiB", [theirs])
+    yield Result(ROW, case, HOLDFAST, "memory", "KiB", [ours])
+    yield Result(ROW, case, HOLDFAST, f"memory {above}", "KiB", [ours - theirs], Goal(most=10.0))
+
+
+def _each_connection(server: Server, path: str, count: int) -> float:
+    with ExitStack() as stack:
+        _open(stack, server.port, path, count // 4)
+        before = server.own_bytes()
+        _open(stack, server.port, path, count)
+        return (server.own_bytes() - before) / count / KIB
+
+
+def _open(stack: ExitStack, port: int, path: str, count: int) -> None:
+    for _ in range(count):
+        stack.enter_context(closing(frames.connect(port, path)[0]))
+    time.sleep(0.5)
+
+
+# Viewers that never read.
+
+
+def _silent_viewers(bench: Bench) -> Iterator[Result]:
+    count, tokens = bench.size(100, 20), bench.size(400_000, 100_000)
+    case = "viewer that never reads"
+    bench.tell(f"{ROW}, {case}")
+    with holdfast(bench.scratch()) as server, Peer(server.port) as reader, ExitStack() as stack:
+        reader.attach("t", window=1)
+        _speak(reader, tokens)
+        for _ in range(count):
+            silent = stack.enter_context(Peer(server.port, buffer=4 * KIB))
+            silent.attach("t", window=1)
+        before = server.own_bytes()
+        _speak(reader, tokens)
+        value = (server.own_bytes() - before) / count / KIB
+    notes = (
+        f"behind by {tokens:,} tokens; the memory of the process alone, without sockets' buffers"
+    )
+    yield Result(ROW, case, HOLDFAST, "memory", "KiB", [value], Goal(most=64.0), notes=notes)
+
+
+def _speak(reader: Peer, tokens: int) -> None:
+    reader.order("t", {"do": "flat", "tokens": tokens})
+    reader.ended()
