@@ -128,6 +128,7 @@ class Runtime:
             restarts=registry.restarts,
             quarantined=registry.quarantined,
             abandoned=registry.abandoned,
+            subscribers=registry.subscribers,
             journal_failed=self._journal_failure is not None,
         )
 

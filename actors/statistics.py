@@ -14,6 +14,7 @@ class RuntimeStatistics:
         restarts: actors restarted since the start.
         quarantined: the threads that were set aside, and why.
         abandoned: (thread, turn) of handlers that would not stop and still run.
+        subscribers: attachments to threads, of whoever watches them.
         journal_failed: whether the journal is failed and waits to be reopened.
     """
 
@@ -21,4 +22,5 @@ class RuntimeStatistics:
     restarts: int
     quarantined: dict[str, str]
     abandoned: tuple[tuple[str, str], ...]
+    subscribers: int
     journal_failed: bool

@@ -161,6 +161,11 @@ class Registry:
         entries = self._entries.values()
         return {entry.thread: entry.quarantined for entry in entries if entry.quarantined}
 
+    @property
+    def subscribers(self) -> int:
+        """How many attachments there are to all threads."""
+        return sum(entry.tail.watchers for entry in self._entries.values())
+
     # What the runtime does
 
     async def settle(self, thread: str) -> None:

@@ -122,8 +122,94 @@ class Restart:
         return "drain and restart"
 
 
+class Side(enum.StrEnum):
+    """One end of a connection."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@frozen
+class CutConnection:
+    """Break the client's connection."""
+
+    def __str__(self) -> str:
+        return "cut the connection"
+
+
+@frozen
+class HalfClose:
+    """Let nothing more through from one side of the client's connection."""
+
+    side: Side = Side.CLIENT
+
+    def __str__(self) -> str:
+        return f"half-close the connection ({self.side})"
+
+
+@frozen
+class Stall:
+    """Have one side of the client's connection take nothing for a while."""
+
+    side: Side = Side.CLIENT
+
+    def __str__(self) -> str:
+        return f"stall the {self.side}"
+
+
+@frozen
+class Leave:
+    """Close the client; it is another one, with the same cursors, that comes back."""
+
+    def __str__(self) -> str:
+        return "leave"
+
+
+@frozen
+class Renew:
+    """Say hello again, with fresh credentials."""
+
+    def __str__(self) -> str:
+        return "renew the credentials"
+
+
+@frozen
+class Revoke:
+    """Take the thread away from the client's principal."""
+
+    def __str__(self) -> str:
+        return "take the thread away"
+
+
+@frozen
+class Grant:
+    """Give the thread to the client's principal."""
+
+    def __str__(self) -> str:
+        return "give the thread"
+
+
+# What only a simulation of the wire can carry out.
+WireOperation: TypeAlias = CutConnection | HalfClose | Stall | Leave | Renew | Revoke | Grant
+
 Operation: TypeAlias = (
-    Submit | Cancel | Attach | Detach | End | Delete | Truncate | Compact | Crash | Restart
+    Submit
+    | Cancel
+    | Attach
+    | Detach
+    | End
+    | Delete
+    | Truncate
+    | Compact
+    | Crash
+    | Restart
+    | CutConnection
+    | HalfClose
+    | Stall
+    | Leave
+    | Renew
+    | Revoke
+    | Grant
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ class Process:
         world: where it runs.
         handler: answers its turns.
         kind: makes a thread's kind of its id and the handler.
+        shut_down: called before the runtime drains: closes what stands in front of it.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Process:
         world: World,
         handler: Handler,
         kind: Callable[[str, Handler], ThreadKind],
+        shut_down: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
     ) -> None:
         self.number = number
         self.alive = True
@@ -55,6 +57,7 @@ class Process:
         self._world = world
         self._watched = watched(handler, self)
         self._kind = kind
+        self._shut_down = shut_down
         self._kinds: set[str] = set()
         self._close = trio.Event()
         self._gone = trio.Event()
@@ -138,6 +141,7 @@ class Process:
     async def _close_down(self) -> None:
         self.note(Closing())
         abandoned: tuple[tuple[str, str], ...] = ()
+        await self._shut_down()
         await self.runtime.drain()
         if self.runtime.statistics().restarts:
             self.note(Surprise("an actor was restarted, although nothing was broken"))

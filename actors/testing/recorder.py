@@ -6,6 +6,7 @@ import trio
 from attrs import frozen
 
 from .facts import Answered, Called, Fact, Lost, Unanswered
+from .wire_facts import WireFact
 
 
 @frozen
@@ -20,7 +21,7 @@ class Record:
 
     at: float
     life: int
-    fact: Fact
+    fact: Fact | WireFact
 
 
 class Recorder:
@@ -32,7 +33,7 @@ class Recorder:
         self._calls = 0
         self._moved = trio.lowlevel.ParkingLot()
 
-    def note(self, life: int, fact: Fact) -> None:
+    def note(self, life: int, fact: Fact | WireFact) -> None:
         """Add a fact."""
         self.records.append(Record(trio.current_time(), life, fact))
         if isinstance(fact, Called):

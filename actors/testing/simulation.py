@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -66,9 +66,26 @@ def simulate(
     """
     world = World(schedule, limits)
     simulation = _Simulation(scenario, make_handler, world, kind)
-    with _quiet_log(), trio_order(schedule.order):
-        trio.run(simulation.run, clock=world.clock, instruments=[_Rounds(simulation.give_up)])
+    drive(world, schedule, simulation.run, simulation.give_up)
     return Run(scenario, schedule, tuple(world.recorder.records))
+
+
+def drive(
+    world: World,
+    schedule: Schedule,
+    main: Callable[[], Awaitable[None]],
+    give_up: Callable[[], None],
+) -> None:
+    """Run a simulation on its world's time, in its schedule's order.
+
+    Args:
+        world: whose clock counts.
+        schedule: whose order counts.
+        main: what runs.
+        give_up: called once where tasks keep each other busy and time stands still.
+    """
+    with _quiet_log(), trio_order(schedule.order):
+        trio.run(main, clock=world.clock, instruments=[_Rounds(give_up)])
 
 
 def replay(case: str, make_handler: MakeHandler, *, kind: KindOf = with_deadline) -> Run:
@@ -226,9 +243,12 @@ class _Simulation:
 @contextmanager
 def _quiet_log() -> Iterator[None]:
     """Keep the runtime from logging: handlers are meant to fail here, again and again."""
-    log = logging.getLogger("holdfast")
-    was, log.disabled = log.disabled, True
+    logs = [logging.getLogger(name) for name in ("holdfast", "holdfast.client")]
+    were = [log.disabled for log in logs]
+    for log in logs:
+        log.disabled = True
     try:
         yield
     finally:
-        log.disabled = was
+        for log, was in zip(logs, were, strict=True):
+            log.disabled = was

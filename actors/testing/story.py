@@ -10,6 +10,7 @@ import orjson
 from ..core.effects import Cancelled, Submitted, Truncated
 from ..delivery.batches import CaughtUp, Detached, Events, Snapshot
 from . import facts
+from . import wire_facts as wire
 from .schedule import TICK
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def lines(records: Sequence[Record]) -> Iterator[str]:
         yield f"{record.life}.{record.at / TICK:<5g} {told(record.fact)}"
 
 
-def told(fact: facts.Fact) -> str:
+def told(fact: facts.Fact | wire.WireFact) -> str:
     """Return a fact as a line, without its time."""
     return _TELL[type(fact)](fact)
 
@@ -112,6 +113,20 @@ def _closed(fact: facts.Closed) -> str:
     return f"closed{f', but for {turns}' if turns else ''}"
 
 
+def _asked(fact: wire.Asked) -> str:
+    return f"user of client {fact.client}, thread {fact.thread}: ask {fact.ask}, {fact.operation}"
+
+
+def _followed(fact: wire.Followed) -> str:
+    where = f" from {fact.cursor}" if fact.cursor is not None else ""
+    return f"user of client {fact.client}: reader {fact.reader} of thread {fact.thread}{where}"
+
+
+def _allowed(fact: wire.Allowed) -> str:
+    may = "may" if fact.allowed else "may not"
+    return f"{fact.principal} {may} see and change thread {fact.thread}"
+
+
 _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Opening: lambda fact: "the process starts",
     facts.Opened: lambda fact: "the runtime is open",
@@ -137,5 +152,23 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Stored: _stored,
     facts.AtRest: lambda fact: "everything is at rest",
     facts.Stuck: lambda fact: f"stuck: {fact.what}",
+    wire.Connected: lambda fact: (
+        f"client {fact.client} has connection {fact.connection}, as {fact.principal}"
+    ),
+    wire.Disconnected: lambda fact: f"connection {fact.connection} is over ({fact.code})",
+    wire.Befell: lambda fact: f"network: connection {fact.connection}, {fact.what}",
+    wire.Sent: lambda fact: f"call {fact.call} goes out on connection {fact.connection}",
+    wire.Welcomed: lambda fact: (
+        f"connection {fact.connection} is welcome as {fact.principal} until {fact.until / TICK:g}"
+    ),
+    wire.Delivered: lambda fact: (
+        f"the server puts {fact.what} of thread {fact.thread} on connection {fact.connection}"
+    ),
+    wire.Allowed: _allowed,
+    wire.Asked: _asked,
+    wire.Told: lambda fact: f"ask {fact.ask} is told: {_answer(fact.answer)}",
+    wire.Followed: _followed,
+    wire.Shown: lambda fact: f"reader {fact.reader} is shown {_batch(fact.batch)}",
+    wire.Unfollowed: lambda fact: f"reader {fact.reader} is over",
     facts.Surprise: lambda fact: f"unexpected: {fact.what}",
 }

@@ -10,12 +10,16 @@ import pytest
 import trio
 import trio.testing
 
+from actors.testing import PLAIN
+from actors.testing.schedulers.virtual_delays import VirtualDelays
+from actors.testing.virtual_clock import VirtualClock
 from transport.access import AccessPolicy
 from transport.http import Site, serve_connection
 from transport.link import Link
 from transport.listener import serve_connections
 from transport.testing.link_contract import CHECKS, Check, name_of
 from transport.testing.memory import memory_links
+from transport.testing.network import SimulatedNetwork
 from transport.websocket import connect_link
 
 if TYPE_CHECKING:
@@ -30,6 +34,15 @@ every_check = pytest.mark.parametrize("check", CHECKS, ids=name_of)
 @asynccontextmanager
 async def memory_pair(limits: Limits) -> AsyncGenerator[tuple[Link, Link], None]:
     yield memory_links(limits)
+
+
+@asynccontextmanager
+async def simulated_pair(limits: Limits) -> AsyncGenerator[tuple[Link, Link], None]:
+    """A connection without faults."""
+    async with trio.open_nursery() as nursery:
+        delays = VirtualDelays(PLAIN, VirtualClock())
+        connection = SimulatedNetwork(delays, nursery, limits).pair()
+        yield connection.server, connection.client
 
 
 @asynccontextmanager
@@ -58,6 +71,11 @@ async def websocket_pair(limits: Limits) -> AsyncGenerator[tuple[Link, Link], No
 @every_check
 def test_memory_link(check: Check) -> None:
     trio.run(check, memory_pair, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+@every_check
+def test_simulated_link(check: Check) -> None:
+    trio.run(check, simulated_pair, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 @every_check

@@ -42,14 +42,18 @@ class VirtualDelays:
 
         Not a checkpoint then: the plain order is that of the code without any simulation.
         """
-        await self.wait(self._choose(self._ticks))
+        await self.wait(self.choose(self._ticks))
 
     def trip(self) -> tuple[int, int]:
         """Return the delays of a call, in ticks: on its way there, and on its way back.
 
         One of them is nought: that tells apart what may happen between, at half the choices.
         """
-        return self._choose(self._trips)
+        return self.choose(self._trips)
+
+    def choose(self, among: Sequence[T]) -> T:
+        """Return what the tape chooses; the first of them is the plain choice."""
+        return among[0 if self._calm else self._tape.next() % len(among)]
 
     async def wait(self, ticks: int) -> None:
         """Wait for so many ticks; go on at once where there are none, or the faults are off."""
@@ -77,6 +81,3 @@ class VirtualDelays:
             if not self._waiting:
                 return
             await self._moved.park()
-
-    def _choose(self, among: Sequence[T]) -> T:
-        return among[0 if self._calm else self._tape.next() % len(among)]

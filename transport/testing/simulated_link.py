@@ -1,0 +1,206 @@
+"""One end of a simulated connection, and the two ways between the ends."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+import trio
+from attrs import define, field, frozen
+
+from ..link import ABNORMAL, NORMAL, TOO_BIG, LinkClosed
+
+if TYPE_CHECKING:
+    from actors.limits import Limits
+    from actors.testing.schedulers.virtual_delays import VirtualDelays
+
+
+@frozen(eq=False)
+class _Ping:
+    """Waits to be answered, by the way back."""
+
+    answered: trio.Event
+    back: Way
+
+
+_Item: TypeAlias = str | bytes | _Ping
+
+
+@define(eq=False)
+class Way:
+    """One direction: what was sent and not yet taken, in its order.
+
+    Args:
+        room: messages that it holds before a sender has to wait.
+    """
+
+    room: int
+    items: deque[_Item] = field(factory=deque)
+    ending: tuple[int, str] | None = None
+    stalled: bool = False
+    lossy: bool = False
+    arrived: bool = False
+    moved: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
+
+    @property
+    def full(self) -> bool:
+        """Whether a sender has to wait."""
+        return len(self.items) >= self.room and not self.lossy
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to take: a message, or the end behind them."""
+        return not self.stalled and bool(self.items or self.ending)
+
+    def put(self, item: _Item) -> None:
+        """Send."""
+        if not self.lossy:
+            self.items.append(item)
+            self.moved.unpark_all()
+
+    def take(self) -> _Item:
+        """Return the next message."""
+        self.arrived = False
+        self.moved.unpark_all()
+        return self.items.popleft()
+
+    def finish(self, code: int, reason: str = "") -> None:
+        """End it behind what is under way; the first end counts."""
+        self.ending = self.ending or (code, reason)
+        self.lossy = True
+        self.moved.unpark_all()
+
+    def lose(self, count: int) -> None:
+        """Lose the last messages, a close frame with them, and all that will be sent."""
+        self.lossy = True
+        if count:
+            self.ending = None
+        for _ in range(min(count, len(self.items))):
+            self.items.pop()
+        self.moved.unpark_all()
+
+    def stall(self, stalled: bool) -> None:
+        """Have nothing be taken, or have it be taken again."""
+        self.stalled = stalled
+        self.moved.unpark_all()
+
+
+class SimulatedLink:
+    """One end; see `Link`. Made by `SimulatedNetwork`.
+
+    Args:
+        peer: names the other side.
+        inbox, outbox: the ways here and there.
+        limits: bounds of its waits.
+        delays: says how late each message is.
+    """
+
+    def __init__(
+        self, peer: str, inbox: Way, outbox: Way, limits: Limits, delays: VirtualDelays
+    ) -> None:
+        self.inbox = inbox
+        self.outbox = outbox
+        self._peer = peer
+        self._limits = limits
+        self._delays = delays
+        self._ending: tuple[int, str] | None = None
+        self._sending = trio.StrictFIFOLock()
+        self._arriving = trio.CancelScope()
+
+    def connect(self, other: SimulatedLink, message_bytes: int) -> None:
+        """Say who is at the other end, and how long a message this one takes."""
+        self._other = other
+        self._message_bytes = message_bytes
+
+    @property
+    def peer(self) -> str:
+        """The other side's name; see `Link.peer`."""
+        return self._peer
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not closed, as far as this side knows."""
+        return self._ending is None
+
+    async def receive(self) -> str | bytes:
+        """Return the next message; see `Link.receive`."""
+        await trio.lowlevel.checkpoint()
+        while self._ending is None:
+            if not self.inbox.has_news:
+                await self.inbox.moved.park()
+            elif not self.inbox.arrived:
+                await self._arrive()
+            elif self.inbox.items:
+                item = self.inbox.take()
+                if not isinstance(item, _Ping):
+                    return item
+                if not (item.back.lossy or item.back.stalled):
+                    item.answered.set()
+            elif self.inbox.ending is not None:
+                self._end(*self.inbox.ending)
+        raise LinkClosed(*self._ending)
+
+    async def _arrive(self) -> None:
+        with trio.CancelScope() as self._arriving:
+            await self._delays.step()
+            self.inbox.arrived = True
+
+    async def send_text(self, text: bytes | str) -> None:
+        """Send one text message; see `Link.send_text`."""
+        await self._send(text if isinstance(text, str) else text.decode())
+
+    async def send_binary(self, data: bytes) -> None:
+        """Send one binary message, as a client may; raises as `send_text`."""
+        await self._send(data)
+
+    async def _send(self, message: str | bytes) -> None:
+        size = len(message if isinstance(message, bytes) else message.encode())
+        if size > self._other._message_bytes:
+            self._other._end(TOO_BIG, "message too big")
+        try:
+            with trio.move_on_after(self._limits.slow_seconds):
+                return await self._put(message)
+        except trio.Cancelled:
+            self.abort()
+            raise
+        self.abort()
+        raise self._closed()
+
+    async def _put(self, item: _Item) -> None:
+        async with self._sending:
+            while self._ending is None and self.outbox.full:
+                await self.outbox.moved.park()
+            if self._ending is not None:
+                raise self._closed()
+            self.outbox.put(item)
+
+    async def ping(self) -> None:
+        """Ask for a sign of life; see `Link.ping`."""
+        answered = trio.Event()
+        try:
+            with trio.fail_after(self._limits.heartbeat_seconds):
+                await self._put(_Ping(answered, self.inbox))
+                await answered.wait()
+        except trio.TooSlowError:
+            if self._ending is not None:
+                raise self._closed() from None
+            raise
+
+    async def aclose(self, code: int = NORMAL, reason: str = "") -> None:
+        """Close with a code; see `Link.aclose`. It never has to wait for the other side."""
+        self._end(code, reason)
+        await trio.lowlevel.checkpoint()
+
+    def abort(self) -> None:
+        """Cut the connection; see `Link.abort`."""
+        self._end(ABNORMAL)
+
+    def _end(self, code: int, reason: str = "") -> None:
+        if self._ending is None:
+            self._ending = (code, reason)
+            self._arriving.cancel()
+            self.outbox.finish(code, reason)
+            self.inbox.lose(len(self.inbox.items))
+
+    def _closed(self) -> LinkClosed:
+        return LinkClosed(*(self._ending or (ABNORMAL, "")))
