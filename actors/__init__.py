@@ -5,6 +5,7 @@ Start with `open_runtime`.
 """
 
 from .actor.kinds import Handler, ThreadKind
+from .actor.lifetime import Capacity, EndAfter, Passivate
 from .actor.turn import Turn
 from .answer import Answer
 from .core.commands import OnBusy, Truncation
@@ -30,7 +31,17 @@ from .core.items import Content, Item
 from .core.position import Position, parse_cursor
 from .core.resume import Mode
 from .core.turn_lifecycle import TurnState
-from .delivery.batches import Batch, CaughtUp, Detached, Events, Snapshot, TurnItems
+from .delivery.batches import (
+    Attendee,
+    Batch,
+    CaughtUp,
+    Detached,
+    Events,
+    Presence,
+    Roll,
+    Snapshot,
+    TurnItems,
+)
 from .delivery.subscription import Subscription
 from .errors import (
     HoldfastError,
@@ -58,13 +69,16 @@ from .statistics import RuntimeStatistics
 __all__ = [
     "DEFAULT_LIMITS",
     "Answer",
+    "Attendee",
     "Batch",
     "CancelOutcome",
     "Cancelled",
+    "Capacity",
     "CaughtUp",
     "Clock",
     "Content",
     "Detached",
+    "EndAfter",
     "Entry",
     "Event",
     "Events",
@@ -86,13 +100,16 @@ __all__ = [
     "LocalProtocolError",
     "Mode",
     "OnBusy",
+    "Passivate",
     "Position",
     "PositionUnrecoverable",
+    "Presence",
     "ProtocolError",
     "RecordReceipt",
     "Recorded",
     "Rejected",
     "RemoteProtocolError",
+    "Roll",
     "Row",
     "Runtime",
     "RuntimeStatistics",

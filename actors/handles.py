@@ -191,6 +191,9 @@ class Thread:
         want = min(limit or limits.page_items, limits.page_items_max)
         return await self._registry.journal.history(self.id, before, want, limits.page_bytes)
 
+    def _subscription(self) -> Subscription:
+        return self._registry.subscribe(self.id, self.principal)
+
     @asynccontextmanager
     async def attach(
         self, after: str | None = None, *, window: int | None = None
@@ -208,7 +211,7 @@ class Thread:
             Rejected: `overloaded`, where the thread has as many viewers as it may have.
             JournalCorrupt, JournalUnavailable: as the journal does.
         """
-        subscription = self._registry.subscribe(self.id)
+        subscription = self._subscription()
         try:
             await subscription.attach(after, window)
             yield subscription
@@ -225,7 +228,7 @@ class Thread:
             Rejected: as `submit`.
         """
         receipt = await self.submit(content, key=key)
-        subscription = self._registry.subscribe(self.id)
+        subscription = self._subscription()
         try:
             await subscription.attach(receipt.position.cursor())
             yield Answer(receipt, subscription)
@@ -242,11 +245,15 @@ class Thread:
 
         Cancellation does not touch the turn.
         """
-        async with self.attach(window=0) as subscription:
+        subscription = self._registry.subscribe(self.id, None)  # who waits is not there to watch
+        try:
+            await subscription.attach(None, 0)
             async for batch in subscription:
                 # Of a thread that was set aside nothing more is to be expected.
                 if _has_ended(batch, turn) or self._registry.is_failed(self.id):
                     break
+        finally:
+            subscription.close()
         settled = await self._registry.journal.settled(self.id, turn)
         if settled is None and self._registry.is_failed(self.id):
             raise Rejected("thread_failed", "this thread was set aside after it failed")

@@ -69,6 +69,11 @@ class Limits:
     batch_bytes: int = _whole(128 * KIB)
     # Subscriptions of one thread.
     subscribers: int = _whole(10_000)
+    # Principals that presence names, the longest attached ones; it counts the others.
+    presence_principals: int = _whole(100)
+    # Seconds that a broken connection is still present, so that coming back shows no flicker: a
+    # client's first tries to reconnect fall well within it.
+    presence_seconds: float = _seconds(10)
     # Items in a snapshot where the client names no window, and at most.
     window_items: int = _whole(50)
     window_items_max: int = _whole(500)

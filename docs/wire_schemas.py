@@ -113,6 +113,7 @@ def shared_schemas() -> dict[str, Schema]:
             {"item": STRING, "turn": STRING, "kind": STRING, "at": NUMBER}, ["item", "kind", "at"]
         ),
         "turn": {**turn, "required": ["turn", "attempt", "items"]},
+        "attached": _object({"principal": STRING, "count": COUNTED}, ["principal", "count"]),
         "queued": _object({"turn": STRING, "items": items}, ["turn", "items"]),
         "summary": message_schema("", ThreadSummary, closed=False),
         "event": _object(place, ["offset", "type", "at"], allOf=known),

@@ -130,8 +130,6 @@ class Following:
             case wire.Attached():
                 follower.attached = message
                 follower.backoff.connected(trio.current_time())
-            case wire.Presence():
-                pass  # it has no place among the batches
             case wire.Detached(reason="slow" | "failed"):
                 follower.resume = message.cursor or None
                 self._start_attaching(follower)
@@ -157,7 +155,8 @@ class Following:
 
     def _hand_over(self, follower: _Follower, message: BatchMessage, size: int) -> None:
         try:
-            batch = as_batch(message, follower.attached)
+            at = self._protocol.cursor(message.thread) or ""
+            batch = as_batch(message, follower.attached, at)
         except RemoteProtocolError as error:
             self._drop(follower, error)
             return

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 # Close codes of RFC 6455, which a link itself gives or reports; the protocol's are in `wire`.
 NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
 PROTOCOL_VIOLATION: Final = 1002
 NO_STATUS: Final = 1005
 ABNORMAL: Final = 1006
 INVALID_TEXT: Final = 1007
 TOO_BIG: Final = 1009
+
+# What a peer says that leaves on purpose; one that breaks off may be back in a moment.
+GOODBYES: Final = frozenset({NORMAL, GOING_AWAY, NO_STATUS})
 
 
 class LinkClosed(HoldfastError):

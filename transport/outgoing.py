@@ -18,6 +18,7 @@ from actors import (
     Detached,
     Events,
     JournalError,
+    Presence,
     Rejected,
     Snapshot,
     Subscription,
@@ -118,11 +119,15 @@ class Outgoing:
             if not (self._answers or self._chores or self._ready):
                 await self._news.park()
 
-    def close(self) -> None:
-        """Leave every thread."""
+    def close(self, *, broken: bool) -> None:
+        """Leave every thread.
+
+        Args:
+            broken: the connection went without a word, so that its client may be back soon.
+        """
         attachments, self._attached = self._attached, {}
         for attachment in attachments.values():
-            attachment.subscription.close()
+            attachment.subscription.close(broken=broken)
         self._ready.clear()
 
     def _has_news(self, subscription: Subscription) -> None:
@@ -149,7 +154,7 @@ class Outgoing:
             await self._detach(chore)
 
     async def _attach(self, attach: Attach) -> None:
-        self._forget(attach.thread)
+        self._forget(attach.thread, comes_back=True)
         if not self._may_see(attach.thread):
             self._on_detached(attach)
             await self._send(_refused(attach.id, forbidden()))
@@ -178,10 +183,10 @@ class Outgoing:
             await self._send(wire.Detached(detach.thread, cursor, "requested"))
         await self._send(wire.Reply(detach.id, DetachReply()))
 
-    def _forget(self, thread: str) -> None:
+    def _forget(self, thread: str, *, comes_back: bool = False) -> None:
         attachment = self._attached.pop(thread, None)
         if attachment is not None:
-            attachment.subscription.close()
+            attachment.subscription.close(broken=comes_back)
             self._on_detached(attachment.attach)
 
     # Streaming
@@ -213,6 +218,8 @@ def _frame(batch: Batch) -> bytes:
             return batch.once(_events_frame)
         case Snapshot():
             return encode_server(_snapshot(batch))
+        case Presence():
+            return encode_server(_presence(batch))
         case CaughtUp(thread=thread):
             return encode_server(wire.CaughtUp(thread, batch.cursor))
         case Detached(thread=thread, reason=reason):
@@ -233,6 +240,12 @@ def _snapshot(snapshot: Snapshot) -> wire.Snapshot:
         queue=tuple(wire.SnapshotQueued(turn.turn, turn.items) for turn in snapshot.queue),
         attributes=snapshot.attributes,
     )
+
+
+def _presence(presence: Presence) -> wire.Presence:
+    roll = presence.roll
+    attached = tuple(wire.PresentPrincipal(who.principal, who.count) for who in roll.attendees)
+    return wire.Presence(presence.thread, attached, roll.total)
 
 
 def _live(turn: TurnItems | None) -> wire.SnapshotTurn | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from actors.delivery.batches import Presence
+
 if TYPE_CHECKING:
     from actors.delivery.batches import Batch
     from actors.errors import HoldfastError
@@ -85,6 +87,11 @@ class RemoteSubscription:
             batch: the next one.
             size: its length on the wire, in characters.
         """
+        if self._batches and isinstance(batch, Presence):
+            last, of_last = self._batches[-1]
+            if isinstance(last, Presence):  # only the newest one counts
+                self._batches.pop()
+                self._kept -= of_last
         self._batches.append((batch, size))
         self._kept += size
         self._news.unpark_all()

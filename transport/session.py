@@ -18,6 +18,7 @@ from actors import (
     Rejected,
     Runtime,
     Submitted,
+    Subscription,
     Summary,
     Truncated,
     Truncation,
@@ -29,12 +30,12 @@ from actors.handles import LOCAL
 
 from .auth import Auth, forbidden
 from .heartbeat import heartbeat
-from .link import Link, LinkClosed
+from .link import GOODBYES, Link, LinkClosed
 from .outgoing import Outgoing, as_rejected
 from .wire import client_messages as client
 from .wire import replies
 from .wire import server_messages as wire
-from .wire.close_codes import CloseCode
+from .wire.close_codes import CloseCode, should_reconnect
 from .wire.protocol import Close, Output, Received, Send, ServerProtocol, State
 from .wire.shapes import Absent
 
@@ -63,7 +64,6 @@ class Session:
     ) -> None:
         self.link = link
         self.runtime = runtime
-        registry = runtime.registry
         self._limits: Limits = runtime.limits
         self._auth = auth or Auth()
         self._principal = LOCAL
@@ -71,11 +71,12 @@ class Session:
         self._patience = trio.CancelScope()
         self._protocol = ServerProtocol(instance, self._limits)
         self._outgoing = Outgoing(
-            self.link, registry.subscribe, self._may, self._protocol.detached, self._limits
+            self.link, self._subscribe, self._may, self._protocol.detached, self._limits
         )
         self._unanswered = 0
         self._answered = trio.lowlevel.ParkingLot()
         self._cast_refused_at = float("-inf")
+        self._broken = True
 
     async def run(self) -> None:
         """Serve until the peer leaves, or has to go.
@@ -99,7 +100,10 @@ class Session:
                 await self._receive()
         finally:
             self._protocol.connection_lost()
-            self._outgoing.close()
+            self._outgoing.close(broken=self._broken)
+
+    def _subscribe(self, thread: str, on_ready: Callable[[Subscription], None]) -> Subscription:
+        return self.runtime.registry.subscribe(thread, self._principal, on_ready)
 
     def goaway(self, retry_after_seconds: float) -> None:
         """Tell the client that the server is about to stop."""
@@ -112,7 +116,11 @@ class Session:
     async def _receive(self) -> None:
         while True:
             await self._room()
-            message = await self.link.receive()
+            try:
+                message = await self.link.receive()
+            except LinkClosed as closed:
+                self._broken = should_reconnect(closed.code) and closed.code not in GOODBYES
+                raise
             if isinstance(message, str):
                 await self._obey(self._protocol.receive_text(message))
             else:

@@ -8,6 +8,7 @@ there is something to commit.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ from ..limits import Limits
 from ..ports import Clock
 from .committer import Committer
 from .facts import load_context, needs_facts, with_facts, with_known_receipt
+from .lifetime import EndAfter
 from .outbox import Outgoing
 from .pieces import PieceBuffer
 from .receipts import ReceiptCache
@@ -164,6 +166,11 @@ class Actor:
         """Name the thread and the turn of the handler that runs, or did not stop."""
         return self.thread, self.runner.turn.id if self.runner is not None else ""
 
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs or waits, as far as was decided."""
+        return self.state.live is not None or bool(self.state.queue)
+
     def drain(self) -> None:
         """Start nothing new, and depart as soon as nothing runs and everything is answered."""
         self._draining = True
@@ -246,14 +253,20 @@ class Actor:
         if self.state.live is not None or self._held is not None or self._committer.busy:
             await self._mailbox.news()
             return
-        idle = self._kind.idle if self._kind.idle is not None else self._limits.idle_seconds
-        if self.state.life is Life.ABSENT:
-            idle = 0.0  # nothing was made, so nothing is worth keeping
-        with trio.move_on_after(idle) as patience:
+        with trio.move_on_after(self._patience()) as patience:
             await self._mailbox.news()
         if patience.cancelled_caught and not self._has_work():
             # From this line to the registry's next there is no checkpoint, so nothing slips in.
             self._departure = Departure.IDLE
+
+    def _patience(self) -> float:
+        """Return for how many seconds the actor stays with nothing to do."""
+        if self.state.life is not Life.OPEN:
+            return 0.0  # nothing is there that would be worth keeping
+        lifetime = self._kind.lifetime
+        if isinstance(lifetime, EndAfter):
+            return math.inf
+        return lifetime.idle if lifetime.idle is not None else self._limits.idle_seconds
 
     def _has_work(self) -> bool:
         return bool(len(self._mailbox)) or self._committer.busy

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from attrs import field, frozen, validators
 
 from ..core.record_kinds import RecordKinds, check_schemas
+from .lifetime import Capacity, Lifetime, Passivate
 from .turn import Turn
 
 # An async function that writes to its turn, or an async generator that yields the pieces.
@@ -35,7 +36,9 @@ class ThreadKind:
         deadline: seconds that a turn may take in all; None sets no bound.
         no_progress: seconds that a turn may go without writing anything; None sets no bound.
         cancel_grace: seconds that the handler has to stop in; None takes the limit's.
-        idle: seconds without a command after which the actor passivates; None takes the limit's.
+        lifetime: when the actor goes and whether the thread ends: `Passivate` or `EndAfter`.
+        capacity: how many such threads may be active at a time; None sets no bound.
+        presence: tell who is attached to those who are.
         records: the kinds of record that a thread takes, each with an attrs class that the data has
             to fit, strictly, or a function that returns the data or raises ValueError. None takes
             any kind, and any JSON.
@@ -49,5 +52,7 @@ class ThreadKind:
     deadline: float | None = _seconds(900.0)
     no_progress: float | None = _seconds(300.0)
     cancel_grace: float | None = _seconds(None)
-    idle: float | None = _seconds(None)
+    lifetime: Lifetime = field(factory=Passivate)
+    capacity: Capacity | None = None
+    presence: bool = False
     records: RecordKinds | None = field(default=None, validator=_are_schemas)

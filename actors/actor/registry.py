@@ -7,21 +7,27 @@ of restarts. It goes when nobody needs it, so a passivated thread costs nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 from attrs import define, evolve, field
 
-from ..core.commands import Command, Ending
+from ..core.commands import Command, Delete, End, Ending
+from ..core.head import Life
 from ..core.position import Position
 from ..core.restart_intensity import RestartIntensity
 from ..core.turn_lifecycle import TurnState
+from ..delivery.attendance import Attendance
 from ..delivery.subscription import Subscription
 from ..delivery.tail import Tail
 from ..errors import JournalCorrupt, JournalUnavailable, Rejected
 from .actor import Actor, Departure, Surroundings
+from .deserted import end_when_deserted
+from .lifetime import Capacity, EndAfter
 from .mailbox import Letter, Mailbox
+from .places import Places
 from .reply import Reply, refusal_for
 
 if TYPE_CHECKING:
@@ -40,6 +46,7 @@ class Entry:
         active: whether a task supervises it; that task alone sets it to False.
         actor: its present activation.
         quarantined: why it was set aside, in a sentence; None where it was not.
+        kept: how many tasks of its attendance run.
     """
 
     thread: str
@@ -49,7 +56,9 @@ class Entry:
     active: bool = False
     actor: Actor | None = None
     quarantined: str | None = None
+    kept: int = 0
     settled: trio.Event = field(factory=trio.Event)
+    attendance: Attendance = field(init=False)
 
 
 class Registry:
@@ -81,6 +90,7 @@ class Registry:
         self._closed = False
         self._interruption: Ending | None = None
         self._quiet = trio.lowlevel.ParkingLot()
+        self._places = Places()
 
     # What callers do
 
@@ -94,7 +104,7 @@ class Registry:
             reply: gets the one answer, at once where the command is refused here.
         """
         try:
-            entry = self._admit(thread)
+            entry = self._admit(thread, command)
             entry.mailbox.put(Letter(command, reply))
         except Rejected as refusal:
             reply(refusal)
@@ -102,13 +112,27 @@ class Registry:
             self._activate(entry)
 
     def subscribe(
-        self, thread: str, on_ready: Callable[[Subscription], None] | None = None
+        self,
+        thread: str,
+        principal: str | None,
+        on_ready: Callable[[Subscription], None] | None = None,
     ) -> Subscription:
-        """Return a subscription that is yet to be attached; it activates nothing (I5)."""
+        """Return a subscription that is yet to be attached; it activates nothing (I5).
+
+        Args:
+            thread: the thread's id.
+            principal: who is attached; None where nobody is to be counted.
+            on_ready: as `Subscription`'s.
+        """
+        entry = self._entry(thread)
+        kind = self._known_kind(thread)
         return Subscription(
-            self._entry(thread).tail,
+            entry.tail,
             lambda: self.journal,
             self.limits,
+            attendance=entry.attendance if principal is not None else None,
+            principal=principal or "",
+            presence=kind is not None and kind.presence,
             on_ready=on_ready,
             on_close=lambda _: self._tidy(thread),
         )
@@ -242,12 +266,14 @@ class Registry:
 
     # Entries
 
-    def _admit(self, thread: str) -> Entry:
+    def _admit(self, thread: str, command: Command) -> Entry:
         if self._refusal is not None:
             raise self._refusal
         entry = self._entry(thread)
         if entry.quarantined is not None:
             raise _thread_failed()
+        if not entry.active and not isinstance(command, End | Delete):
+            self._places.check(self._capacity(thread))
         return entry
 
     def _entry(self, thread: str) -> Entry:
@@ -255,8 +281,51 @@ class Registry:
         if entry is None:
             mailbox = Mailbox(self.limits.mailbox_commands)
             entry = Entry(thread, mailbox, Tail(thread, self.limits), self._intensity())
+            entry.attendance = self._attendance(entry)
             self._entries[thread] = entry
         return entry
+
+    def _known_kind(self, thread: str) -> ThreadKind | None:
+        try:
+            return self._kind_of(thread)
+        except Exception:  # of the application; the thread's activation fails with it and tells
+            return None
+
+    def _capacity(self, thread: str) -> Capacity | None:
+        kind = self._known_kind(thread)
+        return kind.capacity if kind is not None else None
+
+    # Attendance
+
+    def _attendance(self, entry: Entry) -> Attendance:
+        return Attendance(
+            self.limits,
+            changed=entry.tail.tell,
+            deserted=lambda: self._deserted(entry),
+            broken=lambda: self._beside(entry, entry.attendance.forget_broken),
+        )
+
+    def _deserted(self, entry: Entry) -> None:
+        kind = self._known_kind(entry.thread)
+        state = entry.tail.state
+        there = state is None or state.life is Life.OPEN
+        if there and kind is not None and isinstance(kind.lifetime, EndAfter):
+            watch = partial(end_when_deserted, entry, kind.lifetime.ttl, self.post, self.limits)
+            self._beside(entry, watch)
+
+    def _beside(self, entry: Entry, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task that keeps the entry while it is there, unless all is closed."""
+
+        async def run() -> None:
+            try:
+                await task()
+            finally:
+                entry.kept -= 1
+                self._tidy(entry.thread)
+
+        if not self._closed:
+            entry.kept += 1
+            self._nursery.start_soon(run)
 
     def _intensity(self) -> RestartIntensity:
         limits = self.limits
@@ -272,6 +341,7 @@ class Registry:
             and not entry.active
             and entry.quarantined is None
             and not entry.tail.watchers
+            and not entry.kept
         ):
             del self._entries[thread]
 
@@ -281,6 +351,7 @@ class Registry:
         if not entry.active:
             entry.active = True
             entry.settled = trio.Event()
+            self._places.take(self._capacity(entry.thread), entry.thread)
             self._nursery.start_soon(self._supervise, entry)
 
     @trio.lowlevel.enable_ki_protection
@@ -381,6 +452,7 @@ class Registry:
 
     def _retire(self, entry: Entry) -> None:
         entry.active = False
+        self._places.leave(entry.thread)
         entry.settled.set()
         self._tidy(entry.thread)
         self._quiet.unpark_all()

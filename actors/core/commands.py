@@ -175,7 +175,13 @@ class Truncate:
 
 @frozen
 class End:
-    """Close the activation: cancel what runs and waits, then end the thread."""
+    """Close the activation: cancel what runs and waits, then end the thread.
+
+    Args:
+        unless_busy: leave the thread as it is where a turn runs or waits.
+    """
+
+    unless_busy: bool = False
 
 
 @frozen

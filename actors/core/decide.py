@@ -226,7 +226,8 @@ def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits)
 
 
 def _end(state: ThreadState, command: End, now: float, limits: Limits) -> Decision:
-    if state.life is not Life.OPEN:
+    busy = state.live is not None or bool(state.queue)
+    if state.life is not Life.OPEN or (busy and command.unless_busy):
         return Decision((), (Answer(Closed(existed=False)),))
     return _close(state, "ended", ThreadEnded())
 

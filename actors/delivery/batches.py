@@ -1,4 +1,4 @@
-"""What a subscription yields: a snapshot, events, that it caught up, that it was detached."""
+"""What a subscription yields: a snapshot, events, that it caught up, who is there, its end."""
 
 from __future__ import annotations
 
@@ -114,4 +114,39 @@ class Detached:
         return self.position.cursor()
 
 
-Batch: TypeAlias = Snapshot | Events | CaughtUp | Detached
+@frozen
+class Attendee:
+    """A principal that is attached, and by how many attachments."""
+
+    principal: str
+    count: int
+
+
+@frozen
+class Roll:
+    """Who is attached.
+
+    Args:
+        attendees: longest first, at most `limits.presence_principals`.
+        total: how many principals there are in all.
+    """
+
+    attendees: tuple[Attendee, ...]
+    total: int
+
+
+@frozen
+class Presence:
+    """Who is attached now: ephemeral, of a kind that opted in. Only the newest one counts."""
+
+    thread: str
+    position: Position
+    roll: Roll
+
+    @property
+    def cursor(self) -> str:
+        """The cursor to come back with."""
+        return self.position.cursor()
+
+
+Batch: TypeAlias = Snapshot | Events | CaughtUp | Presence | Detached

@@ -11,12 +11,13 @@ from attrs import evolve
 from ..core.position import Position
 from ..core.resume import AttachPlan, Mode, plan_after, plan_attach
 from ..errors import JournalUnavailable, PositionUnrecoverable
-from .batches import Batch, CaughtUp, Detached, Events, Snapshot
+from .batches import Batch, CaughtUp, Detached, Events, Presence, Roll, Snapshot
 from .snapshot import shown_state, take_snapshot
 
 if TYPE_CHECKING:
     from ..journal.contract import Journal
     from ..limits import Limits
+    from .attendance import Attendance
     from .tail import Tail
 
 
@@ -29,6 +30,9 @@ class Subscription:
         tail: the thread's tail.
         journal: gives the journal in force, for what the tail no longer holds.
         limits: `batch_bytes` and `page_bytes` bound what a pull returns.
+        attendance: where it is counted; None where it is not.
+        principal: who is counted.
+        presence: whether it is told who is there.
         on_ready: called when there may be something new; must return at once.
         on_close: called once, when the subscription is closed.
     """
@@ -39,6 +43,9 @@ class Subscription:
         journal: Callable[[], Journal],
         limits: Limits,
         *,
+        attendance: Attendance | None = None,
+        principal: str = "",
+        presence: bool = False,
         on_ready: Callable[[Subscription], None] | None = None,
         on_close: Callable[[Subscription], None] | None = None,
     ) -> None:
@@ -49,6 +56,12 @@ class Subscription:
         self._tail = tail
         self._journal = journal
         self._limits = limits
+        self._attendance = attendance
+        self._principal = principal
+        self._presence = presence
+        self._told: Roll | None = None
+        self._told_last = False
+        self._counted = False
         self._on_ready = on_ready
         self._on_close = on_close
         self._window = limits.window_items
@@ -84,6 +97,7 @@ class Subscription:
             await self._show_snapshot(self.plan)
             self._goal = self.position
         self._begun = True
+        self._enter()
         if self._until is not None and self._is_behind(*self._until):
             self._until = None
         self.wake()
@@ -102,12 +116,16 @@ class Subscription:
         if self._snapshot is not None:
             snapshot, self._snapshot = self._snapshot, None
             return snapshot
+        told_last, self._told_last = self._told_last, False
+        presence = None if told_last else self._news_of_presence()
+        if presence is not None:
+            return presence
         if self._goal is not None and self.position >= self._goal:
             self._goal = None
             return CaughtUp(self.thread, self.position)
         if self._until is not None and self.position >= self._until[0]:
             return self._leave(self._until[1])
-        return await self._pull_events()
+        return await self._pull_events() or self._news_of_presence()
 
     def wake(self) -> None:
         """Note that there may be something new."""
@@ -123,14 +141,20 @@ class Subscription:
         self.wake()
         return self._begun or reason == "failed"
 
-    def close(self) -> None:
-        """Leave. Nothing is pulled afterwards; calling it again does nothing."""
+    def close(self, *, broken: bool = False) -> None:
+        """Leave. Nothing is pulled afterwards; calling it again does nothing.
+
+        Args:
+            broken: the reader went without a word and may be back soon; see `Attendance`.
+        """
         if self._closed:
             return
         self._closed = True
         self.ready = False
         self._tail.unwatch(self)
         self._news.unpark_all()
+        if self._attendance is not None and self._counted:
+            self._attendance.leave(self._principal, broken=broken)
         if self._on_close is not None:
             self._on_close(self)
 
@@ -155,6 +179,19 @@ class Subscription:
         An end or a deletion detaches those who are attached (rule 11), not those who come after it.
         """
         return reason != "failed" and self.position >= end
+
+    def _enter(self) -> None:
+        if self._attendance is not None and not self._closed:
+            self._counted = True
+            self._attendance.enter(self._principal)
+
+    def _news_of_presence(self) -> Presence | None:
+        """Return who is there, where that is news to the reader."""
+        if self._attendance is None or not self._presence or self._attendance.roll == self._told:
+            return None
+        self._told = self._attendance.roll
+        self._told_last = True  # what else there is comes before the next one
+        return Presence(self.thread, self.position, self._told)
 
     async def _resume_at(self, position: Position, head: Position) -> None:
         self.position = position

@@ -120,6 +120,11 @@ class Tail:
         self._shared = (position, events)
         return events
 
+    def tell(self) -> None:
+        """Wake everybody who watches, for something beside the events."""
+        for watcher in self._watchers:
+            watcher.wake()
+
     async def moved(self) -> None:
         """Wait for the next `publish`, `show` or `forget`."""
         await self._moved.park()
@@ -174,5 +179,4 @@ class Tail:
 
     def _wake_all(self) -> None:
         self._moved.unpark_all()
-        for watcher in self._watchers:
-            watcher.wake()
+        self.tell()

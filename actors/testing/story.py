@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from ..core.effects import Cancelled, Submitted, Truncated
-from ..delivery.batches import CaughtUp, Detached, Events, Snapshot
+from ..delivery.batches import CaughtUp, Detached, Events, Presence, Snapshot
 from . import facts
 from . import wire_facts as wire
 from .schedule import TICK
@@ -67,6 +67,9 @@ def _batch(batch: Any) -> str:
             return _rows(rows)
         case CaughtUp():
             return f"that it caught up, {batch.cursor}"
+        case Presence(roll=roll):
+            there = ", ".join(f"{who.principal} x{who.count}" for who in roll.attendees)
+            return f"who is there, {batch.cursor}: {there}"
         case Detached(reason=reason):
             return f"its end ({reason}) at {batch.cursor}"
         case Snapshot(items=items, turn=turn, queue=queue, reason=reason):

@@ -10,7 +10,7 @@ import trio.testing
 from attrs import evolve
 from runtime_world import LIMITS, FakeJournal, Watcher, World, echo, open_world
 
-from actors import Rejected, ThreadKind, Turn
+from actors import Passivate, Rejected, ThreadKind, Turn
 from actors.actor.reply import Awaited
 from actors.core import commands
 
@@ -63,7 +63,7 @@ async def test_a_turn_in_flight_vetoes(autojump_clock: MockClock) -> None:
 
 
 async def test_a_kind_may_have_a_patience_of_its_own(autojump_clock: MockClock) -> None:
-    async with open_world(kind=ThreadKind(on_turn=echo, idle=3)) as world:
+    async with open_world(kind=ThreadKind(on_turn=echo, lifetime=Passivate(idle=3))) as world:
         await world.ends(await world.asked("x"))
         await trio.sleep(4)
         assert active(world) == 0
@@ -78,7 +78,7 @@ async def test_a_commit_that_takes_longer_than_the_patience_is_waited_for(
     async def slowly(_: object) -> None:
         await trio.sleep(10)
 
-    async with open_world(kind=ThreadKind(on_turn=echo, idle=1e-3)) as world:
+    async with open_world(kind=ThreadKind(on_turn=echo, lifetime=Passivate(idle=1e-3))) as world:
         await world.ends(await world.asked("x"))
         await trio.sleep(1)
         world.journal.on_append = slowly

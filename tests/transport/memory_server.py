@@ -15,7 +15,7 @@ import trio
 import trio.testing
 from attrs import define, field, frozen
 
-from actors import Limits, Runtime, Turn, open_runtime
+from actors import Limits, Runtime, ThreadKind, Turn, open_runtime
 from actors.journal.memory import MemoryJournal
 from transport import Client, connect
 from transport.auth import Auth
@@ -150,15 +150,16 @@ class MemoryServer:
 
 @asynccontextmanager
 async def memory_server(
-    on_turn: Callable[[Turn], Awaitable[None]],
+    on_turn: Callable[[Turn], Awaitable[None]] | ThreadKind,
     journal: MemoryJournal | Callable[[], Awaitable[MemoryJournal]] | None = None,
     *,
     limits: Limits = LIMITS,
     cuts: Iterable[Cut] = (),
     delays: Iterator[float] | None = None,
 ) -> AsyncGenerator[MemoryServer, None]:
+    kind = on_turn if isinstance(on_turn, ThreadKind) else ThreadKind(on_turn=on_turn)
     async with (
-        open_runtime(journal or MemoryJournal(), on_turn=on_turn, limits=limits) as runtime,
+        open_runtime(journal or MemoryJournal(), kind_of=lambda _: kind, limits=limits) as runtime,
         background_nursery() as nursery,
     ):
         yield MemoryServer(runtime, nursery, list(cuts), delays or cycle([0.0]))
@@ -199,7 +200,7 @@ PIECES = ("one ", "two ", "three")
 
 def play(
     scene: Callable[[MemoryServer, Client], Awaitable[None]],
-    on_turn: Callable[[Turn], Awaitable[None]] | None = None,
+    on_turn: Callable[[Turn], Awaitable[None]] | ThreadKind | None = None,
     limits: Limits = LIMITS,
 ) -> None:
     """Run a scene of a server, whose handler says the three pieces, and one client."""

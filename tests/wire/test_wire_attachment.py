@@ -163,7 +163,7 @@ def test_nothing_of_the_first_attachment_is_delivered_after_the_second_was_asked
     attachment.ask("c2")
     for message in (events(entry(6)), snapshot("1.9"), Detached("t", "1.5", "slow")):
         assert attachment.deliver(message) is None
-    assert attachment.deliver(Presence("t", 1)) is None
+    assert attachment.deliver(Presence("t", (), 1)) is None
     assert attachment.cursor == "1.5"
     assert not attachment.asked("c1")
     attachment.attached(Attached("c2", "t", "1.5", "resume"))
@@ -183,9 +183,9 @@ def test_presence_moves_nothing_and_waits_for_the_snapshot() -> None:
     attachment = Attachment("t")
     attachment.ask("c1")
     attachment.attached(Attached("c1", "t", "1.4", "snapshot"))
-    assert attachment.deliver(Presence("t", 3)) is None
+    assert attachment.deliver(Presence("t", (), 3)) is None
     attachment.deliver(snapshot("1.4"))
-    assert attachment.deliver(Presence("t", 3)) == Presence("t", 3)
+    assert attachment.deliver(Presence("t", (), 3)) == Presence("t", (), 3)
     assert attachment.cursor == "1.4"
 
 

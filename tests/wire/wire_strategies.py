@@ -17,6 +17,7 @@ from transport.wire.messages import (
     CLIENT_MESSAGES,
     REPLIES,
     SERVER_MESSAGES,
+    PresentPrincipal,
     SnapshotQueued,
     SnapshotTurn,
     ThreadSummary,
@@ -67,6 +68,9 @@ BY_NAME: Mapping[tuple[str, str], st.SearchStrategy[Any]] = {
     | st.builds(SnapshotTurn, strings, st.integers(1, 9), st.lists(items, max_size=2).map(tuple)),
     ("Snapshot", "queue"): st.lists(
         st.builds(SnapshotQueued, strings, st.lists(items, max_size=2).map(tuple)), max_size=2
+    ).map(tuple),
+    ("Presence", "attached"): st.lists(
+        st.builds(PresentPrincipal, strings, st.integers(1, 9)), max_size=3
     ).map(tuple),
     ("Events", "events"): st.lists(entries, max_size=4).map(tuple),
     ("ErrorMessage", "details"): st.dictionaries(st.just("turn"), strings),

@@ -16,6 +16,7 @@ from actors import (
     Events,
     Item,
     Position,
+    Presence,
     Recorded,
     Snapshot,
     ThreadTruncated,
@@ -83,7 +84,7 @@ class Narrator:
             case Detached(reason="deleted"):
                 self.live, self._queue = None, {}
                 said = [_note("the thread was deleted")]
-            case Detached() | CaughtUp():
+            case Detached() | CaughtUp() | Presence():
                 said = []
         return said
 

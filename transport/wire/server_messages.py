@@ -225,16 +225,39 @@ class Detached:
 
 
 @frozen
+class PresentPrincipal:
+    """A principal that is attached.
+
+    Args:
+        principal: its name.
+        count: how many attachments it has.
+    """
+
+    principal: str
+    count: int
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> PresentPrincipal:
+        """Read it back. Raises KeyError where a field is missing."""
+        return cls(raw["principal"], raw["count"])
+
+
+@frozen
 class Presence:
-    """How many are attached to the thread: ephemeral, without an offset.
+    """Who is attached to the thread: ephemeral, without an offset; only the newest one counts.
 
     Args:
         thread: the thread's id.
-        attached: the count.
+        attached: the principals, longest attached first; of many, only the first ones.
+        total: how many principals there are in all.
     """
 
     thread: str = field(validator=TEXT)
-    attached: int = field(validator=whole(0))
+    attached: Sequence[PresentPrincipal] = field(
+        validator=list_of("attached principals", {"$ref": "#/$defs/attached"}),
+        metadata={"read": _each(PresentPrincipal.from_json)},
+    )
+    total: int = field(validator=whole(0))
 
 
 @frozen

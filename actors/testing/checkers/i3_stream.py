@@ -9,7 +9,7 @@ import orjson
 
 from ...core.position import Position
 from ...core.resume import Mode
-from ...delivery.batches import CaughtUp, Detached, Events, Snapshot
+from ...delivery.batches import CaughtUp, Detached, Events, Presence, Snapshot
 from ..facts import AtRest, Attached
 from ..operations import Compact
 from .broken import Broken
@@ -76,6 +76,8 @@ class _Stream:
                     yield from self._events(batch)
                 case CaughtUp():
                     yield from self._caught(batch)
+                case Presence():
+                    yield from self._same_place(batch.position)
                 case Detached():
                     self._over = True
                     yield from self._same_place(batch.position)

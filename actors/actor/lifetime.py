@@ -1,0 +1,55 @@
+"""How long a thread stays active, and how many of a sort may be: policies that a kind opts into."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import field, frozen, validators
+
+
+@frozen(kw_only=True)
+class Passivate:
+    """An idle actor goes and the thread stays: the next command activates it again (I14).
+
+    Args:
+        idle: seconds without a command after which it goes; None takes `limits.idle_seconds`.
+    """
+
+    idle: float | None = field(
+        default=None,
+        validator=validators.optional([validators.gt(0.0), validators.lt(1e9)]),
+    )
+
+
+@frozen(kw_only=True)
+class EndAfter:
+    """A deserted thread ends, as by the `end` command; until then its actor stays.
+
+    The clock starts when the last attachment leaves, and the next one clears it. A thread that
+    nobody ever attached to is left alone, and a turn is waited for.
+
+    Args:
+        ttl: seconds; the thread ends when nobody has been there for longer than that.
+    """
+
+    ttl: float = field(
+        default=90.0, converter=float, validator=[validators.gt(0.0), validators.lt(1e9)]
+    )
+
+
+Lifetime: TypeAlias = Passivate | EndAfter
+
+
+@frozen
+class Capacity:
+    """How many threads may be active at a time, of all kinds that have an equal one.
+
+    Nothing is counted up or down: a place is taken exactly while a thread is active.
+
+    Args:
+        name: what there is only so much of, in a word, for the refusal.
+        most: threads, at least 1.
+    """
+
+    name: str = field(validator=validators.min_len(1))
+    most: int = field(validator=[validators.instance_of(int), validators.ge(1)])

@@ -1,0 +1,109 @@
+"""Who is attached to one thread: presence. It belongs to the registry's entry, as the tail does.
+
+An attachment whose connection broke without a word stays counted for `limits.presence_seconds`, so
+that its reconnecting shows nobody leaving and coming back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from .batches import Attendee, Roll
+
+if TYPE_CHECKING:
+    from ..limits import Limits
+
+
+class Attendance:
+    """The roll of one thread, and since when nobody is attached.
+
+    Args:
+        limits: `presence_seconds`, `presence_principals`; `subscribers` bounds the broken ones.
+        changed: called when the roll is another one; returns at once.
+        deserted: called when the last attachment has left; returns at once.
+        broken: called when a broken attachment is the first to be remembered: `forget_broken` is
+            to be run.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        changed: Callable[[], None],
+        deserted: Callable[[], None],
+        broken: Callable[[], None],
+    ) -> None:
+        self.attached = 0
+        self.returned = trio.Event()
+        self._limits = limits
+        self._changed = changed
+        self._deserted = deserted
+        self._on_broken = broken
+        self._counts: dict[str, int] = {}
+        self._broken: dict[str, list[float]] = {}
+        self._roll: Roll | None = None
+
+    @property
+    def roll(self) -> Roll:
+        """Who is there, longest first; one object until that changes."""
+        if self._roll is None:
+            shown = list(self._counts.items())[: self._limits.presence_principals]
+            attendees = tuple(Attendee(principal, count) for principal, count in shown)
+            self._roll = Roll(attendees, len(self._counts))
+        return self._roll
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a broken attachment is still counted."""
+        return bool(self._broken)
+
+    def enter(self, principal: str) -> None:
+        """Count an attachment; it takes the place of a broken one of the same principal."""
+        self.attached += 1
+        self.returned.set()
+        if principal in self._broken:
+            self._forget_one(principal)
+        else:
+            self._count(principal, 1)
+
+    def leave(self, principal: str, *, broken: bool) -> None:
+        """Count an attachment no longer, or not for long where its connection broke."""
+        self.attached -= 1
+        if broken and sum(map(len, self._broken.values())) < self._limits.subscribers:
+            first = not self._broken
+            until = trio.current_time() + self._limits.presence_seconds
+            self._broken.setdefault(principal, []).append(until)
+            if first:
+                self._on_broken()
+        else:
+            self._count(principal, -1)
+        if not self.attached:
+            self.returned = trio.Event()
+            self._deserted()
+
+    async def forget_broken(self) -> None:
+        """Let broken attachments go, each in its time, until none is left."""
+        while self._broken:
+            await trio.sleep_until(min(untils[0] for untils in self._broken.values()))
+            now = trio.current_time()
+            for principal, untils in list(self._broken.items()):
+                while untils and untils[0] <= now:
+                    self._forget_one(principal)
+                    self._count(principal, -1)
+
+    def _forget_one(self, principal: str) -> None:
+        untils = self._broken[principal]
+        del untils[0]
+        if not untils:
+            del self._broken[principal]
+
+    def _count(self, principal: str, change: int) -> None:
+        count = self._counts.get(principal, 0) + change
+        if count:
+            self._counts[principal] = count
+        else:
+            del self._counts[principal]
+        self._roll = None
+        self._changed()
