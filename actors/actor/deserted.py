@@ -15,7 +15,7 @@ from .reply import Awaited, Reply
 
 if TYPE_CHECKING:
     from ..limits import Limits
-    from .registry import Entry
+    from .entry import Entry
 
 # What a later try may get past. A draining runtime ends nothing any more.
 _PASSING: Final = frozenset({"overloaded", "journal_unavailable", "internal"})

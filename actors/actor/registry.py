@@ -7,28 +7,25 @@ of restarts. It goes when nobody needs it, so a passivated thread costs nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import define, evolve, field
+from attrs import evolve
 
 from ..core.commands import Command, Delete, End, Ending
-from ..core.head import Life
 from ..core.position import Position
 from ..core.restart_intensity import RestartIntensity
 from ..core.turn_lifecycle import TurnState
-from ..delivery.attendance import Attendance
 from ..delivery.subscription import Subscription
 from ..delivery.tail import Tail
 from ..errors import JournalCorrupt, JournalUnavailable, Rejected
 from .actor import Actor, Departure, Surroundings
-from .deserted import end_when_deserted
-from .lifetime import Capacity, EndAfter
+from .attending import Attending
+from .entry import Entry
 from .mailbox import Letter, Mailbox
 from .places import Places
-from .reply import Reply, refusal_for
+from .reply import Reply, draining, refusal_for, thread_failed
 
 if TYPE_CHECKING:
     from ..journal.contract import Journal
@@ -36,29 +33,6 @@ if TYPE_CHECKING:
     from .kinds import ThreadKind
 
 log = logging.getLogger("holdfast")
-
-
-@define(eq=False)
-class Entry:
-    """What the registry keeps of one thread.
-
-    Args:
-        active: whether a task supervises it; that task alone sets it to False.
-        actor: its present activation.
-        quarantined: why it was set aside, in a sentence; None where it was not.
-        kept: how many tasks of its attendance run.
-    """
-
-    thread: str
-    mailbox: Mailbox
-    tail: Tail
-    restarts: RestartIntensity
-    active: bool = False
-    actor: Actor | None = None
-    quarantined: str | None = None
-    kept: int = 0
-    settled: trio.Event = field(factory=trio.Event)
-    attendance: Attendance = field(init=False)
 
 
 class Registry:
@@ -91,6 +65,7 @@ class Registry:
         self._interruption: Ending | None = None
         self._quiet = trio.lowlevel.ParkingLot()
         self._places = Places()
+        self._attending = Attending(nursery, self.limits, kind_of, self.post, self._tidy)
 
     # What callers do
 
@@ -125,7 +100,7 @@ class Registry:
             on_ready: as `Subscription`'s.
         """
         entry = self._entry(thread)
-        kind = self._known_kind(thread)
+        kind = self._attending.kind(thread)
         return Subscription(
             entry.tail,
             lambda: self.journal,
@@ -209,7 +184,7 @@ class Registry:
 
     def drain(self) -> None:
         """Start nothing new; actors depart as they become free."""
-        self.refuse_all(_draining())
+        self.refuse_all(draining())
         self._draining = True
         for actor in self._actors():
             actor.drain()
@@ -240,10 +215,11 @@ class Registry:
         """Answer everybody who still waits for an answer, and detach everybody, where they are."""
         self.drain()
         self._closed = True
+        self._attending.close()
         for entry in list(self._entries.values()):
             if entry.actor is not None:
-                entry.actor.refuse_unanswered(_draining())
-            self._refuse_waiting(entry, _draining())
+                entry.actor.refuse_unanswered(draining())
+            self._refuse_waiting(entry, draining())
             entry.tail.detach_all(entry.tail.position or Position(0, 0), reason)
             entry.tail.forget()
 
@@ -271,9 +247,9 @@ class Registry:
             raise self._refusal
         entry = self._entry(thread)
         if entry.quarantined is not None:
-            raise _thread_failed()
+            raise thread_failed()
         if not entry.active and not isinstance(command, End | Delete):
-            self._places.check(self._capacity(thread))
+            self._places.check(self._attending.capacity(thread))
         return entry
 
     def _entry(self, thread: str) -> Entry:
@@ -281,51 +257,9 @@ class Registry:
         if entry is None:
             mailbox = Mailbox(self.limits.mailbox_commands)
             entry = Entry(thread, mailbox, Tail(thread, self.limits), self._intensity())
-            entry.attendance = self._attendance(entry)
+            entry.attendance = self._attending.of(entry)
             self._entries[thread] = entry
         return entry
-
-    def _known_kind(self, thread: str) -> ThreadKind | None:
-        try:
-            return self._kind_of(thread)
-        except Exception:  # of the application; the thread's activation fails with it and tells
-            return None
-
-    def _capacity(self, thread: str) -> Capacity | None:
-        kind = self._known_kind(thread)
-        return kind.capacity if kind is not None else None
-
-    # Attendance
-
-    def _attendance(self, entry: Entry) -> Attendance:
-        return Attendance(
-            self.limits,
-            changed=entry.tail.tell,
-            deserted=lambda: self._deserted(entry),
-            broken=lambda: self._beside(entry, entry.attendance.forget_broken),
-        )
-
-    def _deserted(self, entry: Entry) -> None:
-        kind = self._known_kind(entry.thread)
-        state = entry.tail.state
-        there = state is None or state.life is Life.OPEN
-        if there and kind is not None and isinstance(kind.lifetime, EndAfter):
-            watch = partial(end_when_deserted, entry, kind.lifetime.ttl, self.post, self.limits)
-            self._beside(entry, watch)
-
-    def _beside(self, entry: Entry, task: Callable[[], Awaitable[None]]) -> None:
-        """Run a task that keeps the entry while it is there, unless all is closed."""
-
-        async def run() -> None:
-            try:
-                await task()
-            finally:
-                entry.kept -= 1
-                self._tidy(entry.thread)
-
-        if not self._closed:
-            entry.kept += 1
-            self._nursery.start_soon(run)
 
     def _intensity(self) -> RestartIntensity:
         limits = self.limits
@@ -351,7 +285,7 @@ class Registry:
         if not entry.active:
             entry.active = True
             entry.settled = trio.Event()
-            self._places.take(self._capacity(entry.thread), entry.thread)
+            self._places.take(self._attending.capacity(entry.thread), entry.thread)
             self._nursery.start_soon(self._supervise, entry)
 
     @trio.lowlevel.enable_ki_protection
@@ -442,7 +376,7 @@ class Registry:
     def _quarantine(self, entry: Entry, failure: Exception, why: str) -> None:
         log.error("thread %s is quarantined: %s", entry.thread, why, exc_info=failure)
         entry.quarantined = why
-        self._refuse_waiting(entry, _thread_failed())
+        self._refuse_waiting(entry, thread_failed())
         entry.tail.detach_all(entry.tail.position or Position(0, 0), "failed")
         entry.tail.forget()
 
@@ -456,11 +390,3 @@ class Registry:
         entry.settled.set()
         self._tidy(entry.thread)
         self._quiet.unpark_all()
-
-
-def _draining() -> Rejected:
-    return Rejected("draining", "the server is shutting down")
-
-
-def _thread_failed() -> Rejected:
-    return Rejected("thread_failed", "this thread was set aside after it failed")

@@ -49,5 +49,15 @@ def refusal_for(failure: BaseException) -> Rejected:
     if isinstance(failure, JournalUnavailable):
         return Rejected("journal_unavailable", "the journal cannot be written to at present")
     if isinstance(failure, JournalCorrupt):  # its supervisor sets it aside for that
-        return Rejected("thread_failed", "this thread was set aside after it failed")
+        return thread_failed()
     return Rejected("internal", "the thread's actor failed before it could answer")
+
+
+def draining() -> Rejected:
+    """Return what a caller is told while the runtime drains."""
+    return Rejected("draining", "the server is shutting down")
+
+
+def thread_failed() -> Rejected:
+    """Return what a caller is told of a quarantined thread."""
+    return Rejected("thread_failed", "this thread was set aside after it failed")

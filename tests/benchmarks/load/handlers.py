@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from actors import ThreadKind, Turn
+from actors import Passivate, ThreadKind, Turn
 
 TOKEN = "tokens! "  # eight bytes
 
@@ -65,4 +65,6 @@ async def reply(turn: Turn) -> None:
 
 
 # Idle actors stay, unless a row wants them gone.
-kind = ThreadKind(on_turn=reply, idle=float(os.environ.get("HOLDFAST_BENCH_IDLE", "600")))
+kind = ThreadKind(
+    on_turn=reply, lifetime=Passivate(idle=float(os.environ.get("HOLDFAST_BENCH_IDLE", "600")))
+)

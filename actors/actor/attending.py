@@ -1,0 +1,96 @@
+"""What follows from people coming to a thread and leaving it, by the policies of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..core.head import Life
+from ..delivery.attendance import Attendance
+from .deserted import end_when_deserted
+from .lifetime import EndAfter
+
+if TYPE_CHECKING:
+    import trio
+
+    from ..core.commands import Command
+    from ..limits import Limits
+    from .entry import Entry
+    from .kinds import ThreadKind
+    from .lifetime import Capacity
+    from .reply import Reply
+
+
+class Attending:
+    """Keeps the attendance of every entry of a registry.
+
+    Args:
+        nursery: where clocks run.
+        limits: the bounds in force.
+        kind_of: gives a thread's kind from its id.
+        post: hands a command to a thread.
+        tidy: called with a thread whose entry a clock no longer keeps.
+    """
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        limits: Limits,
+        kind_of: Callable[[str], ThreadKind],
+        post: Callable[[str, Command, Reply], None],
+        tidy: Callable[[str], None],
+    ) -> None:
+        self._nursery = nursery
+        self._limits = limits
+        self._kind_of = kind_of
+        self._post = post
+        self._tidy = tidy
+        self._closed = False
+
+    def of(self, entry: Entry) -> Attendance:
+        """Return the attendance of an entry that is being made."""
+        return Attendance(
+            self._limits,
+            changed=entry.tail.tell,
+            deserted=lambda: self._deserted(entry),
+            broken=lambda: self._beside(entry, entry.attendance.forget_broken),
+        )
+
+    def kind(self, thread: str) -> ThreadKind | None:
+        """Return a thread's kind; None where there is none to be had."""
+        try:
+            return self._kind_of(thread)
+        except Exception:  # of the application; the thread's activation fails with it and tells
+            return None
+
+    def capacity(self, thread: str) -> Capacity | None:
+        """Return what bounds how many threads like this one are active."""
+        kind = self.kind(thread)
+        return kind.capacity if kind is not None else None
+
+    def close(self) -> None:
+        """Start no further clock: the nursery is about to go."""
+        self._closed = True
+
+    def _deserted(self, entry: Entry) -> None:
+        kind = self.kind(entry.thread)
+        state = entry.tail.state
+        there = state is None or state.life is Life.OPEN
+        if there and kind is not None and isinstance(kind.lifetime, EndAfter):
+            ttl = kind.lifetime.ttl
+            watch = partial(end_when_deserted, entry, ttl, self._post, self._limits)
+            self._beside(entry, watch)
+
+    def _beside(self, entry: Entry, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task that keeps the entry while it is there, unless all is closed."""
+        if not self._closed:
+            entry.kept += 1
+            self._nursery.start_soon(self._keep, entry, task)
+
+    async def _keep(self, entry: Entry, task: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await task()
+        finally:
+            entry.kept -= 1
+            self._tidy(entry.thread)
