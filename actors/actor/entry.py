@@ -5,7 +5,6 @@ from __future__ import annotations
 import trio
 from attrs import define, field
 
-from ..core.restart_intensity import RestartIntensity
 from ..delivery.attendance import Attendance
 from ..delivery.tail import Tail
 from .actor import Actor
@@ -26,7 +25,6 @@ class Entry:
     thread: str
     mailbox: Mailbox
     tail: Tail
-    restarts: RestartIntensity
     active: bool = False
     actor: Actor | None = None
     quarantined: str | None = None

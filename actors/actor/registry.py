@@ -1,7 +1,7 @@
 """The registry: one entry per thread that somebody uses, and the supervision of its activations.
 
-An entry holds what outlives an activation: the mailbox, the tail with its watchers, and the count
-of restarts. It goes when nobody needs it, so a passivated thread costs nothing.
+An entry holds what outlives an activation: the mailbox, and the tail with its watchers. It goes
+when nobody needs it, so a passivated thread costs nothing; its restarts are counted beside it.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class Registry:
         self._kind_of = kind_of
         self._on_journal_failure = on_journal_failure
         self._entries: dict[str, Entry] = {}
+        # Of the threads that failed within the last period; an entry may go long before that.
+        self._failing: dict[str, RestartIntensity] = {}
         self._refusal: Rejected | None = None
         self._draining = False
         self._closed = False
@@ -130,12 +132,12 @@ class Registry:
         return entry is not None and entry.quarantined is not None
 
     def release(self, thread: str) -> bool:
-        """Lift a thread's quarantine, and settle it; False where there was none."""
+        """Lift a thread's quarantine, and settle it; False where there was none, or all is over."""
         entry = self._entries.get(thread)
-        if entry is None or entry.quarantined is None:
+        if entry is None or entry.quarantined is None or self._closed:
             return False
         entry.quarantined = None
-        entry.restarts = self._intensity()
+        self._failing.pop(thread, None)
         self._activate(entry)  # turns may be open or queued
         return True
 
@@ -256,14 +258,10 @@ class Registry:
         entry = self._entries.get(thread)
         if entry is None:
             mailbox = Mailbox(self.limits.mailbox_commands)
-            entry = Entry(thread, mailbox, Tail(thread, self.limits), self._intensity())
+            entry = Entry(thread, mailbox, Tail(thread, self.limits))
             entry.attendance = self._attending.of(entry)
             self._entries[thread] = entry
         return entry
-
-    def _intensity(self) -> RestartIntensity:
-        limits = self.limits
-        return RestartIntensity(limits.restart_intensity, limits.restart_period_seconds)
 
     def _actors(self) -> list[Actor]:
         return [entry.actor for entry in self._entries.values() if entry.actor is not None]
@@ -364,14 +362,23 @@ class Registry:
             self._on_journal_failure(failure)
             return False
         self.restarts += 1
-        entry.restarts = entry.restarts.after_restart(trio.current_time())
+        restarts = self._count_restart(entry.thread)
         if isinstance(failure, JournalCorrupt):
             self._quarantine(entry, failure, "its rows in the journal are damaged")
-        elif entry.restarts.exceeded:
+        elif restarts.exceeded:
             self._quarantine(entry, failure, "its actor failed too often")
         else:
             log.error("the actor of thread %s failed; restarting", entry.thread, exc_info=failure)
         return entry.quarantined is None
+
+    def _count_restart(self, thread: str) -> RestartIntensity:
+        now, limits = trio.current_time(), self.limits
+        count = self._failing.pop(
+            thread, RestartIntensity(limits.restart_intensity, limits.restart_period_seconds)
+        )
+        self._failing = {each: c for each, c in self._failing.items() if c.is_recent(now)}
+        self._failing[thread] = count.after_restart(now)
+        return self._failing[thread]
 
     def _quarantine(self, entry: Entry, failure: Exception, why: str) -> None:
         log.error("thread %s is quarantined: %s", entry.thread, why, exc_info=failure)

@@ -26,6 +26,10 @@ class RestartIntensity:
         kept = (*recent, now)[-(self.intensity + 1) :]
         return RestartIntensity(self.intensity, self.period, kept)
 
+    def is_recent(self, now: float) -> bool:
+        """Say whether the newest restart lies within the period."""
+        return bool(self.restarts) and now - self.restarts[-1] <= self.period
+
     @property
     def exceeded(self) -> bool:
         """Whether there were more restarts within the period than the intensity allows."""

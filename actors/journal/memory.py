@@ -123,6 +123,10 @@ class MemoryJournal:
         """Behave from now on as if the rows of a thread could not be read."""
         self._damaged.add(thread)
 
+    def mend(self, thread: str) -> None:
+        """Undo `damage`."""
+        self._damaged.discard(thread)
+
     async def aclose(self) -> None:
         """Close; see `Journal.aclose`."""
         self._unavailable = "the journal is closed"

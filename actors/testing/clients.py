@@ -11,12 +11,13 @@ from attrs import define
 from ..core.effects import Submitted
 from ..core.items import item_id
 from ..core.position import parse_cursor
-from ..errors import JournalUnavailable, Rejected
+from ..errors import JournalCorrupt, JournalUnavailable, Rejected
 from .facts import (
     Answer,
     Answered,
     Attached,
     Called,
+    CutOff,
     Done,
     Left,
     Raised,
@@ -193,9 +194,12 @@ class Clients:
         attachment.answered.set()
 
     def _note_failed(self, process: Process, attachment: _Attachment, exc: Exception) -> None:
+        refusal = _refusal(exc)
         if not attachment.answered.is_set():
-            process.note(Answered(attachment.call, _refusal(exc)))
-        elif not (process.closing and isinstance(exc, JournalUnavailable)):
+            process.note(Answered(attachment.call, refusal))
+        elif isinstance(refusal, Refused):
+            process.note(CutOff(attachment.call, refusal.code))
+        else:
             process.note(Surprise(f"subscriber {attachment.call} got {exc!r}"))
 
 
@@ -224,4 +228,8 @@ async def _answer(runtime: Runtime, step: Step, argument: str | None) -> Answer:
 def _refusal(exc: Exception) -> Refused | Raised:
     if isinstance(exc, Rejected):
         return Refused(exc.code, exc.details.get("turn"))
+    if isinstance(exc, JournalUnavailable):
+        return Refused("journal_unavailable")
+    if isinstance(exc, JournalCorrupt):
+        return Refused("thread_failed")
     return Raised(repr(exc))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from .facts import Fault
 from .operations import name_of
 
 if TYPE_CHECKING:
@@ -31,8 +32,18 @@ NAMES: Final = (
     "compact",
     "crash",
     "restart",
+    "journal failure",
+    "actor bug",
+    "damage",
     TURN,
 )
+
+# What a fault counts as, and what ends it; the bug of an actor takes no time.
+_FAULTS: Final = {
+    Fault.JOURNAL: ("journal failure", Fault.REOPENED),
+    Fault.ACTOR: ("actor bug", None),
+    Fault.DAMAGE: ("damage", Fault.MENDED),
+}
 
 
 @frozen
@@ -98,6 +109,21 @@ def spans(history: History) -> Iterator[Span]:
             yield Span("crash", None, life.killed - 1, back)
         elif life.closing is not None and following is not None:
             yield Span("restart", None, life.closing, back)
+    yield from _faults(history)
+
+
+def _faults(history: History) -> Iterator[Span]:
+    end = len(history.records)
+    for blow in history.struck:
+        name, healing = _FAULTS.get(blow.fault, ("", None))
+        if name:
+            healed = (
+                each.index
+                for each in history.struck
+                if each.index > blow.index and (each.fault, each.thread) == (healing, blow.thread)
+            )
+            stop = end if healing is not None else blow.index + 1
+            yield Span(name, blow.thread, blow.index - 1, next(healed, stop))
 
 
 def _end_of(history: History, life: int) -> int:

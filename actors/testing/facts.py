@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TypeAlias
 
 from attrs import frozen
@@ -11,6 +12,8 @@ from ..core.event_codec import Row
 from ..core.position import Position
 from ..core.resume import Mode
 from ..delivery.batches import Batch
+from ..limits import Limits
+from ..statistics import RuntimeStatistics
 from .operations import Operation
 
 # The process
@@ -18,7 +21,9 @@ from .operations import Operation
 
 @frozen
 class Opening:
-    """The process started, and opens its runtime."""
+    """The process started, and opens its runtime, with these limits."""
+
+    limits: Limits
 
 
 @frozen
@@ -29,6 +34,13 @@ class Opened:
 @frozen
 class Closing:
     """The runtime was asked to drain and close."""
+
+
+@frozen
+class Drained:
+    """It has drained, and this is what it tells of itself."""
+
+    statistics: RuntimeStatistics
 
 
 @frozen
@@ -136,6 +148,14 @@ class Saw:
 
 
 @frozen
+class CutOff:
+    """A subscriber's stream broke off with a refusal; it may come back with its cursor."""
+
+    attachment: int
+    code: str
+
+
+@frozen
 class Left:
     """A subscriber went, or was gone with the process."""
 
@@ -238,6 +258,29 @@ class Stored:
     rows: tuple[Row, ...]
 
 
+# Faults
+
+
+class Fault(enum.StrEnum):
+    """What can be made to happen to a runtime, and what puts it right."""
+
+    KILL = "the process dies in an append"
+    JOURNAL = "the journal fails"
+    REOPENED = "the journal is opened anew"
+    ACTOR = "the actor breaks"
+    DAMAGE = "the rows are damaged"
+    MENDED = "the rows are mended"
+    RELEASED = "the quarantine is lifted"
+
+
+@frozen
+class Struck:
+    """A fault happened, or was put right; to one thread, or to all where it names none."""
+
+    fault: Fault
+    thread: str | None = None
+
+
 # Ourselves
 
 
@@ -264,6 +307,7 @@ Fact: TypeAlias = (
     Opening
     | Opened
     | Closing
+    | Drained
     | Closed
     | KindGiven
     | Killed
@@ -272,6 +316,7 @@ Fact: TypeAlias = (
     | Lost
     | Unanswered
     | Saw
+    | CutOff
     | Left
     | Entered
     | Said
@@ -283,6 +328,7 @@ Fact: TypeAlias = (
     | LeaseReturned
     | Claimed
     | Stored
+    | Struck
     | AtRest
     | Stuck
     | Surprise

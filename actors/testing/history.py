@@ -11,13 +11,16 @@ from attrs import define, field, frozen
 
 from ..core.event_codec import Row
 from ..core.position import Position
+from ..limits import DEFAULT_LIMITS, Limits
 from .facts import (
     Answer,
     Answered,
     Called,
     Closing,
+    Drained,
     Entered,
     Exited,
+    Fault,
     Flushed,
     Killed,
     KindGiven,
@@ -29,6 +32,7 @@ from .facts import (
     Said,
     Saw,
     Stored,
+    Struck,
     Unanswered,
 )
 from .operations import Operation
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
 # Refusals of commands that were taken before the runtime gave up: they may have taken effect.
 _UNCERTAIN = frozenset({"draining", "internal", "journal_unavailable"})
+# What ends the activations of a thread; a journal is not opened anew before they are over.
+_FAILURES = (Fault.JOURNAL, Fault.REOPENED, Fault.ACTOR, Fault.DAMAGE)
 # What ends a turn, as the wire names it.
 ENDINGS = frozenset(
     f"turn.{state}"
@@ -137,7 +143,20 @@ class Life:
     opening: int
     opened: int | None = None
     closing: int | None = None
+    drained: int | None = None
     killed: int | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+
+@frozen
+class Blow:
+    """A fault that struck, or was put right; `thread` is None where it was everybody's."""
+
+    index: int
+    life: int
+    at: float
+    fault: Fault
+    thread: str | None
 
 
 class History:
@@ -158,6 +177,7 @@ class History:
         self.runs: dict[tuple[str, int, int], HandlerRun] = {}
         self.lives: dict[int, Life] = {}
         self.kinds: dict[str, KindGiven] = {}
+        self.struck: list[Blow] = []
         for index, record in enumerate(records):
             take = _TAKE.get(type(record.fact))
             if take is not None:
@@ -182,6 +202,26 @@ class History:
         before = [event for event in self.logs[thread] if event.index < index]
         ended = {event.raw["turn"] for event in before if event.ends}
         return any(event.raw.get("turn") not in {None, *ended} for event in before)
+
+    def blows(self, life: int, thread: str, start: int, stop: int, *faults: Fault) -> list[Blow]:
+        """Return which faults struck a thread, or all, between two records of a life."""
+        return [
+            blow
+            for blow in self.struck
+            if (blow.life, start <= blow.index < stop) == (life, True)
+            and blow.fault in faults
+            and blow.thread in (None, thread)
+        ]
+
+    def failed_between(self, life: int, thread: str, start: int, stop: int) -> bool:
+        """Say whether a fault may have ended an activation of the thread between two records."""
+        return bool(self.blows(life, thread, start, stop, *_FAILURES))
+
+    def is_damaged(self, thread: str, index: int) -> bool:
+        """Say whether the thread's rows were damaged, as it was before a record."""
+        blows = [b for b in self.struck if b.thread == thread and b.index < index]
+        healed = [b for b in blows if b.fault in (Fault.DAMAGE, Fault.MENDED)]
+        return bool(healed) and healed[-1].fault is Fault.DAMAGE
 
     def epoch_log(self, thread: str, position: Position) -> list[Logged]:
         """Return the events of a thread's life up to a position."""
@@ -247,7 +287,7 @@ def _exited(history: History, index: int, life: int, fact: Exited) -> None:
 
 
 def _opening(history: History, index: int, life: int, fact: Opening) -> None:
-    history.lives[life] = Life(life, index)
+    history.lives[life] = Life(life, index, limits=fact.limits)
 
 
 def _opened(history: History, index: int, life: int, fact: Opened) -> None:
@@ -256,6 +296,15 @@ def _opened(history: History, index: int, life: int, fact: Opened) -> None:
 
 def _closing(history: History, index: int, life: int, fact: Closing) -> None:
     history.lives[life].closing = index
+
+
+def _drained(history: History, index: int, life: int, fact: Drained) -> None:
+    history.lives[life].drained = index
+
+
+def _struck(history: History, index: int, life: int, fact: Struck) -> None:
+    at = history.records[index].at
+    history.struck.append(Blow(index, life, at, fact.fault, fact.thread))
 
 
 def _killed(history: History, index: int, life: int, fact: Killed) -> None:
@@ -282,5 +331,7 @@ _TAKE: dict[type, Any] = {
     Opening: _opening,
     Opened: _opened,
     Closing: _closing,
+    Drained: _drained,
+    Struck: _struck,
     Killed: _killed,
 }

@@ -19,6 +19,13 @@ class Target(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+class Moment(enum.StrEnum):
+    """When a fault strikes an append."""
+
+    BEFORE = "before"  # nothing of it is on disk
+    AFTER = "after"  # all of it is, and nobody is told
+
+
 class Cursor(enum.StrEnum):
     """Where an attachment asks to go on from."""
 
@@ -108,10 +115,17 @@ class Compact:
 
 @frozen
 class Crash:
-    """Kill the process between two steps, and start another on the same disk."""
+    """Kill the process, and start another on the same disk.
+
+    Args:
+        moment: in the middle of the next append, and where there; None kills it now.
+    """
+
+    moment: Moment | None = None
 
     def __str__(self) -> str:
-        return "kill the process"
+        when = f" in an append, {self.moment} its commit" if self.moment is not None else ""
+        return f"kill the process{when}"
 
 
 @frozen
@@ -192,6 +206,44 @@ class Grant:
 # What only a simulation of the wire can carry out.
 WireOperation: TypeAlias = CutConnection | HalfClose | Stall | Leave | Renew | Revoke | Grant
 
+
+@frozen
+class FailJournal:
+    """Have the next append fail, and with it the whole file, until it is opened anew."""
+
+    moment: Moment = Moment.BEFORE
+
+    def __str__(self) -> str:
+        return f"fail the journal in an append, {self.moment} its commit"
+
+
+@frozen
+class BreakActor:
+    """Have the thread's actor raise at its next appends, as a bug would."""
+
+    times: int = 1
+    moment: Moment = Moment.BEFORE
+
+    def __str__(self) -> str:
+        return f"break the actor in an append, {self.moment} its commit, times {self.times}"
+
+
+@frozen
+class Damage:
+    """Damage the thread's rows on disk; nobody can read them until they are mended."""
+
+    def __str__(self) -> str:
+        return "damage the rows"
+
+
+@frozen
+class Mend:
+    """Mend the thread's rows and its actor, and lift its quarantine, as an operator would."""
+
+    def __str__(self) -> str:
+        return "mend and release"
+
+
 Operation: TypeAlias = (
     Submit
     | Cancel
@@ -210,6 +262,10 @@ Operation: TypeAlias = (
     | Renew
     | Revoke
     | Grant
+    | FailJournal
+    | BreakActor
+    | Damage
+    | Mend
 )
 
 

@@ -14,15 +14,19 @@ from ..runtime import Runtime
 from .facts import (
     Closed,
     Closing,
+    Drained,
     Fact,
+    Fault,
     Killed,
     KindGiven,
     Lost,
     Opened,
     Opening,
+    Struck,
     Surprise,
     Unanswered,
 )
+from .schedule import TICK
 from .simulated_journal import SimulatedJournal
 from .watched_turn import watched
 
@@ -64,7 +68,7 @@ class Process:
         self._life = trio.CancelScope()
         self._connections: dict[trio.CancelScope, None] = {}
         self.runtime = Runtime(self._open, self._kind_of, world, world.limits, self._failed)
-        self.note(Opening())
+        self.note(Opening(world.limits))
 
     def note(self, fact: Fact) -> None:
         """Note a fact of this life; what a killed process still does is nobody's to see."""
@@ -97,6 +101,21 @@ class Process:
         """Whether it was asked to close."""
         return self._close.is_set()
 
+    async def healthy(self) -> None:
+        """Wait until the journal is open, and lift every quarantine; the faults are off by now."""
+        await trio.sleep(self._world.limits.cancel_grace_seconds + TICK)  # for what winds down
+        await self._world.delays.quiet()
+        while self.runtime.statistics().journal_failed:
+            await trio.sleep(TICK)
+            await self._world.delays.quiet()
+        for thread in self.runtime.statistics().quarantined:
+            self.release(thread)
+
+    def release(self, thread: str) -> None:
+        """Lift a thread's quarantine, if there is one."""
+        if self.runtime.registry.release(thread):
+            self.note(Struck(Fault.RELEASED, thread))
+
     def close(self) -> None:
         """Ask it to drain and close."""
         self._close.set()
@@ -126,7 +145,11 @@ class Process:
             del self._connections[scope]
 
     async def _open(self) -> Journal:
-        return SimulatedJournal(self._world.disk, self, self._world.delays)
+        if self.alive:
+            self._world.disk.reopen()
+        if self.serving:
+            self.note(Struck(Fault.REOPENED))
+        return SimulatedJournal(self._world, self)
 
     def _kind_of(self, thread: str) -> ThreadKind:
         kind = self._kind(thread, self._watched)
@@ -143,8 +166,7 @@ class Process:
         abandoned: tuple[tuple[str, str], ...] = ()
         await self._shut_down()
         await self.runtime.drain()
-        if self.runtime.statistics().restarts:
-            self.note(Surprise("an actor was restarted, although nothing was broken"))
+        self.note(Drained(self.runtime.statistics()))
         try:
             await self.runtime.close()
         except TurnsAbandoned as exc:

@@ -56,7 +56,7 @@ class Run:
 
     def broken(self) -> tuple[Broken, ...]:
         """Return what the checkers find, in the order in which it shows."""
-        found = [broken for checker in CHECKERS for broken in checker(self.history)]
+        found = [broken for checker in CHECKERS.values() for broken in checker(self.history)]
         return tuple(sorted(found, key=lambda broken: broken.index))
 
     @cached_property

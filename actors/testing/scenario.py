@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 from ..core.commands import OnBusy
 from .operations import (
     Attach,
+    BreakActor,
     Cancel,
     Compact,
     Crash,
     Cursor,
+    Damage,
     Delete,
     Detach,
     End,
+    FailJournal,
+    Mend,
+    Moment,
     Operation,
     Restart,
     Submit,
@@ -117,8 +122,8 @@ def compact() -> Choices:
 
 
 def crash() -> Choices:
-    """Return the crash of the whole process, with the restart that follows."""
-    return (Crash(),)
+    """Return crashes of the whole process, with the restart that follows each."""
+    return (Crash(), Crash(), *map(Crash, Moment))
 
 
 def restart() -> Choices:
@@ -126,12 +131,29 @@ def restart() -> Choices:
     return (Restart(),)
 
 
+def fail_journal() -> Choices:
+    """Return failures of the whole journal, which the runtime then opens anew."""
+    return tuple(map(FailJournal, Moment))
+
+
+def break_actor() -> Choices:
+    """Return bugs in a thread's actor: one that a restart heals, and one that needs an operator."""
+    return tuple(BreakActor(times, moment) for times in (1, 1, 3) for moment in Moment)
+
+
+def damage() -> Choices:
+    """Return damage to a thread's rows, and the operator who mends it."""
+    return (Damage(), Mend())
+
+
 @cache
 def everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
     talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), attach(), attach())
     rare = (detach(), end(), crash(), restart(), truncate(), delete(), compact())
-    return (*talking, *rare)
+    # All in one: what goes wrong all the time hides what goes wrong by itself.
+    faults = (*fail_journal() * 2, *break_actor(), *damage() * 2)
+    return (*talking, *rare, faults)
 
 
 def scenarios(

@@ -1,4 +1,4 @@
-"""A journal whose calls take drawn times, and which a killed process can no longer reach."""
+"""A journal whose calls take drawn times and fail where they are told to, over a common disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from .facts import Claimed, Stored
+from ..errors import JournalUnavailable
+from .facts import Claimed, Fault, Stored, Struck
+from .faults import ActorBug
+from .operations import Moment
 
 if TYPE_CHECKING:
     from ..core.event_codec import Row
@@ -25,28 +28,32 @@ if TYPE_CHECKING:
         SummaryPage,
     )
     from ..journal.memory import MemoryJournal
+    from .faults import Faults, Strike
     from .process import Process
-    from .schedulers.virtual_delays import VirtualDelays
+    from .world import World
 
 T = TypeVar("T")
 
 
 class SimulatedJournal:
-    """One process's way to the disk.
+    """One process's way to the disk, from one opening of the journal to its failure or its end.
 
-    Each call is delayed before it reaches the disk and before its answer comes back, so a process
-    may be killed with an append on its way, or done and never acknowledged.
+    Each call is delayed before it reaches the disk and before its answer comes back. What an append
+    wrote lies in the cache of the machine on its way there, where no read sees it: a process that
+    is killed meanwhile has written nothing. One that is killed on the way back has written it all
+    and was never told.
 
     Args:
-        disk: what survives.
+        world: its disk is what survives; its delays say how long the way is, its faults what fails.
         process: whose it is; once that was killed, nothing reaches the disk or comes back.
-        delays: says how long the way is.
     """
 
-    def __init__(self, disk: MemoryJournal, process: Process, delays: VirtualDelays) -> None:
-        self._disk = disk
+    def __init__(self, world: World, process: Process) -> None:
+        self._disk: MemoryJournal = world.disk
+        self._faults: Faults = world.faults
         self._process = process
-        self._delays = delays
+        self._delays = world.delays
+        self._unavailable: str | None = None
 
     @property
     def first_epoch(self) -> int:
@@ -114,7 +121,8 @@ class SimulatedJournal:
 
     async def aclose(self) -> None:
         """See `Journal.aclose`."""
-        await self._there_and_back(self._disk.aclose)
+        self._unavailable = "the journal is closed"
+        await trio.lowlevel.checkpoint()
 
     async def _claim(self, thread: str) -> Claim:
         claim = await self._disk.claim(thread)
@@ -122,16 +130,40 @@ class SimulatedJournal:
         return claim
 
     async def _store(self, append: Append) -> None:
+        strike = self._faults.take(append.thread)
+        if strike is not None and strike.moment is Moment.BEFORE:
+            await self._strike(strike, append.thread)
         await self._disk.append(append)
         epoch = append.expected.epoch
         self._process.note(Stored(append.thread, append.generation, epoch, append.rows))
+        if strike is not None and strike.moment is Moment.AFTER:
+            await self._strike(strike, append.thread)
+
+    async def _strike(self, strike: Strike, thread: str) -> None:
+        """Do what a fault does to an append; raises what the append is to raise."""
+        match strike.fault:
+            case Fault.KILL:
+                self._faults.crash()
+                await trio.sleep_forever()
+            case Fault.JOURNAL:
+                self._unavailable = "the disk failed, as the scenario says"
+                self._process.note(Struck(Fault.JOURNAL))
+                raise JournalUnavailable(self._unavailable)
+            case _:
+                self._process.note(Struck(Fault.ACTOR, thread))
+                raise ActorBug("a bug, as the scenario says")
 
     async def _there_and_back(self, call: Callable[[], Awaitable[T]]) -> T:
         there, back = self._delays.trip()
         await self._way(there)
+        self._check()
         result = await call()
         await self._way(back)
         return result
+
+    def _check(self) -> None:
+        if self._unavailable is not None:
+            raise JournalUnavailable(self._unavailable)
 
     async def _way(self, ticks: int) -> None:
         await self._delays.wait(ticks)

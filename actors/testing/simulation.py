@@ -12,8 +12,17 @@ import trio
 from ..actor.kinds import Handler, ThreadKind
 from .case import read_case
 from .clients import Clients
-from .facts import AtRest, Fact, Stuck
-from .operations import Attach, Crash, Cursor, Restart
+from .facts import AtRest, Fact, Fault, Struck, Stuck
+from .operations import (
+    Attach,
+    BreakActor,
+    Crash,
+    Cursor,
+    Damage,
+    FailJournal,
+    Mend,
+    Restart,
+)
 from .process import Process
 from .run import Run
 from .scenario import Scenario, Step
@@ -124,6 +133,8 @@ class _Simulation:
         self._world = world
         self._kind = kind
         self._lives = 0
+        self._damaged: dict[str, None] = {}
+        world.faults.crash = self._crash
         self._changed = trio.lowlevel.ParkingLot()
         self._patience = trio.CancelScope()
 
@@ -147,6 +158,8 @@ class _Simulation:
             self._renew_patience()
             await self._play(phase)
         self._world.delays.calm()
+        self._world.faults.calm()
+        self._mend_all()
         self._renew_patience()
         await self._come_to_rest()
 
@@ -176,18 +189,44 @@ class _Simulation:
         for step in steps:
             await self._world.pause()
             match step.operation:
-                case Crash():
+                case Crash(moment=None):
                     self._crash()
+                case Crash() | FailJournal() | BreakActor() as fault:
+                    self._world.faults.arm(fault, step.thread)
+                case Damage():
+                    self._damage(step.thread)
+                case Mend():
+                    self._mend(step.thread)
+                    (await self._serving()).release(step.thread)
                 case Restart():
                     await self._restart()
                 case _:
                     await self._clients.perform(await self._serving(), step)
 
+    # The disk
+
+    def _damage(self, thread: str) -> None:
+        self._world.faults.struck = True
+        if thread not in self._damaged:
+            self._damaged[thread] = None
+            self._world.disk.damage(thread)
+            self._note(Struck(Fault.DAMAGE, thread))
+
+    def _mend(self, thread: str) -> None:
+        self._world.faults.disarm(thread)
+        if thread in self._damaged:
+            del self._damaged[thread]
+            self._world.disk.mend(thread)
+            self._note(Struck(Fault.MENDED, thread))
+
+    def _mend_all(self) -> None:
+        for thread in list(self._damaged):
+            self._mend(thread)
+
     # Lives
 
     def _start(self) -> None:
         self._lives += 1
-        self._world.disk.reopen()
         handler = self._make_handler(self._world)
         self._process = Process(self._lives, self._world, handler, self._kind)
         self._nursery.start_soon(self._process.run, self._on_open)
@@ -216,6 +255,8 @@ class _Simulation:
     async def _come_to_rest(self) -> None:
         """Let everything end by itself, see that nothing is left to do, and close."""
         process = await self._serving()
+        if self._world.faults.struck:
+            await process.healthy()
         for client, thread in list(self._clients.cursors):
             if not self._clients.is_attached(client, thread):
                 step = Step(client, thread, Attach(Cursor.HELD))

@@ -111,6 +111,16 @@ def _service_exited(fact: facts.ServiceExited) -> str:
     return f"service {fact.run} of thread {fact.thread} {how}"
 
 
+def _drained(fact: facts.Drained) -> str:
+    restarts, aside = fact.statistics.restarts, ", ".join(fact.statistics.quarantined)
+    failed = ", the journal failed" if fact.statistics.journal_failed else ""
+    return f"drained: {restarts} restarts, set aside {aside or 'nothing'}{failed}"
+
+
+def _struck(fact: facts.Struck) -> str:
+    return f"{f'thread {fact.thread}: ' if fact.thread else ''}{fact.fault}"
+
+
 def _closed(fact: facts.Closed) -> str:
     turns = ", ".join(turn for _, turn in fact.abandoned)
     return f"closed{f', but for {turns}' if turns else ''}"
@@ -134,6 +144,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Opening: lambda fact: "the process starts",
     facts.Opened: lambda fact: "the runtime is open",
     facts.Closing: lambda fact: "the runtime drains",
+    facts.Drained: _drained,
     facts.Closed: _closed,
     facts.KindGiven: lambda fact: f"thread {fact.thread} retries: {fact.retry}",
     facts.Killed: lambda fact: "the process is killed",
@@ -142,6 +153,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Lost: lambda fact: f"call {fact.call} is lost",
     facts.Unanswered: lambda fact: f"call {fact.call} was never answered",
     facts.Saw: _saw,
+    facts.CutOff: lambda fact: f"subscriber {fact.attachment} is cut off, {fact.code}",
     facts.Left: lambda fact: f"subscriber {fact.attachment} is gone",
     facts.Entered: lambda fact: f"{_handler(fact)} runs",
     facts.Said: lambda fact: f"{_handler(fact)} says {fact.text!r}",
@@ -153,6 +165,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.LeaseReturned: lambda fact: f"{fact.lease} is given back",
     facts.Claimed: lambda fact: f"thread {fact.thread} is claimed ({fact.generation})",
     facts.Stored: _stored,
+    facts.Struck: _struck,
     facts.AtRest: lambda fact: "everything is at rest",
     facts.Stuck: lambda fact: f"stuck: {fact.what}",
     wire.Connected: lambda fact: (

@@ -9,6 +9,7 @@ import trio
 
 from ..journal.memory import MemoryJournal
 from ..limits import Limits
+from .faults import Faults
 from .recorder import Recorder
 from .schedule import TICK, Schedule
 from .schedulers.virtual_delays import VirtualDelays
@@ -29,6 +30,9 @@ SIMULATION_LIMITS: Final = Limits(
     drain_seconds=4 * TICK,
     close_seconds=8 * TICK,
     idle_seconds=3 * TICK,
+    restart_intensity=2,
+    restart_period_seconds=64 * TICK,
+    journal_reopen_seconds=4 * TICK,
 )
 
 
@@ -43,12 +47,14 @@ class World:
         disk: the rows that survive a crash.
         recorder: what was seen from outside.
         delays: the scheduler.
+        faults: what is to go wrong.
     """
 
     def __init__(self, schedule: Schedule, limits: Limits = SIMULATION_LIMITS) -> None:
         self.limits = limits
         self.disk = MemoryJournal(limits=limits)
         self.recorder = Recorder()
+        self.faults = Faults()
         self.clock = VirtualClock()
         self.delays = VirtualDelays(schedule, self.clock)
         self._ids = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from ..history import History
@@ -16,21 +16,24 @@ from .i6_cancel import settled_cancels
 from .i7_silence import silence_after_the_end
 from .i8_keys import keys_bind
 from .i9_recovery import settled_once
+from .i10_failures import failures_stay_small
 from .liveness import everything_ends
 
 __all__ = ["CHECKERS", "Broken", "Checker"]
 
 Checker: TypeAlias = Callable[[History], Iterator[Broken]]
 
-CHECKERS: Final[tuple[Checker, ...]] = (
-    one_turn_at_a_time,
-    one_ending,
-    contiguous_streams,
-    nothing_unsaid,
-    bystanders_change_nothing,
-    settled_cancels,
-    silence_after_the_end,
-    keys_bind,
-    settled_once,
-    everything_ends,
-)
+# By the invariant that each is for.
+CHECKERS: Final[Mapping[str, Checker]] = {
+    "I1": one_turn_at_a_time,
+    "I2": one_ending,
+    "I3": contiguous_streams,
+    "I4": nothing_unsaid,
+    "I5": bystanders_change_nothing,
+    "I6": settled_cancels,
+    "I7": silence_after_the_end,
+    "I8": keys_bind,
+    "I9": settled_once,
+    "I10": failures_stay_small,
+    "I20": everything_ends,
+}

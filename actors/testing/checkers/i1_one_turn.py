@@ -24,7 +24,7 @@ def one_turn_at_a_time(history: History) -> Iterator[Broken]:
         if not _was_started(history.turn(run.turn), run):
             yield Broken("I1", f"{run.turn} runs before its start is durable", run.entered)
     for turn in history.turns.values():
-        yield from _ended_too_early(turn)
+        yield from _ended_too_early(history, turn)
         yield from _abandoned_wrongly(history, turn)
     for log in history.logs.values():
         yield from _out_of_turn(log)
@@ -35,8 +35,24 @@ def _beside(history: History, earlier: HandlerRun, later: HandlerRun) -> bool:
         return False
     if earlier.exited is not None and earlier.exited < later.entered:
         return False
+    if _was_stranded(history, earlier, later.entered):
+        return False
     endings = history.turn(earlier.turn).endings
     return not any(e.raw.get("abandoned") and e.index < later.entered for e in endings)
+
+
+def _was_stranded(history: History, run: HandlerRun, index: int) -> bool:
+    """Say whether a run's actor failed, and its grace ran out since, as it was before a record.
+
+    Nothing on disk says so: what it was doing is settled by the next activation.
+    """
+    if not history.failed_between(run.life, run.thread, run.entered, index):
+        return False
+    stops = [b.index for b in history.struck if b.index > run.entered]
+    stops += [c.called for c in history.calls.values() if c.thread == run.thread]
+    began = min(stop for stop in stops if stop > run.entered)
+    records = history.records
+    return records[index].at - records[began].at >= history.kinds[run.thread].grace
 
 
 def _was_started(turn: TurnHistory, run: HandlerRun) -> bool:
@@ -46,11 +62,12 @@ def _was_started(turn: TurnHistory, run: HandlerRun) -> bool:
     )
 
 
-def _ended_too_early(turn: TurnHistory) -> Iterator[Broken]:
+def _ended_too_early(history: History, turn: TurnHistory) -> Iterator[Broken]:
     for ending in turn.endings:
         for run in turn.runs:
             running = run.life == ending.life and run.entered < ending.index
-            if running and not ending.raw.get("abandoned") and _exits_after(run, ending.index):
+            left = ending.raw.get("abandoned") or _was_stranded(history, run, ending.index)
+            if running and not left and _exits_after(run, ending.index):
                 message = f"{turn.turn} was declared ended before its handler had stopped"
                 yield Broken("I1", message, ending.index)
 

@@ -58,7 +58,9 @@ def _cancelled(history: History, turn: TurnHistory, ending: Logged) -> bool:
 def _interrupted(history: History, turn: TurnHistory, ending: Logged) -> bool:
     closing = history.lives[ending.life].closing
     drained = closing is not None and closing < ending.index
-    return drained or all(started.life < ending.life for started in turn.of("turn.started"))
+    since = turn.events[0].index
+    failed = history.failed_between(ending.life, ending.thread, since, ending.index)
+    return drained or failed or all(e.life < ending.life for e in turn.of("turn.started"))
 
 
 def _superseded(history: History, turn: TurnHistory, ending: Logged) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import TYPE_CHECKING
 
 from ...core.effects import Cancelled, CancelOutcome
@@ -28,7 +29,7 @@ def settled_cancels(history: History) -> Iterator[Broken]:
             if ending.type == "turn.cancelled" and not _meant(history, turn, ending):
                 message = f"{turn.turn} was cancelled by a command for another turn"
                 yield Broken("I6", message, ending.index)
-            yield from _lost_output(turn, ending)
+            yield from _lost_output(history, turn, ending)
 
 
 def _meant(history: History, turn: TurnHistory, ending: Logged) -> bool:
@@ -102,10 +103,14 @@ def _gone(history: History, call: Call, submitted: Logged) -> bool:
     )
 
 
-def _lost_output(turn: TurnHistory, ending: Logged) -> Iterator[Broken]:
+def _lost_output(history: History, turn: TurnHistory, ending: Logged) -> Iterator[Broken]:
     for run in turn.runs:
-        if run.life == ending.life and _text(run, ending) != _stored(turn, run):
-            message = f"{turn.turn} said {_text(run, ending)!r}, and {_stored(turn, run)!r} is kept"
+        if run.life != ending.life:
+            continue
+        said, stored = _text(run, ending), _stored(turn, run)
+        failed = history.failed_between(run.life, run.thread, turn.events[0].index, ending.index)
+        if said != stored and not (failed and said.startswith(stored)):
+            message = f"{turn.turn} said {said!r}, and {stored!r} is kept"
             yield Broken("I6", message, ending.index)
 
 
@@ -114,6 +119,8 @@ def _text(run: HandlerRun, ending: Logged) -> str:
 
 
 def _stored(turn: TurnHistory, run: HandlerRun) -> str:
-    started = [e for e in turn.of("turn.started") if e.raw["attempt"] == run.attempt]
-    since = started[0].row.offset if started else 0
-    return "".join(e.raw["text"] for e in turn.of("turn.delta") if e.row.offset > since)
+    started = {event.raw["attempt"]: event.row.offset for event in turn.of("turn.started")}
+    since = started.get(run.attempt, 0)
+    until = started.get(run.attempt + 1, inf)
+    deltas = turn.of("turn.delta")
+    return "".join(e.raw["text"] for e in deltas if since < e.row.offset < until)

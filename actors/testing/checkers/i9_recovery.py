@@ -28,8 +28,16 @@ def _left_open(history: History, life: Life, opened: int) -> Iterator[Broken]:
         started = [e for e in turn.of("turn.started") if e.index < opened]
         ended = any(ending.index < opened for ending in turn.endings)
         if started and started[-1].life < life.number and not ended:
+            if _was_hindered(history, life, started[-1].thread, opened):
+                continue
             message = f"{turn.turn} is open when life {life.number} begins to serve"
             yield Broken("I9", message, opened)
+
+
+def _was_hindered(history: History, life: Life, thread: str, opened: int) -> bool:
+    """Say whether a fault kept the restart from settling a thread, which it then sets aside."""
+    failed = history.failed_between(life.number, thread, life.opening, opened)
+    return failed or history.is_damaged(thread, opened)
 
 
 def _needless(turn: TurnHistory) -> Iterator[Broken]:
@@ -40,7 +48,11 @@ def _needless(turn: TurnHistory) -> Iterator[Broken]:
 
 def _run_again(history: History, turn: TurnHistory) -> Iterator[Broken]:
     for before, started in pairwise(turn.of("turn.started")):
-        if before.life == started.life or not history.kinds[started.thread].retry:
+        thread, life = started.thread, started.life
+        crashed = before.life < life or history.failed_between(
+            life, thread, before.index, started.index
+        )
+        if not crashed or not history.kinds[thread].retry:
             yield Broken("I9", f"{turn.turn} was started again for no reason", started.index)
     seen: set[int] = set()
     for run in turn.runs:

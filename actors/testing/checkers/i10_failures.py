@@ -1,0 +1,216 @@
+"""I10: what fails, fails alone: a turn, an actor that restarts, a thread that is set aside."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from ...core.effects import Submitted
+from ...delivery.batches import Detached
+from ..facts import (
+    Answered,
+    Claimed,
+    Closing,
+    CutOff,
+    Drained,
+    Fault,
+    Opening,
+    Raised,
+    Refused,
+    Saw,
+    Struck,
+    Surprise,
+)
+from .broken import Broken
+
+if TYPE_CHECKING:
+    from ..history import Call, History
+
+
+def failures_stay_small(history: History) -> Iterator[Broken]:
+    """Find failures without a cause, bystanders that were hit, and quarantines that were not due.
+
+    A turn that fails ends as `turn.failed`; who else would have to suffer shows here as well.
+    """
+    reader = _Reader(history)
+    for index, record in enumerate(history.records):
+        take = _TAKE.get(type(record.fact))
+        if take is not None:
+            yield from take(reader, index, record.at, record.fact)
+    yield from _failing_turns(history)
+
+
+class _Reader:
+    """One reading of the records, with what the faults so far may have led to."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.bugs: defaultdict[str, list[float]] = defaultdict(list)  # by thread, in this life
+        self.last_bug: dict[str, int] = {}
+        self.damaged: set[str] = set()
+        self.aside: set[str] = set()  # may have been set aside
+        self.failed = -1  # since when the journal may be failed; -1 where it is not
+        self.reopened = -1
+        self.met_damage = False
+        self.closing = False
+        self.healthy = -1  # since when the journal is known to be well again
+        self.released: dict[str, int] = {}
+
+    def opening(self, index: int, at: float, fact: Opening) -> Iterator[Broken]:
+        """Begin another life: what was set aside is tried again."""
+        self.limits = fact.limits
+        self.bugs.clear()
+        self.last_bug.clear()
+        self.aside = set(self.damaged)
+        self.met_damage = bool(self.damaged)
+        self.failed = self.reopened = -1
+        self.closing = False
+        yield from ()
+
+    def closed(self, index: int, at: float, fact: Closing) -> Iterator[Broken]:
+        """From here on the runtime refuses and detaches everybody."""
+        self.closing = True
+        yield from ()
+
+    def struck(self, index: int, at: float, fact: Struck) -> Iterator[Broken]:
+        """Note a fault, and what it may lead to."""
+        thread = fact.thread or ""
+        match fact.fault:
+            case Fault.JOURNAL:
+                self.failed, self.reopened = index, -1
+            case Fault.REOPENED:
+                self.reopened = index
+            case Fault.ACTOR:
+                self._bug(thread, index, at)
+            case Fault.DAMAGE:
+                self.damaged.add(thread)
+                self.aside.add(thread)
+                self.met_damage = True
+            case Fault.MENDED:
+                self.damaged.discard(thread)
+            case Fault.RELEASED:
+                yield from self._released(thread, index)
+            case _:
+                pass
+
+    def _bug(self, thread: str, index: int, at: float) -> None:
+        self.bugs[thread].append(at)
+        self.last_bug[thread] = index
+        if self._within(thread, at, self._slack() + self.limits.restart_period_seconds):
+            self.aside.add(thread)
+
+    def _within(self, thread: str, at: float, period: float) -> bool:
+        recent = [bug for bug in self.bugs[thread] if at - bug <= period]
+        return len(recent) > self.limits.restart_intensity
+
+    def _slack(self) -> float:
+        # A restart counts when the old activation is over, which its handler may put off.
+        return 4 * self.limits.cancel_grace_seconds
+
+    def _released(self, thread: str, index: int) -> Iterator[Broken]:
+        if thread not in self.aside:
+            yield Broken("I10", f"{thread} was set aside, and nothing explains it", index)
+        self.bugs[thread].clear()
+        self.released[thread] = index
+        if thread not in self.damaged:
+            self.aside.discard(thread)
+
+    def claimed(self, index: int, at: float, fact: Claimed) -> Iterator[Broken]:
+        """Find an activation of what ought to be set aside."""
+        thread = fact.thread
+        due = self.limits.restart_period_seconds - self._slack()
+        if thread in self.aside and self._within(thread, at, due):
+            message = f"{thread} was activated once more, although its actor failed too often"
+            yield Broken("I10", message, index)
+
+    def answered(self, index: int, at: float, fact: Answered) -> Iterator[Broken]:
+        """Find an answer that stands for a failure which nobody caused."""
+        call = self.history.calls[fact.call]
+        if isinstance(fact.answer, Raised):
+            yield Broken("I10", f"call {call.number} raised {fact.answer.error}", index)
+        elif isinstance(fact.answer, Refused):
+            explained = _EXPLAINS.get(fact.answer.code)
+            if explained is not None and not explained(self, call):
+                message = f"call {call.number} was refused, {fact.answer.code}, for no reason"
+                yield Broken("I10", message, index)
+        elif isinstance(fact.answer, Submitted) and -1 < self.reopened < call.called:
+            self.failed, self.healthy = -1, index
+
+    def saw(self, index: int, at: float, fact: Saw) -> Iterator[Broken]:
+        """Find viewers who were sent away although their thread was not set aside."""
+        if isinstance(fact.batch, Detached) and fact.batch.reason == "failed":
+            thread = self.history.calls[fact.attachment].thread
+            if not self.closing and thread not in self.aside:
+                message = f"subscriber {fact.attachment} was detached by a failure"
+                yield Broken("I10", message, index)
+
+    def cut(self, index: int, at: float, fact: CutOff) -> Iterator[Broken]:
+        """Find streams that broke off for no reason."""
+        explained = _EXPLAINS.get(fact.code)
+        if explained is None or not explained(self, self.history.calls[fact.attachment]):
+            message = f"subscriber {fact.attachment} was cut off, {fact.code}, for no reason"
+            yield Broken("I10", message, index)
+
+    def drained(self, index: int, at: float, fact: Drained) -> Iterator[Broken]:
+        """Find restarts and quarantines that the faults of this life do not explain."""
+        bugs = [b for b in self.history.struck if b.fault is Fault.ACTOR and b.index < index]
+        mine = [bug for bug in bugs if bug.life == self.history.records[index].life]
+        if fact.statistics.restarts > len(mine) and not self.met_damage:
+            message = f"{fact.statistics.restarts} actors restarted, and {len(mine)} were broken"
+            yield Broken("I10", message, index)
+        for thread in fact.statistics.quarantined.keys() - self.aside:
+            yield Broken("I10", f"{thread} was set aside, and nothing explains it", index)
+
+    def surprised(self, index: int, at: float, fact: Surprise) -> Iterator[Broken]:
+        """Find what nobody foresaw."""
+        yield Broken("I10", fact.what, index)
+
+    def is_unavailable(self, call: Call) -> bool:
+        """Say whether the journal may be failed, or closed for good."""
+        return self.failed > -1 or self.closing or self.healthy > call.called
+
+    def is_aside(self, call: Call) -> bool:
+        """Say whether the call's thread may have been set aside."""
+        return call.thread in self.aside or self.released.get(call.thread, -1) > call.called
+
+    def is_restarting(self, call: Call) -> bool:
+        """Say whether the thread's actor failed while the call was under way."""
+        bug = self.last_bug.get(call.thread)
+        records = self.history.records
+        return bug is not None and (bug > call.called or records[bug].at == records[call.called].at)
+
+    def is_closing(self, call: Call) -> bool:
+        """Say whether the runtime is about to close."""
+        return self.closing
+
+
+def _failing_turns(history: History) -> Iterator[Broken]:
+    for run in history.runs.values():
+        turn = history.turn(run.turn)
+        if run.error in (None, "Cancelled") or run.attempt < len(turn.of("turn.started")):
+            continue
+        for ending in turn.endings:
+            if ending.type == "turn.completed" and ending.life == run.life:
+                message = f"{run.turn} failed with {run.error}, and is called completed"
+                yield Broken("I10", message, ending.index)
+
+
+_EXPLAINS: Final[dict[str, Any]] = {
+    "internal": _Reader.is_restarting,
+    "thread_failed": _Reader.is_aside,
+    "journal_unavailable": _Reader.is_unavailable,
+    "draining": _Reader.is_closing,
+}
+
+_TAKE: Final[dict[type, Any]] = {
+    Opening: _Reader.opening,
+    Closing: _Reader.closed,
+    Struck: _Reader.struck,
+    Claimed: _Reader.claimed,
+    Answered: _Reader.answered,
+    Saw: _Reader.saw,
+    CutOff: _Reader.cut,
+    Drained: _Reader.drained,
+    Surprise: _Reader.surprised,
+}
