@@ -153,6 +153,14 @@ class TurnOver(HoldfastError):
     """The turn whose handle was used has ended, or was superseded or abandoned (I7)."""
 
 
+class ServiceOver(HoldfastError):
+    """The service whose handle was used was stopped, or its activation is over (I7)."""
+
+
+class LeaseLost(HoldfastError):
+    """A lease ran out, because it could not be renewed in time: what it stood for may be gone."""
+
+
 class TurnFailed(HoldfastError):
     """Raised by a handler to end its turn as failed with words that everybody may read.
 

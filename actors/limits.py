@@ -40,6 +40,12 @@ class Limits:
     # Lists and objects within each other in a command: orjson reads 1024 deep and writes only 254,
     # and what a client sent has to fit, with an envelope round it, into events and snapshots.
     json_depth: int = _whole(100)
+    # Casts that wait for a thread's service: 25 s of audio in pieces of 100 ms.
+    inbox_casts: int = _whole(256)
+    # Bytes likewise: a service that falls behind must not hold more, and one frame has to fit.
+    inbox_bytes: int = _whole(4 * MIB)
+    # Records of one service that are not yet durable, before the next one waits.
+    service_records: int = _whole(64)
     # Bytes of the JSON that a binary frame begins with.
     cast_header_bytes: int = _whole(4 * KIB)
     # Bytes of one `write`, in UTF-8: six times that, escaped, still fits in a frame.
@@ -108,6 +114,12 @@ class Limits:
 
     # Seconds that a handler has to stop in, after which it is abandoned.
     cancel_grace_seconds: float = _seconds(5)
+    # Seconds to wait for a lease, after which a service does without; a machine may have to boot.
+    lease_allocate_seconds: float = _seconds(30)
+    # Seconds to wait for a lease to be taken back. A service has as much more to stop in.
+    lease_release_seconds: float = _seconds(5)
+    # Leases of one service at a time.
+    service_leases: int = _whole(16)
     # Seconds that running turns may go on at shutdown.
     drain_seconds: float = _seconds(5)
     # Seconds without a command after which an idle actor passivates.
@@ -150,6 +162,8 @@ class Limits:
     handshake_seconds: float = _seconds(5)
     # Seconds that a connection may take nothing before it is cut.
     slow_seconds: float = _seconds(30)
+    # Bytes of casts that wait to be sent by a client; above, the next one is dropped.
+    client_cast_bytes: int = _whole(4 * MIB)
     # Seconds between the server's pings, and for the answer.
     heartbeat_seconds: float = _seconds(20)
     # Seconds between two errors for casts that nobody takes: casts are never answered.

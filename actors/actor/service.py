@@ -1,0 +1,111 @@
+"""The service as its function holds it: what is cast to the thread, and the way into its log."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+import trio
+
+from ..core.record_kinds import RecordKinds, checked_record
+from ..core.effects import RecordReceipt
+from ..errors import InternalError, ServiceOver
+
+if TYPE_CHECKING:
+    from ..core.commands import Record
+    from ..core.effects import Result
+    from ..limits import Limits
+    from ..ports import Clock
+    from .inbox import Inbox
+    from .leases import Holdings, Lease
+
+R = TypeVar("R")
+
+# The principal of what a service records.
+SERVICE: Final = "service"
+
+# Hands a record to the service's actor, and returns what came of it once it is durable.
+Deliver: TypeAlias = Callable[["Record"], Awaitable["Result"]]
+
+
+class Service:
+    """A background task of a thread, handed to the function that is it.
+
+    Every method that does something raises `ServiceOver` once the service was stopped (I7).
+
+    Attributes:
+        thread: the thread's id.
+        inbox: what is cast to the thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        thread: str,
+        inbox: Inbox,
+        holdings: Holdings,
+        deliver: Deliver,
+        records: RecordKinds | None,
+        number: Callable[[], int],
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self.thread = thread
+        self.inbox = inbox
+        self._holdings = holdings
+        self._deliver = deliver
+        self._records = records
+        self._clock = clock
+        self._limits = limits
+        self._room = trio.Semaphore(limits.service_records)
+        self._open = True
+
+    def now(self) -> float:
+        """Return Unix seconds, of the runtime's clock: the `at` of what is recorded now."""
+        return self._clock.now()
+
+    async def record(self, kind: str, data: Any) -> RecordReceipt:
+        """Put a fact into the thread's history, and return once it is durable (I4).
+
+        Args:
+            kind: the application's own word, one of `ThreadKind.records` where that names any.
+            data: anything with a JSON form, of at most `limits.item_bytes` together with the kind.
+
+        Raises:
+            ServiceOver: where the service was stopped; it recorded nothing then (I7).
+            Rejected: `too_large`, or `bad_request` for what the thread does not take.
+
+        A cancelled call may have recorded it.
+        """
+        ...
+
+    def hold(self, lease: Lease[R]) -> AbstractAsyncContextManager[R | None]:
+        """Hold a resource from outside for as long as the body runs.
+
+        The static one where the lease has one; otherwise one that is allocated, renewed before it
+        runs out, and given back exactly once, however the body, the service, its actor or the
+        runtime comes to its end (I11). Where none is had in time the body runs without, and the log
+        says so.
+
+        Yields:
+            The resource, or None where there is none.
+
+        Raises:
+            ServiceOver: where the service was stopped.
+            LeaseLost: it could not be renewed; the body was cancelled.
+            Rejected: `overloaded`, beyond `limits.service_leases`.
+
+        Cancellation waits for what was lent to be given back, for `limits.lease_release_seconds`.
+        """
+        self._check_open()
+        return self._holdings.hold(lease)
+
+    def close(self) -> None:
+        """Have the handle do nothing any more."""
+        self._open = False
+        self.inbox.close()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise ServiceOver("this service was stopped")
