@@ -4,10 +4,15 @@ Each thread is a supervised actor that owns its history, its turn and that turn'
 Start with `open_runtime`.
 """
 
-from .actor.kinds import Handler, ThreadKind
+from .actor.inbox import Inbox
+from .actor.kinds import Handler, OnExit, ThreadKind
+from .actor.leases import Lease
 from .actor.lifetime import Capacity, EndAfter, Passivate
+from .actor.service import Service
+from .actor.service_runner import ServiceFunction
 from .actor.turn import Turn
 from .answer import Answer
+from .core.casting import Cast, Overflow
 from .core.commands import OnBusy, Truncation
 from .core.effects import Cancelled, CancelOutcome, RecordReceipt, Submitted, Truncated
 from .core.event_codec import Row
@@ -50,11 +55,13 @@ from .errors import (
     JournalError,
     JournalFenced,
     JournalUnavailable,
+    LeaseLost,
     LocalProtocolError,
     PositionUnrecoverable,
     ProtocolError,
     Rejected,
     RemoteProtocolError,
+    ServiceOver,
     TurnFailed,
     TurnOver,
     TurnsAbandoned,
@@ -65,6 +72,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .ports import Clock, Executor, Ids
 from .runtime import Runtime, open_runtime
 from .statistics import RuntimeStatistics
+from .windows import Windows
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -74,6 +82,7 @@ __all__ = [
     "CancelOutcome",
     "Cancelled",
     "Capacity",
+    "Cast",
     "CaughtUp",
     "Clock",
     "Content",
@@ -88,6 +97,7 @@ __all__ = [
     "HistoryPage",
     "HoldfastError",
     "Ids",
+    "Inbox",
     "InternalError",
     "Item",
     "Journal",
@@ -95,11 +105,15 @@ __all__ = [
     "JournalError",
     "JournalFenced",
     "JournalUnavailable",
+    "Lease",
+    "LeaseLost",
     "Life",
     "Limits",
     "LocalProtocolError",
     "Mode",
     "OnBusy",
+    "OnExit",
+    "Overflow",
     "Passivate",
     "Position",
     "PositionUnrecoverable",
@@ -113,6 +127,9 @@ __all__ = [
     "Row",
     "Runtime",
     "RuntimeStatistics",
+    "Service",
+    "ServiceFunction",
+    "ServiceOver",
     "Settled",
     "Snapshot",
     "Submitted",
@@ -139,6 +156,7 @@ __all__ = [
     "TurnSubmitted",
     "TurnsAbandoned",
     "UnknownEvent",
+    "Windows",
     "open_runtime",
     "parse_cursor",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .actor.reply import Awaited
 from .answer import Answer
+from .core.casting import checked_cast
 from .core.commands import (
     Cancel,
     Command,
@@ -127,6 +128,28 @@ class Thread:
             limits=self._registry.limits,
         )
         return _expect(RecordReceipt, await self._ask(command))
+
+    def cast(self, kind: str, data: Any) -> bool:
+        """Hand something ephemeral to the thread's service, and return at once.
+
+        It is never written down. It activates the thread where it is passive; where it turns out
+        that the thread is not there, or has ended, it is dropped.
+
+        Args:
+            kind: the application's own word.
+            data: bytes, or JSON of at most `limits.command_bytes`; together with what waits, at
+                most `limits.inbox_bytes`.
+
+        Returns:
+            Whether it waits for the service; False where the kind's overflow policy dropped it.
+
+        Raises:
+            Rejected: `unsupported` where the thread's kind has no service, `bad_request`,
+                `too_large`, `overloaded` where the inbox is full and its policy is to refuse;
+                `draining`, `journal_unavailable`, `thread_failed`.
+        """
+        limits = self._registry.limits
+        return self._registry.cast(self.id, checked_cast(kind, data, self.principal, limits))
 
     async def cancel(self, turn: str | None = None, *, rollback: bool = False) -> Cancelled:
         """End a turn, and return once it is settled: scope exited, partial answer durable (I6).

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import trio
 
-from .actor.actor import Surroundings
+from .actor.activation import Surroundings
 from .actor.kinds import Handler, ThreadKind
+from .actor.leases import Leases
 from .actor.registry import Registry
 from .actor.reply import refusal_for
 from .core.commands import Ending
@@ -65,6 +66,7 @@ class Runtime:
         self._unstopped: tuple[tuple[str, str], ...] = ()
         self._failure: BaseException | None = None
         self._registry: Registry | None = None
+        self._leases: Leases | None = None
 
     @property
     def registry(self) -> Registry:
@@ -129,6 +131,7 @@ class Runtime:
             quarantined=registry.quarantined,
             abandoned=registry.abandoned,
             subscribers=registry.subscribers,
+            leases=len(self._leases) if self._leases is not None else 0,
             journal_failed=self._journal_failure is not None,
         )
 
@@ -143,7 +146,8 @@ class Runtime:
         try:
             journal = await self._opener()
             async with trio.open_nursery() as nursery:
-                around = Surroundings(journal, clock, self.limits)
+                self._leases = Leases(nursery, self.limits)
+                around = Surroundings(journal, clock, self.ids, self._leases, self.limits)
                 self._registry = Registry(nursery, around, self._kind_of, self._note_failure)
                 await self._settle_unsettled()
                 nursery.start_soon(self._keep_journal_open)
@@ -201,6 +205,7 @@ class Runtime:
         self._closing.set()
         limits = self.limits
         patience = limits.drain_seconds + self._grace() + limits.close_seconds
+        patience += 2 * limits.lease_release_seconds
         with trio.move_on_after(patience, shield=True):
             await self._drained.wait()
         with trio.move_on_after(limits.close_seconds, shield=True):
@@ -252,6 +257,8 @@ class Runtime:
         registry.interrupt(Ending(TurnState.INTERRUPTED, reason="shutdown"))
         with trio.move_on_after(self._grace()):
             await registry.quiet()
+        if self._leases is not None:
+            await self._leases.settle()
         self._drained.set()
 
     def _note_failure(self, failure: JournalUnavailable) -> None:

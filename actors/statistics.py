@@ -15,6 +15,7 @@ class RuntimeStatistics:
         quarantined: the threads that were set aside, and why.
         abandoned: (thread, turn) of handlers that would not stop and still run.
         subscribers: attachments to threads, of whoever watches them.
+        leases: how many are asked for, lent, or being given back.
         journal_failed: whether the journal is failed and waits to be reopened.
     """
 
@@ -23,4 +24,5 @@ class RuntimeStatistics:
     quarantined: dict[str, str]
     abandoned: tuple[tuple[str, str], ...]
     subscribers: int
+    leases: int
     journal_failed: bool

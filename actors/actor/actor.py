@@ -7,23 +7,20 @@ there is something to commit.
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import evolve, frozen
+from attrs import evolve
 
 from ..core.apply import restore
-from ..core.commands import Command, Ending, Exited, Recover, Say, Submit
+from ..core.commands import Command, End, Ending, Exited, Recover, Say, Submit
 from ..core.decide import Decision, decide
 from ..core.effects import (
     Answer,
     AnswerWhenEnded,
-    Cancelled,
-    CancelOutcome,
     CloseThread,
     DecideAgain,
     Effect,
@@ -34,47 +31,31 @@ from ..core.event_codec import decode
 from ..core.head import Life
 from ..core.position import Position
 from ..core.step import Step, take_step
-from ..core.turn_lifecycle import TurnState
 from ..errors import JournalError, Rejected
-from ..journal.contract import Claim, Journal
-from ..limits import Limits
-from ..ports import Clock
+from .activation import Departure, Surroundings
 from .committer import Committer
 from .facts import load_context, needs_facts, with_facts, with_known_receipt
+from .kinds import NO_TURNS, takes_no_turns
 from .lifetime import EndAfter
+from .mailbox import Letter
 from .outbox import Outgoing
 from .pieces import PieceBuffer
 from .receipts import ReceiptCache
 from .reply import refusal_for
+from .service_host import ServiceHost, Verdict
+from .service_runner import ServiceExited
 from .turn import Turn
 from .turn_runner import TurnRunner
+from .waiters import Waiters
 
 if TYPE_CHECKING:
-    from ..core.events import TurnEnded
     from ..core.items import Item
     from ..delivery.tail import Tail
+    from ..journal.contract import Claim
+    from .inbox import CastBox
     from .kinds import ThreadKind
-    from .mailbox import Letter, Mailbox
+    from .mailbox import Mailbox
     from .reply import Reply
-
-
-class Departure(enum.Enum):
-    """Why an activation is over."""
-
-    IDLE = "idle"
-    CLOSED = "closed"
-    DRAINED = "drained"
-    STRANDED = "stranded"
-    FAILED = "failed"
-
-
-@frozen
-class Surroundings:
-    """What an actor works with, the same for every thread of a runtime."""
-
-    journal: Journal
-    clock: Clock
-    limits: Limits
 
 
 class Actor:
@@ -85,7 +66,8 @@ class Actor:
         mailbox: where commands come from; it outlives the activation.
         kind: the thread's handler and policies.
         claim: the generation it writes under, and the thread as it was read from disk.
-        around: journal, clock and limits.
+        around: journal, clock, ids, leases and limits.
+        box: what is cast to the thread; None where the kind has no service.
         on_settled: called once what an earlier activation left open is settled, durably.
     """
 
@@ -96,6 +78,7 @@ class Actor:
         kind: ThreadKind,
         claim: Claim,
         around: Surroundings,
+        box: CastBox | None,
         on_settled: Callable[[], None],
     ) -> None:
         loaded = claim.loaded
@@ -123,10 +106,12 @@ class Actor:
             done=mailbox.nudge,
             bound=around.limits.mailbox_commands,
         )
-        self._held: tuple[Letter, str] | None = None
-        self._waiters: dict[str, list[Reply]] = {}
+        self._held: tuple[Letter, str | None] | None = None
+        self._waiters = Waiters(around.limits.mailbox_commands)
+        self.service = ServiceHost(self.thread, kind, box, around, mailbox.note, mailbox.nudge)
         self._draining = False
         self._interruption: Ending | None = None
+        self._leaving: Departure | None = None
         self._departure: Departure | None = None
 
     # The loop
@@ -135,7 +120,7 @@ class Actor:
         """Settle what was left open, then serve the mailbox until there is a reason to stop.
 
         Args:
-            nursery: where the turn and the commits run; the caller's, and closed by it.
+            nursery: where turn, service and commits run; the caller's, and closed by it.
             reason: why a turn may have been left open, in a word.
 
         Returns:
@@ -147,6 +132,7 @@ class Actor:
         """
         self._nursery = nursery
         self._committer.open(nursery)
+        self.service.open(nursery)
         self._tail.show(self.state)
         self._decide(
             Recover(retry=self._kind.retry, reason=reason, start_next=not self._draining), None
@@ -163,8 +149,23 @@ class Actor:
         return self._departure
 
     def handling(self) -> tuple[str, str]:
-        """Name the thread and the turn of the handler that runs, or did not stop."""
-        return self.thread, self.runner.turn.id if self.runner is not None else ""
+        """Name the thread and the turn, or the service, that runs or did not stop."""
+        return self.thread, self.runner.turn.id if self.runner is not None else "service"
+
+    @property
+    def running(self) -> bool:
+        """Whether a handler or the service runs."""
+        return self.runner is not None or self.service.running
+
+    @property
+    def stranded(self) -> bool:
+        """Whether a handler or the service would not stop, and was abandoned."""
+        return self.service.abandoned or (self.runner is not None and self.runner.abandoned)
+
+    @property
+    def grace(self) -> float:
+        """Seconds that what runs has to stop in, at the most."""
+        return max(self.service.grace, self.runner.grace if self.runner is not None else 0.0)
 
     @property
     def busy(self) -> bool:
@@ -183,15 +184,16 @@ class Actor:
             self.runner.stop(ending)
 
     async def wind_down(self, ending: Ending) -> bool:
-        """Stop the turn, and wait for its scope or its grace; True where it was abandoned.
+        """Stop turn and service, and wait for both or their grace; True where one was abandoned.
 
-        What it ended as is not recorded: the next activation settles it from disk (I9).
+        What the turn ended as is not recorded: the next activation settles it from disk (I9).
         """
         self.interrupt(ending)
-        if self.runner is None:
-            return False
-        await self.runner.over.wait()
-        return self.runner.abandoned
+        self.service.stop()
+        if self.runner is not None:
+            await self.runner.over.wait()
+        await self.service.stopped()
+        return self.stranded
 
     def fail(self, failure: Exception) -> None:
         """Make `run` raise: what was decided and is not durable is void."""
@@ -202,28 +204,33 @@ class Actor:
         replies = list(self._committer.take_replies())
         if self._held is not None:
             replies.append(self._held[0].reply)
-        replies += [reply for waiting in self._waiters.values() for reply in waiting]
-        self._held, self._waiters = None, {}
+        replies += self._waiters.take_all()
+        self._held = None
         for reply in replies:
             reply(refusal)
 
     async def _decide_next(self) -> bool:
         """Decide one thing that waits; False where nothing does."""
         note = self._mailbox.take_note()
+        if isinstance(note, ServiceExited):
+            self._service_exited(note)
+            return True
         if note is not None:
             self._turn_exited(note)
             return True
-        letter = self._next_letter()
+        letter = self.service.take() or self._next_letter()
         if letter is None:
             return False
         await self._decide_letter(letter)
         return True
 
     def _next_letter(self) -> Letter | None:
+        if self._leaving is not None:
+            return None  # the next activation decides it
         if self._held is None:
             return self._mailbox.take()
         letter, turn = self._held
-        if self.state.live is not None and self.state.live.turn == turn:
+        if self.service.running or (self.state.live is not None and self.state.live.turn == turn):
             return None  # commands behind it wait as well
         self._held = None
         return letter
@@ -233,6 +240,8 @@ class Actor:
             await self._committer.room()
             if self._draining and isinstance(letter.command, Submit):
                 raise Rejected("draining", "the server is shutting down")
+            if self._kind.on_turn is takes_no_turns and isinstance(letter.command, Submit):
+                raise Rejected("unsupported", NO_TURNS)
             self._decide(await self._with_facts(letter.command), letter)
         except Rejected as refusal:
             self._committer.send(Outgoing(Step(self.state), letter.reply, refusal))
@@ -247,26 +256,38 @@ class Actor:
         return await with_facts(self.thread, command, self._receipts, self._around.journal)
 
     async def _wait(self) -> None:
-        if self._may_depart_drained():
-            self._departure = Departure.DRAINED
-            return
-        if self.state.live is not None or self._held is not None or self._committer.busy:
-            await self._mailbox.news()
+        self.service.refuse_unclaimed(self.state.life)
+        if self._leaving is None and self._may_depart_drained():
+            self._leave(Departure.DRAINED)
             return
         with trio.move_on_after(self._patience()) as patience:
             await self._mailbox.news()
-        if patience.cancelled_caught and not self._has_work():
-            # From this line to the registry's next there is no checkpoint, so nothing slips in.
-            self._departure = Departure.IDLE
+        if patience.cancelled_caught and not (self._has_work() or self.service.waiting):
+            # Without a service, there is no checkpoint from here to the registry's next line, so
+            # nothing slips in; what comes while it stops, the next activation serves (I14).
+            self._leave(Departure.IDLE)
 
     def _patience(self) -> float:
         """Return for how many seconds the actor stays with nothing to do."""
+        running = self.state.live is not None or self._held is not None or self._committer.busy
+        if running or self._leaving is not None:
+            return math.inf
         if self.state.life is not Life.OPEN:
             return 0.0  # nothing is there that would be worth keeping
         lifetime = self._kind.lifetime
         if isinstance(lifetime, EndAfter):
             return math.inf
-        return lifetime.idle if lifetime.idle is not None else self._limits.idle_seconds
+        if lifetime.idle is not None:
+            return lifetime.idle
+        return math.inf if self.service.running else self._limits.idle_seconds
+
+    def _leave(self, departure: Departure) -> None:
+        """Depart once the service has stopped, and decide nothing in between."""
+        if self.service.running:
+            self._leaving = departure
+            self.service.stop()
+        else:
+            self._departure = departure
 
     def _has_work(self) -> bool:
         return bool(len(self._mailbox)) or self._committer.busy
@@ -282,10 +303,16 @@ class Actor:
         now = self._around.clock.now()
         decision = decide(self.state, command, now, self._limits)
         again = next((e for e in decision.effects if isinstance(e, DecideAgain)), None)
+        closes = any(isinstance(effect, CloseThread) for effect in decision.effects)
         if again is not None and letter is not None:
             self._held = (letter, again.turn)
+            self.service.stop()
             reply = None
-        if any(isinstance(effect, CloseThread) for effect in decision.effects):
+        elif closes and letter is not None and self.service.running:
+            self._held = (letter, None)  # and decided again when the service is gone
+            self.service.stop()
+            return
+        elif closes:
             self._departure = Departure.CLOSED
         self._take(decision, now, reply)
 
@@ -311,9 +338,16 @@ class Actor:
         stranded = note.ending.abandoned
         self._decide(evolve(note, start_next=not (self._draining or stranded)), None)
         if stranded:
-            self._departure = Departure.STRANDED
+            self._leave(Departure.STRANDED)
         else:
             self.runner = None
+
+    def _service_exited(self, note: ServiceExited) -> None:
+        verdict = self.service.exited(note)
+        if self._leaving is not None:
+            self._departure = self._leaving
+        elif verdict is Verdict.ENDS:
+            self._mailbox.put_back(Letter(End(), lambda _: None))
 
     # Carrying out
 
@@ -323,9 +357,15 @@ class Actor:
         if outgoing.refusal is not None and outgoing.reply is not None:
             outgoing.reply(outgoing.refusal)
         for event, offset in outgoing.step.ended:
-            self._answer_waiters(event, Position(outgoing.step.state.epoch, offset))
+            self._waiters.answer(event, Position(outgoing.step.state.epoch, offset))
         for effect in outgoing.step.effects:
             self._carry_out_effect(effect, outgoing)
+        if outgoing.step.state.life is Life.OPEN and self._stays:
+            self.service.begin()
+
+    @property
+    def _stays(self) -> bool:
+        return not self._draining and self._leaving is None and self._departure is None
 
     def _carry_out_effect(self, effect: Effect, outgoing: Outgoing) -> None:
         reply = outgoing.reply
@@ -333,12 +373,13 @@ class Actor:
             case Answer(result=result) if reply is not None:
                 reply(result)
             case AnswerWhenEnded(turn=turn) if reply is not None:
-                self._answer_when_ended(turn, reply)
+                self._waiters.add(turn, reply)
             case StartTurn(turn=turn):
                 self._start_turn(turn)
             case StopTurn(turn=turn, ending=ending):
                 self._stop_turn(turn, ending)
             case CloseThread(reason=reason):
+                self.service.drop_casts()
                 self._tail.detach_all(outgoing.step.last, reason)
             case _:
                 pass
@@ -387,19 +428,3 @@ class Actor:
     def _stop_turn(self, turn: str, ending: Ending) -> None:
         if self.runner is not None and self.runner.turn.id == turn:
             self.runner.stop(ending)
-
-    def _answer_when_ended(self, turn: str, reply: Reply) -> None:
-        waiting = self._waiters.setdefault(turn, [])
-        if len(waiting) < self._limits.mailbox_commands:
-            waiting.append(reply)
-        else:
-            reply(Rejected("overloaded", "too many wait for this turn to end"))
-
-    def _answer_waiters(self, event: TurnEnded, position: Position) -> None:
-        outcome = CancelOutcome.ALREADY_ENDED
-        if event.abandoned:
-            outcome = CancelOutcome.ABANDONED
-        elif event.state is TurnState.CANCELLED:
-            outcome = CancelOutcome.CANCELLED
-        for reply in self._waiters.pop(event.turn, ()):
-            reply(Cancelled(event.turn, outcome, position))

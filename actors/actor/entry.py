@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import trio
 from attrs import define, field
 
 from ..delivery.attendance import Attendance
 from ..delivery.tail import Tail
 from .actor import Actor
+from .inbox import CastBox
 from .mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from ..errors import Rejected
 
 
 @define(eq=False)
@@ -17,6 +23,7 @@ class Entry:
 
     Args:
         active: whether a task supervises it; that task alone sets it to False.
+        box: what was cast to it and waits for its service; None where nothing was as yet.
         actor: its present activation.
         quarantined: why it was set aside, in a sentence; None where it was not.
         kept: how many tasks of its attendance run.
@@ -26,8 +33,21 @@ class Entry:
     mailbox: Mailbox
     tail: Tail
     active: bool = False
+    box: CastBox | None = None
     actor: Actor | None = None
     quarantined: str | None = None
     kept: int = 0
     settled: trio.Event = field(factory=trio.Event)
     attendance: Attendance = field(init=False)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a command or a cast waits."""
+        return bool(len(self.mailbox)) or (self.box is not None and bool(len(self.box)))
+
+    def refuse_waiting(self, refusal: Rejected) -> None:
+        """Refuse every command and every cast that waits."""
+        for letter in self.mailbox.take_all():
+            letter.reply(refusal)
+        if self.box is not None:
+            self.box.refuse_all(refusal)

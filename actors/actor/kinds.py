@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen, validators
 
+from ..core.casting import Overflow
 from ..core.record_kinds import RecordKinds, check_schemas
+from ..errors import TurnFailed
 from .lifetime import Capacity, Lifetime, Passivate
+from .service_runner import ServiceFunction
 from .turn import Turn
 
 # An async function that writes to its turn, or an async generator that yields the pieces.
@@ -25,12 +29,28 @@ def _are_schemas(kind: Any, attribute: Any, value: RecordKinds | None) -> None:
     check_schemas(value)
 
 
+class OnExit(enum.StrEnum):
+    """What it means for a thread that its service is over without having been stopped."""
+
+    RESTART = "restart"
+    END_THREAD = "end_thread"
+    LEAVE = "leave"
+
+
+async def takes_no_turns(turn: Turn) -> None:
+    """Answer no turn: the handler of a kind that has none."""
+    raise TurnFailed("unsupported", NO_TURNS)
+
+
+NO_TURNS: Final = "this kind of thread takes no turns"
+
+
 @frozen(kw_only=True)
 class ThreadKind:
     """A kind of thread.
 
     Args:
-        on_turn: answers a turn.
+        on_turn: answers a turn; without it, submits are refused.
         retry: the handler is safe to be run again, so a turn that a crash left open is started
             anew, at most `limits.turn_attempts` times in all; otherwise it ends interrupted.
         deadline: seconds that a turn may take in all; None sets no bound.
@@ -42,12 +62,20 @@ class ThreadKind:
         records: the kinds of record that a thread takes, each with an attrs class that the data has
             to fit, strictly, or a function that returns the data or raises ValueError. None takes
             any kind, and any JSON.
+        service: a background task of the thread. It runs while the thread is open and active, takes
+            what is cast to the thread, and keeps the thread active unless `Passivate`
+            names its seconds.
+        on_exit: what it means that the service is over by itself. `restart`: begin it again where
+            it failed, at most `limits.restart_intensity` times in the period, then set the thread
+            aside; a return is its end. `end_thread`: end the thread. `leave`: nothing; casts are
+            refused from then on.
+        overflow: what becomes of a cast that does not fit in the inbox.
 
     Raises:
         TypeError, ValueError: where a figure is out of its range, or a schema is none.
     """
 
-    on_turn: Handler
+    on_turn: Handler = takes_no_turns
     retry: bool = False
     deadline: float | None = _seconds(900.0)
     no_progress: float | None = _seconds(300.0)
@@ -56,3 +84,6 @@ class ThreadKind:
     capacity: Capacity | None = None
     presence: bool = False
     records: RecordKinds | None = field(default=None, validator=_are_schemas)
+    service: ServiceFunction | None = None
+    on_exit: OnExit = field(default=OnExit.RESTART, converter=OnExit)
+    overflow: Overflow = field(default=Overflow.DROP_OLDEST, converter=Overflow)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TypeAlias
 
 import trio
 from attrs import frozen
@@ -10,6 +11,10 @@ from attrs import frozen
 from ..core.commands import Command, Exited
 from ..errors import Rejected
 from .reply import Reply
+from .service_runner import ServiceExited
+
+# What an actor's own tasks tell it.
+Note: TypeAlias = Exited | ServiceExited
 
 
 @frozen
@@ -30,8 +35,8 @@ class Mailbox:
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._letters: deque[Letter] = deque()
-        # One turn runs at a time and exits once, so this holds at most one note.
-        self._notes: deque[Exited] = deque()
+        # One turn and one service run at a time and exit once, so this holds at most two notes.
+        self._notes: deque[Note] = deque()
         self._news = trio.lowlevel.ParkingLot()
 
     def __len__(self) -> int:
@@ -54,12 +59,12 @@ class Mailbox:
         self._letters.appendleft(letter)
         self.nudge()
 
-    def note(self, note: Exited) -> None:
-        """Add a note of the actor's own turn."""
+    def note(self, note: Note) -> None:
+        """Add a note of the actor's own turn or service."""
         self._notes.append(note)
         self.nudge()
 
-    def take_note(self) -> Exited | None:
+    def take_note(self) -> Note | None:
         """Take the oldest note, or None."""
         return self._notes.popleft() if self._notes else None
 

@@ -20,14 +20,18 @@ from ..core.turn_lifecycle import TurnState
 from ..delivery.subscription import Subscription
 from ..delivery.tail import Tail
 from ..errors import JournalCorrupt, JournalUnavailable, Rejected
-from .actor import Actor, Departure, Surroundings
+from .activation import Departure, Surroundings
+from .actor import Actor
 from .attending import Attending
 from .entry import Entry
+from .inbox import CastBox
 from .mailbox import Letter, Mailbox
 from .places import Places
 from .reply import Reply, draining, refusal_for, thread_failed
+from .service_host import ServiceFailed
 
 if TYPE_CHECKING:
+    from ..core.casting import Waiting
     from ..journal.contract import Journal
     from ..limits import Limits
     from .kinds import ThreadKind
@@ -87,6 +91,34 @@ class Registry:
             reply(refusal)
         else:
             self._activate(entry)
+
+    @trio.lowlevel.enable_ki_protection
+    def cast(self, thread: str, waiting: Waiting) -> bool:
+        """Hand something ephemeral to the thread's service, activating it where it is not there.
+
+        Args:
+            thread: the thread's id.
+            waiting: the cast, and who is told where it turns out later that nobody will take it.
+
+        Returns:
+            Whether it waits for the service; False where the overflow policy dropped it.
+
+        Raises:
+            Rejected: `unsupported` where the thread has no service, `too_large` or `overloaded`
+                where the inbox does not take it, and what every command may raise.
+        """
+        kind = self.kind(thread)
+        if kind.service is None:
+            raise Rejected("unsupported", "this thread has no service to cast to")
+        entry = self._admit(thread)
+        try:
+            taken = self._box(entry, kind).put(waiting)
+        except Rejected:
+            self._tidy(thread)
+            raise
+        self._activate(entry)
+        entry.mailbox.nudge()
+        return taken
 
     def subscribe(
         self,
@@ -221,30 +253,30 @@ class Registry:
         for entry in list(self._entries.values()):
             if entry.actor is not None:
                 entry.actor.refuse_unanswered(draining())
-            self._refuse_waiting(entry, draining())
+            entry.refuse_waiting(draining())
             entry.tail.detach_all(entry.tail.position or Position(0, 0), reason)
             entry.tail.forget()
 
     @property
     def abandoned(self) -> tuple[tuple[str, str], ...]:
         """(thread, turn) of the handlers that would not stop and still run."""
-        left = (a for a in self._actors() if a.runner is not None and a.runner.abandoned)
+        left = (actor for actor in self._actors() if actor.stranded)
         return (*self._stranded, *(actor.handling() for actor in left))
 
     @property
     def unstopped(self) -> tuple[tuple[str, str], ...]:
         """(thread, turn) of all handlers that still run, the stranded ones first."""
-        running = (a for a in self._actors() if a.runner is not None)
+        running = (actor for actor in self._actors() if actor.running or actor.stranded)
         return (*self._stranded, *(actor.handling() for actor in running))
 
     @property
     def grace(self) -> float:
         """Seconds that the handlers which run have to stop in, at the most."""
-        return max((a.runner.grace for a in self._actors() if a.runner is not None), default=0.0)
+        return max((actor.grace for actor in self._actors()), default=0.0)
 
     # Entries
 
-    def _admit(self, thread: str, command: Command) -> Entry:
+    def _admit(self, thread: str, command: Command | None = None) -> Entry:
         if self._refusal is not None:
             raise self._refusal
         entry = self._entry(thread)
@@ -262,6 +294,12 @@ class Registry:
             entry.attendance = self._attending.of(entry)
             self._entries[thread] = entry
         return entry
+
+    def _box(self, entry: Entry, kind: ThreadKind) -> CastBox:
+        if entry.box is None:
+            limits = self.limits
+            entry.box = CastBox(limits.inbox_casts, limits.inbox_bytes, kind.overflow)
+        return entry.box
 
     def _actors(self) -> list[Actor]:
         return [entry.actor for entry in self._entries.values() if entry.actor is not None]
@@ -305,25 +343,30 @@ class Registry:
             failure = None
             if departure is Departure.STRANDED:
                 return  # another task supervises the entry by now
-            if departure is Departure.DRAINED or not len(entry.mailbox):
+            if departure is Departure.DRAINED or not entry.has_work:
                 break
         self._retire(entry)
 
     async def _run_activation(self, entry: Entry, reason: str) -> Departure:
         kind = self._kind_of(entry.thread)
+        box = self._box(entry, kind) if kind.service is not None else None
         claim = await self.journal.claim(entry.thread)
+        stuck: tuple[str, str] | None = None
         try:
-            actor = Actor(entry.tail, entry.mailbox, kind, claim, self.around, entry.settled.set)
+            settled = entry.settled.set
+            actor = Actor(entry.tail, entry.mailbox, kind, claim, self.around, box, settled)
             async with trio.open_nursery() as nursery:
                 departure, failure = await self._run_actor(entry, actor, nursery, reason)
-                if departure is Departure.STRANDED:
-                    self._strand(entry, actor, failure)
+                if actor.stranded:
+                    stuck = actor.handling()
+                    self._strand(entry, stuck, departure, failure)
                 nursery.cancel_scope.cancel()
         finally:
             self.journal.release(entry.thread, claim.generation)
-        if departure is Departure.STRANDED:
-            self._stranded.remove(actor.handling())
-        elif failure is not None:
+        if stuck is not None:
+            self._stranded.remove(stuck)
+            return Departure.STRANDED
+        if failure is not None:
             raise failure
         return departure
 
@@ -349,22 +392,33 @@ class Registry:
             entry.mailbox.forget_notes()
             entry.actor = None
 
-    def _strand(self, entry: Entry, actor: Actor, failure: Exception | None) -> None:
-        """Leave an activation alone with the handler that will not stop, and start a fresh one."""
-        self._stranded.append(actor.handling())
-        self._nursery.start_soon(self._supervise, entry, failure)
+    def _strand(
+        self,
+        entry: Entry,
+        stuck: tuple[str, str],
+        departure: Departure,
+        failure: Exception | None,
+    ) -> None:
+        """Leave an activation alone with what will not stop, and start a fresh one if need be."""
+        self._stranded.append(stuck)
+        if departure is Departure.STRANDED or entry.has_work:
+            self._nursery.start_soon(self._supervise, entry, failure)
+        else:
+            self._retire(entry)
 
     def _survives(self, entry: Entry, failure: Exception) -> bool:
         """Count a failure, and say whether the actor is to be started again."""
         if isinstance(failure, JournalUnavailable):
             # A file-wide failure is no thread's fault: nothing is counted.
-            self._refuse_waiting(entry, refusal_for(failure))
+            entry.refuse_waiting(refusal_for(failure))
             self._on_journal_failure(failure)
             return False
         self.restarts += 1
         restarts = self._count_restart(entry.thread)
         if isinstance(failure, JournalCorrupt):
             self._quarantine(entry, failure, "its rows in the journal are damaged")
+        elif isinstance(failure, ServiceFailed):
+            self._quarantine(entry, failure, "its service failed too often")
         elif restarts.exceeded:
             self._quarantine(entry, failure, "its actor failed too often")
         else:
@@ -383,13 +437,9 @@ class Registry:
     def _quarantine(self, entry: Entry, failure: Exception, why: str) -> None:
         log.error("thread %s is quarantined: %s", entry.thread, why, exc_info=failure)
         entry.quarantined = why
-        self._refuse_waiting(entry, thread_failed())
+        entry.refuse_waiting(thread_failed())
         entry.tail.detach_all(entry.tail.position or Position(0, 0), "failed")
         entry.tail.forget()
-
-    def _refuse_waiting(self, entry: Entry, refusal: Rejected) -> None:
-        for letter in entry.mailbox.take_all():
-            letter.reply(refusal)
 
     def _retire(self, entry: Entry) -> None:
         entry.active = False

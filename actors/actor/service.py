@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import trio
 
-from ..core.record_kinds import RecordKinds, checked_record
 from ..core.effects import RecordReceipt
-from ..errors import InternalError, ServiceOver
+from ..core.record_kinds import RecordKinds, checked_record
+from ..errors import InternalError, Rejected, ServiceOver
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from ..core.commands import Record
     from ..core.effects import Result
     from ..limits import Limits
-    from ..ports import Clock
+    from ..ports import Clock, Ids
     from .inbox import Inbox
     from .leases import Holdings, Lease
 
@@ -47,7 +48,7 @@ class Service:
         holdings: Holdings,
         deliver: Deliver,
         records: RecordKinds | None,
-        number: Callable[[], int],
+        ids: Ids,
         clock: Clock,
         limits: Limits,
     ) -> None:
@@ -56,6 +57,7 @@ class Service:
         self._holdings = holdings
         self._deliver = deliver
         self._records = records
+        self._ids = ids
         self._clock = clock
         self._limits = limits
         self._room = trio.Semaphore(limits.service_records)
@@ -78,7 +80,20 @@ class Service:
 
         A cancelled call may have recorded it.
         """
-        ...
+        command = checked_record(
+            self._records,
+            record=self._ids.fresh("r"),
+            principal=SERVICE,
+            kind=kind,
+            data=data,
+            limits=self._limits,
+        )
+        async with self._room:
+            self._check_open()
+            receipt = await self._delivered(command)
+        if not isinstance(receipt, RecordReceipt):
+            raise InternalError(f"expected a receipt, got {type(receipt).__name__}")
+        return receipt
 
     def hold(self, lease: Lease[R]) -> AbstractAsyncContextManager[R | None]:
         """Hold a resource from outside for as long as the body runs.
@@ -105,6 +120,18 @@ class Service:
         """Have the handle do nothing any more."""
         self._open = False
         self.inbox.close()
+
+    def abandon(self) -> None:
+        """Have what the service holds given back: it would not stop, and is left to itself."""
+        self.close()
+        self._holdings.let_go()
+
+    async def _delivered(self, command: Record) -> Result:
+        try:
+            return await self._deliver(command)
+        except Rejected:
+            self._check_open()  # then that is why
+            raise
 
     def _check_open(self) -> None:
         if not self._open:

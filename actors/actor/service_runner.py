@@ -88,6 +88,7 @@ class ServiceRunner:
             if failed:
                 log.error("the service of thread %s failed", self._service.thread, exc_info=failure)
         self._service.close()
+        self._stopping.set()
         if not self.abandoned:
             self.over.set()
             self._report(ServiceExited(self, failed))
@@ -95,15 +96,11 @@ class ServiceRunner:
     @trio.lowlevel.enable_ki_protection
     async def watch(self) -> None:
         """Abandon the service when it does not stop in its grace."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._cancel_when_over, nursery.cancel_scope)
-            await self._stopping.wait()
-            await trio.sleep(self.grace)
-            self._abandon()
-
-    async def _cancel_when_over(self, scope: trio.CancelScope) -> None:
-        await self.over.wait()
-        scope.cancel()
+        await self._stopping.wait()
+        with trio.move_on_after(self.grace):
+            await self.over.wait()
+            return
+        self._abandon()
 
     def _abandon(self) -> None:
         if self.over.is_set():  # it stopped at the same instant

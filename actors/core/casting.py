@@ -5,13 +5,16 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 from attrs import frozen
 
 from ..errors import Rejected
 from .json_values import taken_over
+
+if TYPE_CHECKING:
+    from ..limits import Limits
 
 # Told, where a cast turned out to have nobody to take it. Must return at once and not raise.
 Refuse: TypeAlias = Callable[[Rejected], None]
@@ -56,13 +59,14 @@ class Waiting:
 
 
 def checked_cast(
-    kind: Any, data: Any, author: str, *, limit_bytes: int, limit_depth: int
+    kind: Any, data: Any, author: str, limits: Limits, refuse: Refuse | None = None
 ) -> Waiting:
     """Make a cast of values from outside, which stay as they are whatever becomes of those.
 
     Args:
-        limit_bytes: of a JSON value, with its kind. Bytes are bounded by the inbox alone.
-        limit_depth: lists and objects within each other.
+        kind, data, author: what came.
+        limits: `command_bytes` bounds a JSON value with its kind; bytes are bounded by the inbox.
+        refuse: told where nobody will take it.
 
     Raises:
         Rejected: `bad_request` where a value is of the wrong sort, `too_large` above the limit.
@@ -71,9 +75,9 @@ def checked_cast(
         raise Rejected("bad_request", "a cast's kind is a word")
     if isinstance(data, bytes | bytearray | memoryview):
         held = bytes(data)
-        return Waiting(Cast(kind, held, author), len(held) + len(kind))
-    kind, data = taken_over([kind, data], "the cast", limit_bytes, limit_depth)
-    return Waiting(Cast(kind, data, author), len(orjson.dumps(data)) + len(kind))
+        return Waiting(Cast(kind, held, author), len(held) + len(kind), refuse)
+    kind, data = taken_over([kind, data], "the cast", limits.command_bytes, limits.json_depth)
+    return Waiting(Cast(kind, data, author), len(orjson.dumps(data)) + len(kind), refuse)
 
 
 class CastQueue:

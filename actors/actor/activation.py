@@ -1,0 +1,33 @@
+"""What an activation works with, and why it is over."""
+
+from __future__ import annotations
+
+import enum
+
+from attrs import frozen
+
+from ..journal.contract import Journal
+from ..limits import Limits
+from ..ports import Clock, Ids
+from .leases import Leases
+
+
+class Departure(enum.Enum):
+    """Why an activation is over."""
+
+    IDLE = "idle"
+    CLOSED = "closed"
+    DRAINED = "drained"
+    STRANDED = "stranded"
+    FAILED = "failed"
+
+
+@frozen
+class Surroundings:
+    """What an actor works with, the same for every thread of a runtime."""
+
+    journal: Journal
+    clock: Clock
+    ids: Ids
+    leases: Leases
+    limits: Limits
