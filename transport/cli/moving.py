@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -15,9 +16,11 @@ import click
 from attrs import define, field
 
 from actors import Journal, JournalCorrupt, JournalFenced, PositionUnrecoverable, Rejected
+from actors.limits import DEFAULT_LIMITS
 from actors.transfer import import_thread
 
 from .failures import CommandFailed, counted, run
+from .hermes import read_session
 from .progress import Tell, progress
 from .serve import DEFAULT_DB
 from .sources import Source, open_file, open_source, source_options, split_words
@@ -34,12 +37,17 @@ class _Tally:
     threads: int = 0
     events: int = 0
     left_out: int = 0
+    noted: int = 0
     _told: list[str] = field(factory=list)
 
     def leave_out(self, why: str) -> None:
         self.left_out += 1
+        self.note(why)
+
+    def note(self, what: str) -> None:
+        self.noted += 1
         if len(self._told) < _TOLD_MOST:
-            self._told.append(why)
+            self._told.append(what)
 
     def report(self, done: str) -> None:
         """Say so on standard error.
@@ -49,7 +57,7 @@ class _Tally:
         """
         for line in self._told:
             click.echo(line, err=True)
-        if self.left_out > len(self._told):
+        if self.noted > len(self._told):
             click.echo("…", err=True)
         threads, events = counted(self.threads, "thread"), counted(self.events, "event")
         click.echo(f"{done} {threads}, {events}.", err=True)
@@ -124,7 +132,15 @@ async def _export_thread(
 
 
 @click.command("import")
-@click.argument("file", type=click.File("rb"))
+@click.argument("files", nargs=-1, required=True, type=click.File("rb"), metavar="FILE…")
+@click.option(
+    "--format",
+    "format_",
+    default="holdfast",
+    show_default=True,
+    type=click.Choice(["holdfast", "hermes"]),
+    help="What the files are: an export, or sessions of Hermes WebUI, one in each.",
+)
 @click.option(
     "--db",
     default=DEFAULT_DB,
@@ -132,22 +148,33 @@ async def _export_thread(
     type=click.Path(dir_okay=False),
     help="The journal to put the threads into, made where it is not there.",
 )
-def import_(file: BinaryIO, db: str) -> None:
-    """Put the threads of an export into a journal. FILE may be - for standard input.
+def import_(files: tuple[BinaryIO, ...], format_: str, db: str) -> None:
+    """Put the threads of files into a journal. FILE may be - for standard input.
 
     A thread comes in wholly or not at all. One that is there already is left as it is; one with a
     bad line is left out, and the line is named. The others go on. A turn that was running when it
     was exported ends as interrupted; one that was waiting is answered when the server starts.
+
+    Of a session of Hermes WebUI, what is no part of a conversation comes in as records, and what
+    could not be read is named.
     """
     tally = _Tally()
+    blocks = chain.from_iterable(_read(file, format_) for file in files)
     with progress("Importing", "events") as tell:
-        run(partial(_import, file, db, tally, tell))
+        run(partial(_import, blocks, db, tally, tell))
     tally.report("Imported")
 
 
-async def _import(file: BinaryIO, db: str, tally: _Tally, tell: Tell) -> None:
+def _read(file: BinaryIO, format_: str) -> Iterator[Complete | Refused]:
+    if format_ == "holdfast":
+        return read_threads(lines_of(file))
+    data = file.read(DEFAULT_LIMITS.import_bytes + 1)
+    return iter([read_session(data, Path(file.name).name)])
+
+
+async def _import(blocks: Iterator[Complete | Refused], db: str, tally: _Tally, tell: Tell) -> None:
     async with open_file(db) as journal:
-        for block in read_threads(lines_of(file)):
+        for block in blocks:
             if isinstance(block, Refused):
                 tally.leave_out(_refused(block.line, block.thread, block.why))
             else:
@@ -163,6 +190,8 @@ async def _import_thread(journal: Journal, block: Complete, tally: _Tally) -> No
     else:
         tally.threads += 1
         tally.events += block.restoration.events
+        for unread in block.unread:
+            tally.note(unread)
 
 
 def _refused(line: int, thread: str | None, why: str) -> str:

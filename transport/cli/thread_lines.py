@@ -51,11 +51,13 @@ class Complete:
         line: the number of its header line, from 1.
         thread: its id.
         restoration: its events.
+        unread: what of it could not be read and was kept as it is, in a sentence each.
     """
 
     line: int
     thread: str
     restoration: Restoration
+    unread: tuple[str, ...] = ()
 
 
 @frozen
