@@ -25,6 +25,14 @@ class Delays(enum.StrEnum):
     HEAVY = "heavy"
 
 
+class Explorer(enum.StrEnum):
+    """What is done to find another order; see the modules of `schedulers`."""
+
+    DELAYS = "delays"
+    GATE = "gate"
+    STEP = "step"
+
+
 # What a choice of the tape means, modulo the length: ticks.
 TICKS: Final = {
     Delays.FLAT: (0, 1, 2, 3),
@@ -37,35 +45,50 @@ class Schedule:
     """Which of the steps that could come next does.
 
     Args:
-        tape: where each delay is read from.
-        delays: what a choice of the tape means.
-        order: seeds the order in which trio runs the tasks of one instant.
+        tape: where each choice is read from; nought is always the plain one.
+        delays: what a choice of a delay means.
+        order: seeds the order in which trio runs the tasks of one instant; nought is by their age.
+        explorer: which choices there are.
     """
 
     tape: bytes = field(default=b"", repr=lambda tape: f"bytes.fromhex({tape.hex()!r})")
     delays: Delays = Delays.FLAT
     order: int = 0
+    explorer: Explorer = Explorer.DELAYS
+
+    @property
+    def latent(self) -> bool:
+        """Whether no trio of today would run the tasks like that: what it finds may come."""
+        return self.explorer is Explorer.STEP
 
 
 PLAIN: Final = Schedule()
 
 
-def schedules() -> st.SearchStrategy[Schedule]:
-    """Draw schedules; they shrink towards the one without any delay."""
+def schedules(*explorers: Explorer) -> st.SearchStrategy[Schedule]:
+    """Draw schedules; they shrink towards the plain order.
+
+    Args:
+        explorers: which may be drawn; without any, virtual delays.
+    """
     return st.builds(
         _schedule,
         st.binary(min_size=TAPE_BYTES, max_size=TAPE_BYTES),
         st.sampled_from(Delays),
         st.integers(0, 255),
+        st.sampled_from(explorers or (Explorer.DELAYS,)),
     )
 
 
-def sample_schedule(random: Random) -> Schedule:
-    """Return a schedule of a random generator; see `sample_scenario`."""
+def sample_schedule(random: Random, *explorers: Explorer) -> Schedule:
+    """Return a schedule of a random generator; see `schedules` and `sample_scenario`."""
     return Schedule(
-        random.randbytes(TAPE_BYTES), random.choice(list(Delays)), random.randrange(256)
+        random.randbytes(TAPE_BYTES),
+        random.choice(list(Delays)),
+        random.randrange(256),
+        random.choice(explorers or (Explorer.DELAYS,)),
     )
 
 
-def _schedule(tape: bytes, delays: Delays, order: int) -> Schedule:
-    return Schedule(tape.rstrip(b"\0"), delays, order)
+def _schedule(tape: bytes, delays: Delays, order: int, explorer: Explorer) -> Schedule:
+    return Schedule(tape.rstrip(b"\0"), delays, order, explorer)

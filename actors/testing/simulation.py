@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -27,6 +28,7 @@ from .process import Process
 from .run import Run
 from .scenario import Scenario, Step
 from .schedule import PLAIN, TICK, Schedule
+from .schedulers.chosen import arrange_of
 from .trio_order import trio_order
 from .world import SIMULATION_LIMITS, World
 
@@ -42,8 +44,6 @@ KindOf: TypeAlias = Callable[[str, Handler], ThreadKind]
 DEADLINE = 256 * TICK
 # Virtual seconds in which a phase, and the rest after the last one, has to come to its end.
 PATIENCE = 4096 * TICK
-# Rounds of trio's loop in a run; more only where tasks keep each other busy and time stands still.
-ROUNDS = 50_000
 
 
 def with_deadline(thread: str, handler: Handler) -> ThreadKind:
@@ -91,10 +91,17 @@ def drive(
         world: whose clock counts.
         schedule: whose order counts.
         main: what runs.
-        give_up: called once where tasks keep each other busy and time stands still.
+        give_up: called once where tasks keep each other busy and time stands still; see
+            `VirtualClock.patience`, which bounds the time as well.
+
+    Raises:
+        Exception: what broke in the scheduler itself.
     """
-    with _quiet_log(), trio_order(schedule.order):
-        trio.run(main, clock=world.clock, instruments=[_Rounds(give_up)])
+    world.clock.patience(math.inf, give_up)
+    with _quiet_log(), trio_order(arrange_of(schedule)):
+        trio.run(main, clock=world.clock)
+    if world.clock.failure is not None:
+        raise world.clock.failure
 
 
 def replay(case: str, make_handler: MakeHandler, *, kind: KindOf = with_deadline) -> Run:
@@ -109,19 +116,6 @@ def replay(case: str, make_handler: MakeHandler, *, kind: KindOf = with_deadline
     """
     scenario, schedule = read_case(case)
     return simulate(scenario, make_handler, schedule=schedule, kind=kind)
-
-
-class _Rounds(trio.abc.Instrument):
-    """Counts the rounds of trio's loop; says once that there were too many, and never raises."""
-
-    def __init__(self, give_up: Callable[[], None]) -> None:
-        self._give_up = give_up
-        self._rounds = 0
-
-    def before_io_wait(self, timeout: float) -> None:
-        self._rounds += 1
-        if self._rounds == ROUNDS:
-            self._give_up()
 
 
 class _Simulation:
@@ -168,7 +162,7 @@ class _Simulation:
         self._patience.cancel()
 
     def _renew_patience(self) -> None:
-        self._patience.deadline = trio.current_time() + PATIENCE
+        self._world.clock.patience(PATIENCE, self.give_up)
 
     def _note_stuck(self) -> None:
         calls = self._world.recorder.open_calls.values()
@@ -187,7 +181,7 @@ class _Simulation:
 
     async def _play_client(self, steps: list[Step]) -> None:
         for step in steps:
-            await self._world.pause()
+            await self._world.pause(f"client {step.client}")
             match step.operation:
                 case Crash(moment=None):
                     self._crash()

@@ -1,42 +1,101 @@
 """A clock that stands still while anything can run, and jumps when nothing can.
 
-What `trio.testing.MockClock(autojump_threshold=0)` does, at half the rounds of trio's loop: trio
-asks how long to sleep only when no task can run, and that is when this one jumps.
+What `trio.testing.MockClock(autojump_threshold=0)` does, at a fraction of the cost: trio asks how
+long to sleep only when no task can run, and that is when this one has a scheduler say what is next.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import trio
-import trio.testing
+
+if TYPE_CHECKING:
+    from .schedulers.scheduler import Scheduler
+
+# Readings of the clock while it stands still; more only where tasks keep each other busy for ever.
+# Trio reads it once a round, and the tasks of a run a few times in all.
+READINGS: Final = 50_000
+# Real seconds of one wait for something outside, and how many of them there are in a run.
+REAL_SECONDS: Final = 0.01
+WAITS: Final = 300
+
+
+class Endless(Exception):
+    """A task waits for ever where no cancellation reaches it, so the run cannot come to its end."""
 
 
 class VirtualClock(trio.abc.Clock):
-    """Virtual time, from nought. Sockets and worker threads are overtaken by it."""
+    """Virtual time, from nought. Sockets and worker threads are overtaken by it.
 
-    def __init__(self) -> None:
+    Args:
+        scheduler: says what comes next when nothing can run.
+
+    Attributes:
+        failure: what the scheduler raised, which it must not: trio's loop would not survive it.
+            From then on time jumps from timer to timer.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.failure: Exception | None = None
+        self._scheduler = scheduler
         self._now = 0.0
-        self._held = 0
+        self._readings = 0
+        self._waits = 0
+        self._until = math.inf
+        self._give_up: Callable[[], None] = _nobody
 
     def start_clock(self) -> None:
         """See `trio.abc.Clock`."""
 
     def current_time(self) -> float:
         """Return the virtual time."""
+        self._readings += 1
+        if self._readings == READINGS:
+            self._lose_patience()
         return self._now
 
+    def patience(self, seconds: float, give_up: Callable[[], None]) -> None:
+        """Call `give_up` once, when nothing is left to do within so many virtual seconds.
+
+        Also where tasks keep each other busy and time stands still. `give_up` must not raise.
+        """
+        self._until = self._now + seconds
+        self._give_up = give_up
+
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Jump to the deadline, unless somebody waits for every task to be blocked."""
-        if self._held or deadline == math.inf:
-            return max(0.0, deadline - self._now)
-        self._now = max(self._now, deadline)
+        """Have what is next become possible, and jump to its time; trio calls it when idle."""
+        self._readings = 0
+        following = self._next(deadline if deadline <= self._until else math.inf)
+        if following > self._until:
+            self._lose_patience()
+        elif following == math.inf:
+            return self._wait_for_the_world()
+        else:
+            self._now = max(self._now, following)
         return 0.0
 
-    async def all_blocked(self) -> None:
-        """Wait until every other task is blocked, at the present time."""
-        self._held += 1
-        try:
-            await trio.testing.wait_all_tasks_blocked()
-        finally:
-            self._held -= 1
+    def _wait_for_the_world(self) -> float:
+        """Give what is outside some real time: a worker thread, or a generator's finaliser."""
+        self._waits += 1
+        if self._waits == WAITS:
+            raise Endless("a task waits for ever under a shield")
+        return REAL_SECONDS
+
+    def _next(self, deadline: float) -> float:
+        if self.failure is None:
+            try:
+                return self._scheduler.next(self._now, deadline)
+            except Exception as exc:  # raised once trio's loop is left behind
+                self.failure = exc
+        return deadline
+
+    def _lose_patience(self) -> None:
+        self._until, give_up, self._give_up = math.inf, self._give_up, _nobody
+        give_up()
+
+
+def _nobody() -> None:
+    """Stand for having no patience to lose."""

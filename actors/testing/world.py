@@ -12,7 +12,7 @@ from ..limits import Limits
 from .faults import Faults
 from .recorder import Recorder
 from .schedule import TICK, Schedule
-from .schedulers.virtual_delays import VirtualDelays
+from .schedulers.chosen import scheduler_of
 from .virtual_clock import VirtualClock
 
 # A model: gives the pieces of its answer to a conversation.
@@ -40,13 +40,14 @@ class World:
     """Everything outside the runtime, as one run of a simulation sees it.
 
     Args:
-        schedule: decides how long each step takes.
+        schedule: decides when each step comes.
         limits: the bounds of the runtime.
 
     Attributes:
         disk: the rows that survive a crash.
         recorder: what was seen from outside.
-        delays: the scheduler.
+        delays: the scheduler: whom the ports ask for leave to go on.
+        clock: virtual time.
         faults: what is to go wrong.
     """
 
@@ -55,8 +56,8 @@ class World:
         self.disk = MemoryJournal(limits=limits)
         self.recorder = Recorder()
         self.faults = Faults()
-        self.clock = VirtualClock()
-        self.delays = VirtualDelays(schedule, self.clock)
+        self.delays = scheduler_of(schedule)
+        self.clock = VirtualClock(self.delays)
         self._ids = 0
 
     def now(self) -> float:
@@ -68,9 +69,13 @@ class World:
         self._ids += 1
         return f"{prefix}{self._ids}"
 
-    async def pause(self) -> None:
-        """Take a drawn time: to be awaited wherever real code would wait for something."""
-        await self.delays.step()
+    async def pause(self, label: str = "") -> None:
+        """Wait for one's turn: to be awaited wherever real code would wait for something.
+
+        Args:
+            label: names who waits; see `Scheduler.step`.
+        """
+        await self.delays.step(label)
 
     def model(self, *pieces: str) -> Model:
         """Return a model that answers everything with these pieces, each after a drawn time."""

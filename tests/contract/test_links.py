@@ -11,8 +11,7 @@ import trio
 import trio.testing
 
 from actors.testing import PLAIN
-from actors.testing.schedulers.virtual_delays import VirtualDelays
-from actors.testing.virtual_clock import VirtualClock
+from actors.testing.schedulers.chosen import scheduler_of
 from transport.access import AccessPolicy
 from transport.http import Site, serve_connection
 from transport.link import Link
@@ -40,7 +39,7 @@ async def memory_pair(limits: Limits) -> AsyncGenerator[tuple[Link, Link], None]
 async def simulated_pair(limits: Limits) -> AsyncGenerator[tuple[Link, Link], None]:
     """A connection without faults."""
     async with trio.open_nursery() as nursery:
-        delays = VirtualDelays(PLAIN, VirtualClock())
+        delays = scheduler_of(PLAIN)
         connection = SimulatedNetwork(delays, nursery, limits).pair()
         yield connection.server, connection.client
 

@@ -117,11 +117,16 @@ def smallest(run: Run) -> Run:
     return race(*shrink((run.scenario, run.schedule), fails))
 
 
-def hunt(seed: int, most: int) -> dict[str, object]:
-    """Look for a failure in at most so many runs, and say what was found after how many."""
+def hunt(seed: int, most: int, invariant: str | None = None) -> dict[str, object]:
+    """Look for a failure in at most so many runs, and say what was found after how many.
+
+    Args:
+        invariant: go on until this one is broken; without it, until any is.
+    """
     for number, run in enumerate(runs(seed), 1):
         broken = run.broken()
-        if broken or number == most:
+        sought = [each for each in broken if invariant in (None, each.invariant)]
+        if sought or number == most:
             found = [[each.invariant, each.message] for each in broken]
             return {"actors": actors.__file__, "runs": number, "broken": found}
     raise AssertionError("there is no end of runs")
@@ -163,11 +168,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="decides what is drawn")
     parser.add_argument("--replay", type=Path, help="a case to run again")
     parser.add_argument("--hunt", type=int, help="runs in which to look for a failure; prints JSON")
+    parser.add_argument("--invariant", help="the one to look for, where not any will do")
     chosen = parser.parse_args(arguments)
     if chosen.replay is not None:
         return play_again(chosen.replay)
     if chosen.hunt is not None:
-        print(json.dumps(hunt(chosen.seed, chosen.hunt)))
+        print(json.dumps(hunt(chosen.seed, chosen.hunt, chosen.invariant)))
         return 0
     return compete(chosen.traces, chosen.seed)
 

@@ -11,10 +11,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import trio
 
 from actors.testing import sample_scenario, sample_schedule
-from actors.testing.trio_order import trio_order
 from tests.simulation.campaign import race, runs
 
 CASES = 40
@@ -42,26 +40,3 @@ def test_the_trace_does_not_depend_on_the_process(hash_seed: str) -> None:
         text=True,
     )
     assert told.stdout.split() == [hashlib.sha256(run.trace).hexdigest() for run in here]
-
-
-def test_trio_still_has_what_its_order_is_made_of() -> None:
-    """A canary: `trio_order` sets two private names, which a new trio may no longer have."""
-    orders = {seed: {order_of(seed) for _ in range(5)} for seed in range(20)}
-    assert all(len(seen) == 1 for seen in orders.values())
-    assert len(set.union(*orders.values())) > 10
-
-
-def order_of(seed: int) -> tuple[int, ...]:
-    ran: list[int] = []
-
-    async def note(number: int) -> None:
-        ran.append(number)
-
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            for number in range(6):
-                nursery.start_soon(note, number)
-
-    with trio_order(seed):
-        trio.run(main)
-    return tuple(ran)

@@ -18,7 +18,7 @@ from ..link import ABNORMAL, ConnectFailed
 from .simulated_link import SimulatedLink, Way
 
 if TYPE_CHECKING:
-    from actors.testing.schedulers.virtual_delays import VirtualDelays
+    from actors.testing.schedulers.scheduler import Scheduler
 
 # Messages that each direction of a connection holds before a sender has to wait.
 IN_FLIGHT: Final = 8
@@ -101,7 +101,7 @@ class SimulatedNetwork:
 
     def __init__(
         self,
-        delays: VirtualDelays,
+        delays: Scheduler,
         nursery: trio.Nursery,
         limits: Limits = DEFAULT_LIMITS,
         in_flight: int = IN_FLIGHT,

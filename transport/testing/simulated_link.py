@@ -12,7 +12,7 @@ from ..link import ABNORMAL, NORMAL, TOO_BIG, LinkClosed
 
 if TYPE_CHECKING:
     from actors.limits import Limits
-    from actors.testing.schedulers.virtual_delays import VirtualDelays
+    from actors.testing.schedulers.scheduler import Scheduler
 
 
 @frozen(eq=False)
@@ -96,7 +96,7 @@ class SimulatedLink:
     """
 
     def __init__(
-        self, peer: str, inbox: Way, outbox: Way, limits: Limits, delays: VirtualDelays
+        self, peer: str, inbox: Way, outbox: Way, limits: Limits, delays: Scheduler
     ) -> None:
         self.inbox = inbox
         self.outbox = outbox
