@@ -31,6 +31,7 @@ from .core.events import (
     TurnSubmitted,
     UnknownEvent,
 )
+from .core.folds import Fact, Projection
 from .core.head import Head, Life, Settled
 from .core.items import Content, Item
 from .core.position import Position, parse_cursor
@@ -92,6 +93,7 @@ __all__ = [
     "Event",
     "Events",
     "Executor",
+    "Fact",
     "Handler",
     "Head",
     "HistoryPage",
@@ -118,6 +120,7 @@ __all__ = [
     "Position",
     "PositionUnrecoverable",
     "Presence",
+    "Projection",
     "ProtocolError",
     "RecordReceipt",
     "Recorded",

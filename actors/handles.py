@@ -214,6 +214,22 @@ class Thread:
         want = min(limit or limits.page_items, limits.page_items_max)
         return await self._registry.journal.history(self.id, before, want, limits.page_bytes)
 
+    async def projection(self, name: str) -> Any:
+        """Return what a projection of `ThreadKind.projections` comes to: all durable records.
+
+        It is read where the thread is not active, and activates nothing (I5).
+
+        Returns:
+            A copy, which is the caller's own; the initial state where the thread is not there.
+
+        Raises:
+            ValueError: where there is none of that name.
+            JournalCorrupt, JournalUnavailable: as the journal does.
+
+        Cancellation changes nothing.
+        """
+        return (await self._registry.folded(self.id)).copy_of(name)
+
     def _subscription(self) -> Subscription:
         return self._registry.subscribe(self.id, self.principal)
 

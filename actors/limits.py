@@ -92,6 +92,13 @@ class Limits:
     context_items: int = _whole(10_000)
     context_bytes: int = _whole(16 * MIB)
 
+    # Records after which the fold of all of them is kept anew: so many are folded on activation.
+    fold_records: int = _whole(256)
+    # Bytes of a fold that is kept: it is written once for so many records.
+    fold_bytes: int = _whole(4 * MIB)
+    # Bytes of one public projection in a snapshot, which with its items fits in a frame.
+    attribute_bytes: int = _whole(128 * KIB)
+
     # Receipts kept in memory per live thread; older ones are looked up in the journal.
     receipts_in_memory: int = _whole(128)
     # Seconds that an idempotency key is kept at the least.

@@ -31,6 +31,7 @@ from ..core.event_codec import decode
 from ..core.head import Life
 from ..core.position import Position
 from ..core.step import Step, take_step
+from ..delivery.folding import Folding
 from ..errors import JournalError, Rejected
 from .activation import Departure, Surroundings
 from .committer import Committer
@@ -96,11 +97,13 @@ class Actor:
             loaded.receipts,
             complete=not loaded.more_receipts,
         )
+        self._folding = Folding(kind.projections, loaded.kept, around.limits)
         self._committer = Committer(
             tail,
             around.journal,
             claim.generation,
             self.state.position,
+            self._folding,
             gather=self._take_pieces,
             carry_out=self._carry_out,
             done=mailbox.nudge,
@@ -108,7 +111,9 @@ class Actor:
         )
         self._held: tuple[Letter, str | None] | None = None
         self._waiters = Waiters(around.limits.mailbox_commands)
-        self.service = ServiceHost(self.thread, kind, box, around, mailbox.note, mailbox.nudge)
+        self.service = ServiceHost(
+            self.thread, kind, box, around, self._folding, mailbox.note, mailbox.nudge
+        )
         self._draining = False
         self._interruption: Ending | None = None
         self._leaving: Departure | None = None
@@ -133,7 +138,7 @@ class Actor:
         self._nursery = nursery
         self._committer.open(nursery)
         self.service.open(nursery)
-        self._tail.show(self.state)
+        self._tail.show(self.state, await self._folding.catch_up(self.thread, self._around.journal))
         self._decide(
             Recover(retry=self._kind.retry, reason=reason, start_next=not self._draining), None
         )
@@ -400,6 +405,7 @@ class Actor:
             announce=self._said_something,
             limits=self._limits,
             records=self._kind.records,
+            folding=self._folding,
         )
         grace = self._kind.cancel_grace
         if grace is None:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
+from attrs import evolve
 
 from .outbox import Outbox, Outgoing, append_of
 
 if TYPE_CHECKING:
     from ..core.position import Position
+    from ..delivery.folding import Folding
     from ..delivery.tail import Tail
     from ..journal.contract import Journal
     from .reply import Reply
@@ -27,6 +29,7 @@ class Committer:
         journal: where they go first.
         generation: the number that the activation writes under.
         durable: the head on disk.
+        folding: what the thread's records come to, moved on with what becomes durable.
         gather: called before each commit, to decide what has come together since the last one.
         carry_out: called for each decision, in order, once it is durable and published.
         done: called when nothing is left, and when a commit failed.
@@ -39,6 +42,7 @@ class Committer:
         journal: Journal,
         generation: int,
         durable: Position,
+        folding: Folding,
         *,
         gather: Callable[[], None],
         carry_out: Callable[[Outgoing], None],
@@ -49,6 +53,7 @@ class Committer:
         self._journal = journal
         self._generation = generation
         self._durable = durable
+        self._folding = folding
         self._gather = gather
         self._carry_out = carry_out
         self._done = done
@@ -139,10 +144,11 @@ class Committer:
         state = self._batch[-1].step.state  # the batch may be gone when the append is back
         append = append_of(self._tail.thread, self._generation, self._durable, self._batch)
         if append is not None:
-            await self._journal.append(append)
+            await self._journal.append(evolve(append, kept=self._folding.due()))
             self.check()
             self._durable = state.position
-            self._tail.publish(append.rows, state)
+            folded = self._folding.take(append.settled, deleted=append.delete)
+            self._tail.publish(append.rows, state, folded)
         while self._batch:
             # Taken off first: what it leads to must not be answered a second time.
             outgoing, self._batch = self._batch[0], self._batch[1:]

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen, validators
 
 from ..core.casting import Overflow
+from ..core.folds import NO_PROJECTIONS, Projections
 from ..core.record_kinds import RecordKinds, check_schemas
 from ..errors import TurnFailed
 from .lifetime import Capacity, Lifetime, Passivate
@@ -70,6 +71,7 @@ class ThreadKind:
             aside; a return is its end. `end_thread`: end the thread. `leave`: nothing; casts are
             refused from then on.
         overflow: what becomes of a cast that does not fit in the inbox.
+        projections: keyed state that is folded from the thread's records.
 
     Raises:
         TypeError, ValueError: where a figure is out of its range, or a schema is none.
@@ -87,3 +89,4 @@ class ThreadKind:
     service: ServiceFunction | None = None
     on_exit: OnExit = field(default=OnExit.RESTART, converter=OnExit)
     overflow: Overflow = field(default=Overflow.DROP_OLDEST, converter=Overflow)
+    projections: Projections = NO_PROJECTIONS

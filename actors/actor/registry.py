@@ -17,6 +17,7 @@ from ..core.commands import Command, Delete, End, Ending
 from ..core.position import Position
 from ..core.restart_intensity import RestartIntensity
 from ..core.turn_lifecycle import TurnState
+from ..delivery.folding import read_folded
 from ..delivery.subscription import Subscription
 from ..delivery.tail import Tail
 from ..errors import JournalCorrupt, JournalUnavailable, Rejected
@@ -32,6 +33,7 @@ from .service_host import ServiceFailed
 
 if TYPE_CHECKING:
     from ..core.casting import Waiting
+    from ..core.folds import Folded
     from ..journal.contract import Journal
     from ..limits import Limits
     from .kinds import ThreadKind
@@ -145,6 +147,16 @@ class Registry:
             on_ready=on_ready,
             on_close=lambda _: self._tidy(thread),
         )
+
+    async def folded(self, thread: str) -> Folded:
+        """Return what a thread's projections come to; it activates nothing (I5)."""
+        entry = self._entries.get(thread)
+        if entry is not None and entry.tail.folded is not None:
+            return entry.tail.folded
+        projections = self.kind(thread).projections
+        kept = (await self.journal.load(thread)).kept if projections else None
+        folded, _ = await read_folded(thread, projections, kept, self.journal, self.limits)
+        return folded
 
     def kind(self, thread: str) -> ThreadKind:
         """Return a thread's kind, to check at the edge what is asked of it.
@@ -290,7 +302,8 @@ class Registry:
         entry = self._entries.get(thread)
         if entry is None:
             mailbox = Mailbox(self.limits.mailbox_commands)
-            entry = Entry(thread, mailbox, Tail(thread, self.limits))
+            tail = Tail(thread, self.limits, lambda: self.kind(thread).projections)
+            entry = Entry(thread, mailbox, tail)
             entry.attendance = self._attending.of(entry)
             self._entries[thread] = entry
         return entry

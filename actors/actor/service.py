@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..core.commands import Record
     from ..core.effects import Result
+    from ..delivery.folding import Folding
     from ..limits import Limits
     from ..ports import Clock, Ids
     from .inbox import Inbox
@@ -48,6 +49,7 @@ class Service:
         holdings: Holdings,
         deliver: Deliver,
         records: RecordKinds | None,
+        folding: Folding,
         ids: Ids,
         clock: Clock,
         limits: Limits,
@@ -57,6 +59,7 @@ class Service:
         self._holdings = holdings
         self._deliver = deliver
         self._records = records
+        self._folding = folding
         self._ids = ids
         self._clock = clock
         self._limits = limits
@@ -66,6 +69,17 @@ class Service:
     def now(self) -> float:
         """Return Unix seconds, of the runtime's clock: the `at` of what is recorded now."""
         return self._clock.now()
+
+    def projection(self, name: str) -> Any:
+        """Return what a projection of `ThreadKind.projections` comes to: all durable records.
+
+        Returns:
+            A copy, which is the caller's own.
+
+        Raises:
+            ValueError: where there is none of that name.
+        """
+        return self._folding.folded.copy_of(name)
 
     async def record(self, kind: str, data: Any) -> RecordReceipt:
         """Put a fact into the thread's history, and return once it is durable (I4).

@@ -23,6 +23,7 @@ from .service_runner import ServiceExited, ServiceRunner
 if TYPE_CHECKING:
     from ..core.commands import Record
     from ..core.effects import Result
+    from ..delivery.folding import Folding
     from .activation import Surroundings
     from .inbox import CastBox
     from .kinds import ThreadKind
@@ -47,6 +48,7 @@ class ServiceHost:
         kind: the service and its policies.
         box: what is cast to the thread; None where the kind has no service.
         around: limits, clock, ids and leases.
+        folding: what the thread's records come to.
         report: told when the service is over.
         nudge: has the actor look at what the service recorded.
 
@@ -60,6 +62,7 @@ class ServiceHost:
         kind: ThreadKind,
         box: CastBox | None,
         around: Surroundings,
+        folding: Folding,
         report: Callable[[ServiceExited], None],
         nudge: Callable[[], None],
     ) -> None:
@@ -68,6 +71,7 @@ class ServiceHost:
         self._kind = kind
         self._box = box
         self._around = around
+        self._folding = folding
         self._report = report
         self._nudge = nudge
         self._over = kind.service is None
@@ -162,6 +166,7 @@ class ServiceHost:
             holdings=Holdings(around.leases, self._thread, limits.service_leases),
             deliver=self._deliver,
             records=self._kind.records,
+            folding=self._folding,
             ids=around.ids,
             clock=around.clock,
             limits=limits,

@@ -16,6 +16,7 @@ from ..core.record_kinds import RecordKinds, checked_fact
 from ..errors import Rejected
 
 if TYPE_CHECKING:
+    from ..delivery.folding import Folding
     from ..limits import Limits
     from .pieces import PieceBuffer
 
@@ -49,7 +50,8 @@ class Turn:
         buffer: PieceBuffer,
         announce: Callable[[], None],
         limits: Limits,
-        records: RecordKinds | None = None,
+        records: RecordKinds | None,
+        folding: Folding,
     ) -> None:
         self.thread = thread
         self.id = id
@@ -63,6 +65,7 @@ class Turn:
         self._announce = announce
         self._limits = limits
         self._records = records
+        self._folding = folding
         self._recorded = 0
         self._output = 0
         self._burst = 0
@@ -90,6 +93,17 @@ class Turn:
             At most `limits.context_items` items of history.
         """
         return context(self._history, self._message)
+
+    def projection(self, name: str) -> Any:
+        """Return what a projection of `ThreadKind.projections` comes to: all durable records.
+
+        Returns:
+            A copy, which is the caller's own.
+
+        Raises:
+            ValueError: where there is none of that name.
+        """
+        return self._folding.folded.copy_of(name)
 
     async def write(self, text: str) -> None:
         """Add a piece to the answer.

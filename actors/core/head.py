@@ -96,9 +96,10 @@ class Receipt:
         principal: who sent it; a key belongs to (thread, principal).
         key: the key.
         digest: a digest of the command's body, to tell a retry from another command.
-        turn: the turn that it submitted; None for a record.
+        turn: the turn that it submitted; None for a record or a fork.
         offset: where the command stands in the stream; part of the receipt that is repeated.
         at: when it was accepted, Unix seconds.
+        forked: the head of the thread that a fork made; None for other commands.
     """
 
     principal: str
@@ -107,6 +108,20 @@ class Receipt:
     turn: str | None
     offset: int
     at: float
+    forked: Position | None = None
+
+
+@frozen
+class Kept:
+    """A fold of the thread's records as it is kept beside the log, to be gone on with.
+
+    Args:
+        offset: of the last record in it.
+        body: the states of the projections; a journal does not read it.
+    """
+
+    offset: int
+    body: bytes
 
 
 @frozen

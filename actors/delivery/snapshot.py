@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from ..core.apply import restore
 from ..core.event_codec import decode
+from ..core.folds import attributes
 from .batches import Snapshot, TurnItems
+from .folding import read_folded
 
 if TYPE_CHECKING:
+    from ..core.folds import Folded
     from ..core.thread_state import ThreadState
     from ..journal.contract import HistoryPage, Journal
     from ..limits import Limits
@@ -28,6 +31,24 @@ async def shown_state(tail: Tail, journal: Journal) -> ThreadState:
     return tail.state
 
 
+async def shown(tail: Tail, journal: Journal, limits: Limits) -> tuple[ThreadState, Folded]:
+    """Return the durable state of a thread, and what its projections come to there.
+
+    Activates nothing and changes nothing (I5). Raises as `Journal.load`, and `Rejected`,
+    `internal`, where the thread's kind cannot be told.
+    """
+    while True:
+        state = await shown_state(tail, journal)
+        if tail.folded is not None:
+            return state, tail.folded
+        projections = tail.projections()
+        kept = (await journal.load(tail.thread)).kept if projections else None
+        folded, _ = await read_folded(tail.thread, projections, kept, journal, limits)
+        # Nobody has published meanwhile, so there is nothing behind that state to be folded in.
+        if tail.state is state and tail.folded is None:
+            tail.folded = folded
+
+
 async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limits) -> Snapshot:
     """Show a thread at one position; the cost goes by the window and the live turn alone.
 
@@ -41,7 +62,7 @@ async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limit
         JournalCorrupt, JournalUnavailable: as the journal does.
     """
     while True:
-        state = await shown_state(tail, journal)
+        state, folded = await shown(tail, journal, limits)
         # Bounded by place, so that what settles during the read is not there already.
         page = await journal.history(tail.thread, state.settled, max(window, 1), limits.page_bytes)
         if _agree(page, state):
@@ -55,6 +76,7 @@ async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limit
         before=page.before if window else None,
         turn=_live(state),
         queue=tuple(TurnItems(queued.turn, 0, queued.view.items()) for queued in state.queue),
+        attributes=attributes(tail.projections(), folded, limits.attribute_bytes),
     )
 
 

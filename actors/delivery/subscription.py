@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 from attrs import evolve
@@ -25,6 +25,10 @@ class Subscription:
     """One reader of one thread (I3).
 
     Call `attach` once, then `pull` whenever `ready`; or iterate, which does both and waits.
+
+    Attributes:
+        local: what holds for this attachment alone, for whoever made it to keep; empty at first,
+            and emptied when it is closed. What is to outlive it goes into a record.
 
     Args:
         tail: the thread's tail.
@@ -50,6 +54,7 @@ class Subscription:
         on_close: Callable[[Subscription], None] | None = None,
     ) -> None:
         self.thread = tail.thread
+        self.local: dict[str, Any] = {}
         self.ready = False
         self.position = Position(0, 0)
         self.plan = AttachPlan(Mode.SNAPSHOT)
@@ -151,6 +156,7 @@ class Subscription:
             return
         self._closed = True
         self.ready = False
+        self.local.clear()
         self._tail.unwatch(self)
         self._news.unpark_all()
         if self._attendance is not None and self._counted:

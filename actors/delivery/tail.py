@@ -7,10 +7,12 @@ a restart (I10, I14). Nothing is in it that is not on disk (I4).
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from ..core.folds import NO_PROJECTIONS, NOTHING_FOLDED, Folded, Projections
 from ..core.position import Position
 from ..errors import InternalError, PositionUnrecoverable, Rejected
 from .batches import Events
@@ -41,11 +43,20 @@ class Tail:
     Args:
         thread: the thread's id.
         limits: `tail_bytes` bounds what is kept, `batch_bytes` a batch, `subscribers` the watchers.
+        projections: gives those of the thread's kind.
     """
 
-    def __init__(self, thread: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        thread: str,
+        limits: Limits,
+        projections: Callable[[], Projections] = lambda: NO_PROJECTIONS,
+    ) -> None:
         self.thread = thread
         self.state: ThreadState | None = None
+        # What the thread's records come to at that state; None where nobody has asked yet.
+        self.folded: Folded | None = None
+        self.projections = projections
         self._limits = limits
         self._rows: list[Row] = []
         self._epoch = 0  # of the rows; a deletion moves the state on before they are read
@@ -64,7 +75,7 @@ class Tail:
         """How many watch."""
         return len(self._watchers)
 
-    def show(self, state: ThreadState) -> None:
+    def show(self, state: ThreadState, folded: Folded = NOTHING_FOLDED) -> None:
         """Take over what an activation read from disk.
 
         Rows that an earlier activation made durable without living to publish them are not in the
@@ -72,7 +83,7 @@ class Tail:
         """
         if self.position != state.position:
             self._clear()
-        self.state = state
+        self.state, self.folded = state, folded
         self._wake_all()
 
     def forget(self) -> None:
@@ -80,10 +91,12 @@ class Tail:
 
         Who watches looks there; the next activation takes it over with `show`.
         """
-        self.state = None
+        self.state = self.folded = None
         self._wake_all()
 
-    def publish(self, rows: tuple[Row, ...], state: ThreadState) -> None:
+    def publish(
+        self, rows: tuple[Row, ...], state: ThreadState, folded: Folded = NOTHING_FOLDED
+    ) -> None:
         """Add durable rows and wake everybody; never blocks, however slow a watcher is.
 
         Raises:
@@ -96,7 +109,7 @@ class Tail:
             self._epoch = self.state.epoch
         self._rows.extend(rows)
         self._bytes += sum(len(row.body) for row in rows)
-        self.state = state
+        self.state, self.folded = state, folded
         self._shared = None
         if self._bytes > self._limits.tail_bytes:
             self._trim()

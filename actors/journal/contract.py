@@ -20,7 +20,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ..core.event_codec import Row
-from ..core.head import Cut, Head, Life, Receipt, Settled
+from ..core.head import Cut, Head, Kept, Life, Receipt, Settled
 from ..core.items import Item
 from ..core.position import Position
 
@@ -31,6 +31,7 @@ __all__ = [
     "Head",
     "HistoryPage",
     "Journal",
+    "Kept",
     "Life",
     "Loaded",
     "Receipt",
@@ -56,6 +57,7 @@ class Append:
         cut: what a truncation among them leaves; at most one in an append.
         delete: the last row deletes the thread: all its data goes, a tombstone with the next epoch
             stays, and `head` names that epoch.
+        kept: a fold of the records up to one before these rows, in place of the one that was kept.
     """
 
     thread: str
@@ -67,6 +69,7 @@ class Append:
     receipts: tuple[Receipt, ...] = ()
     cut: Cut | None = None
     delete: bool = False
+    kept: Kept | None = None
 
 
 @frozen
@@ -78,12 +81,15 @@ class Loaded:
         rows: the rows from `head.open_from` on; empty where no turn is unsettled.
         receipts: the newest receipts, oldest first.
         more_receipts: whether older ones are in the journal.
+        kept: the fold of its records that was kept last; None where none was, or where it is
+            damaged, since the records tell it anew.
     """
 
     head: Head
     rows: tuple[Row, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     more_receipts: bool = False
+    kept: Kept | None = None
 
 
 @frozen
@@ -224,6 +230,20 @@ class Journal(Protocol):
 
     async def settled(self, thread: str, owner: str) -> Settled | None:
         """Return the part of history that a turn or a record left (with its items), or None.
+
+        Raises as `claim`. Cancellation changes nothing.
+        """
+        ...
+
+    async def records(self, thread: str, after: int, limit_bytes: int) -> tuple[Row, ...]:
+        """Return the records behind an offset, oldest first; nothing where there are no more.
+
+        The cost goes by what is returned, however many turns lie between.
+
+        Args:
+            thread: the thread's id.
+            after: the offset.
+            limit_bytes: stop before the row that would make the page larger; the first always fits.
 
         Raises as `claim`. Cancellation changes nothing.
         """

@@ -31,6 +31,7 @@ from .contract import (
     Cut,
     Head,
     HistoryPage,
+    Kept,
     Life,
     Loaded,
     Receipt,
@@ -77,6 +78,7 @@ class _Thread:
     rows: list[Row] = attrs.field(factory=list)
     parts: list[_Part] = attrs.field(factory=list)
     receipts: dict[tuple[str, str], Receipt] = attrs.field(factory=dict)
+    kept: Kept | None = None
 
     def rows_after(self, offset: int) -> list[Row]:
         return self.rows[bisect_right(self.rows, offset, key=lambda row: row.to) :]
@@ -216,6 +218,14 @@ class MemoryJournal:
         part = self._thread(thread).part(owner)
         return None if part is None else evolve(part.settled, items=part.items)
 
+    async def records(self, thread: str, after: int, limit_bytes: int) -> tuple[Row, ...]:
+        """Return the records behind an offset; see `Journal.records`."""
+        await self._ready(thread)
+        found = self._thread(thread)
+        places = {p.settled.place for p in found.parts if p.settled.state is None}
+        rows = (row for row in found.rows_after(after) if row.offset in places)
+        return tuple(rules.first_bytes(rows, limit_bytes))
+
     async def locate(self, thread: str, after: str | None) -> Cut:
         """Return what a truncation would leave; see `Journal.locate`."""
         await self._ready(thread)
@@ -258,7 +268,7 @@ class MemoryJournal:
         head, receipts = found.head, tuple(found.receipts.values())
         rows = () if head.open_from is None else tuple(found.rows_after(head.open_from - 1))
         newest = receipts[-self._limits.receipts_in_memory :]
-        return Loaded(head, rows, newest, len(newest) < len(receipts))
+        return Loaded(head, rows, newest, len(newest) < len(receipts), found.kept)
 
     # Compacting.
 
@@ -301,7 +311,7 @@ def _listing_key(summary: Summary) -> tuple[float, str]:
 def _apply(append: Append, thread: _Thread) -> None:
     if append.delete:
         thread.head = Head(epoch=append.head.epoch)
-        thread.rows, thread.parts, thread.receipts = [], [], {}
+        thread.rows, thread.parts, thread.receipts, thread.kept = [], [], {}, None
         return
     thread.head = append.head
     thread.rows.extend(append.rows)
@@ -310,6 +320,7 @@ def _apply(append: Append, thread: _Thread) -> None:
     for receipt in append.receipts:
         thread.receipts.pop((receipt.principal, receipt.key), None)
         thread.receipts[receipt.principal, receipt.key] = receipt
+    thread.kept = append.kept or thread.kept
     if append.cut is not None:
         for part in thread.parts:
             part.cut(append.cut, append.head.floor)

@@ -93,6 +93,10 @@ class SimulatedJournal:
         """See `Journal.settled`."""
         return await self._there_and_back(lambda: self._disk.settled(thread, owner))
 
+    async def records(self, thread: str, after: int, limit_bytes: int) -> tuple[Row, ...]:
+        """See `Journal.records`."""
+        return await self._there_and_back(lambda: self._disk.records(thread, after, limit_bytes))
+
     async def locate(self, thread: str, after: str | None) -> Cut:
         """See `Journal.locate`."""
         return await self._there_and_back(lambda: self._disk.locate(thread, after))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from attrs import evolve
 
-from actors.core.events import ThreadDeleted
-from actors.core.head import Head, Life
+from actors.core.events import Recorded, ThreadDeleted
+from actors.core.head import Head, Kept, Life
 from actors.errors import JournalUnavailable
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal, schema, sealing, verify
 from actors.journal.sqlite.statements import insert_many
@@ -65,7 +66,7 @@ async def test_a_newer_schema_is_refused_unchanged(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version={schema.SCHEMA_VERSION + 1}")
     before = path.read_bytes()
-    with pytest.raises(JournalUnavailable, match=r"newer Holdfast \(schema 2; .* up to 1\)"):
+    with pytest.raises(JournalUnavailable, match=r"newer Holdfast \(schema 3; .* up to 2\)"):
         await open_sqlite_journal(path)
     assert path.read_bytes() == before
 
@@ -257,3 +258,57 @@ async def test_a_truncated_item_leaves_the_disk(tmp_path: Path) -> None:
         assert await _count(journal, "SELECT count(*) FROM event") == 4
     assert list(verify(path)) == []
     assert b"secret" not in path.read_bytes()
+
+
+_RECEIPTS_OF_1 = """
+DROP TABLE fold; DROP INDEX part_record; DROP TABLE receipt;
+CREATE TABLE receipt (
+    spot INTEGER PRIMARY KEY, thread INTEGER NOT NULL, principal TEXT NOT NULL, key TEXT NOT NULL,
+    turn TEXT, given_at REAL NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL,
+    UNIQUE (thread, principal, key));
+CREATE INDEX receipt_age ON receipt (given_at);
+INSERT INTO receipt SELECT spot, thread, principal, key, turn, given_at, crc, body FROM kept;
+DROP TABLE kept;
+PRAGMA user_version=1;
+"""
+
+
+async def test_a_file_of_version_1_is_upgraded_with_all_that_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with await open_sqlite_journal(path) as journal:
+        thread = await ScriptedThread.claim(journal, "t")
+        await thread.submit("a", key="k")
+        await thread.start("a")
+        await thread.end("a")
+        await thread.record("r", {"n": 1})
+        receipt = await journal.receipt("t", "somebody", "k")
+        records = await journal.records("t", 0, 1 << 20)
+        loaded = await journal.load("t")
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(f"CREATE TABLE kept AS SELECT * FROM receipt; {_RECEIPTS_OF_1}")
+    with pytest.raises(JournalUnavailable, match="older Holdfast"):
+        list(verify(path))
+    async with await open_sqlite_journal(path) as journal:
+        assert receipt is not None
+        assert await journal.receipt("t", "somebody", "k") == receipt
+        assert await journal.records("t", 0, 1 << 20) == records
+        assert await journal.load("t") == loaded
+        await (await ScriptedThread.claim(journal, "t")).submit("b", key="k2")
+    assert list(verify(path)) == []
+
+
+async def test_a_damaged_fold_is_reported_and_done_without(tmp_path: Path) -> None:
+    """I16: the records tell it anew, so no thread is set aside for it."""
+    path = tmp_path / "journal.db"
+    async with await open_sqlite_journal(path) as journal:
+        thread = await ScriptedThread.claim(journal, "t")
+        await thread.record("r1")
+        step = thread.step(Recorded("r2.0", "note", None))
+        await journal.append(evolve(thread.append_of(step), kept=Kept(2, b"states")))
+    assert list(verify(path)) == []
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE fold SET body = x'00'")
+    assert [damage.where for damage in verify(path)] == ["records"]
+    async with await open_sqlite_journal(path) as journal:
+        assert (await journal.load("t")).kept is None
+        assert len(await journal.records("t", 0, 1 << 20)) == 2

@@ -17,9 +17,10 @@ from ...errors import InternalError, JournalCorrupt
 from .. import rules
 from ..contract import Head, Settled
 from . import sealing
-from .reader import Reader, blocks_between, part_of, rows_of
+from .reader import Reader
 from .spots import all_spots, offset_of
 from .statements import Sealed
+from .stored import blocks_between, part_of, rows_of
 
 _PARTS = (
     "SELECT part.*, items.crc, items.body FROM part LEFT JOIN items ON items.spot = part.spot"
@@ -27,6 +28,7 @@ _PARTS = (
 )
 _DROPPED = "SELECT * FROM dropped WHERE spot BETWEEN ? AND ?"
 _RECEIPTS = "SELECT * FROM receipt WHERE spot BETWEEN ? AND ?"
+_FOLD = "SELECT * FROM fold WHERE spot BETWEEN ? AND ?"
 
 
 @frozen
@@ -79,6 +81,7 @@ class ThreadCheck:
         yield from self._check_history()
         yield from self._check_dropped()
         yield from self._check_receipts()
+        yield from self._check_fold()
 
     def _damage(self, where: str, what: str) -> Damage:
         return Damage(self.thread, where, what)
@@ -216,16 +219,16 @@ class ThreadCheck:
 
     def _check_receipts(self) -> Iterator[Damage]:
         for row in self.reader.db.execute(_RECEIPTS, all_spots(self.number)):
-            offset = offset_of(row[0])
+            offset = offset_of(row[5])
             try:
-                body = Sealed(row[0], 0, row[6], row[7]).checked(
+                body = Sealed(row[5], 0, row[6], row[7]).checked(
                     self.number, f"the receipt of offset {offset}"
                 )
             except JournalCorrupt as exc:
                 yield self._damage("receipts", str(exc))
                 continue
             it = sealing.decode_receipt(body)
-            if (offset, *row[1:6]) != (
+            if (offset, *row[:5]) != (
                 it.offset,
                 self.number,
                 it.principal,
@@ -236,6 +239,16 @@ class ThreadCheck:
                 yield self._damage("receipts", f"that of offset {offset} is not as its index says")
             if self.head is not None and offset > self.head.offset:
                 yield self._damage("receipts", f"offset {offset} is not there")
+
+    def _check_fold(self) -> Iterator[Damage]:
+        for spot, last, crc, body in self.reader.db.execute(_FOLD, all_spots(self.number)):
+            try:
+                Sealed(spot, last, crc, body).checked(self.number, "the fold of its records", last)
+            except JournalCorrupt as exc:
+                yield self._damage("records", str(exc))
+                continue
+            if offset_of(spot) or (last and last not in self._records):
+                yield self._damage("records", f"no record is at offset {last}, where a fold ends")
 
 
 def _differing(one: Head, other: Head) -> str:

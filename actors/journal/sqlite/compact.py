@@ -16,17 +16,11 @@ from attrs import define, field, frozen
 from ...errors import JournalCorrupt
 from .. import rules
 from . import sealing
-from .reader import (
-    Reader,
-    blocks_between,
-    check_progress,
-    part_of,
-    rows_of,
-    spans_of,
-)
+from .reader import Reader
 from .sealing import Part
 from .spots import all_spots, number_of, offset_of, spot
 from .statements import Sealed, gather, insert_many, is_corrupt, transaction
+from .stored import blocks_between, check_progress, part_of, rows_of, spans_of
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +34,9 @@ _SLACK = 16
 _DROPPED = "SELECT spot k, 1 x, crc, body FROM dropped WHERE ended_at < ? ORDER BY ended_at, spot"
 _DUE = "SELECT spot k, 0 x, crc, body FROM part WHERE due AND ended_at < ? ORDER BY ended_at, spot"
 _SETTLED_KEYS = (
-    "DELETE FROM receipt WHERE spot IN (SELECT spot FROM receipt WHERE given_at < ?"
-    " AND thread NOT IN (SELECT number FROM thread WHERE open) LIMIT ?)"
+    "DELETE FROM receipt WHERE (thread, principal, key) IN (SELECT thread, principal, key"
+    " FROM receipt WHERE given_at < ? AND thread NOT IN (SELECT number FROM thread WHERE open)"
+    " LIMIT ?)"
 )
 _KEYS_OF_OPEN_THREAD = (
     "DELETE FROM receipt WHERE spot BETWEEN ? AND ? AND given_at < ?"

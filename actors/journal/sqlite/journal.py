@@ -209,6 +209,10 @@ class SqliteJournal:
         """Return one part of history; see `Journal.settled`."""
         return await self._run(partial(self._opened.reader.settled, thread, owner))
 
+    async def records(self, thread: str, after: int, limit_bytes: int) -> tuple[Row, ...]:
+        """Return the records behind an offset; see `Journal.records`."""
+        return await self._run(partial(self._opened.reader.records, thread, after, limit_bytes))
+
     async def locate(self, thread: str, after: str | None) -> Cut:
         """Return what a truncation would leave; see `Journal.locate`."""
         return await self._run(partial(self._opened.reader.locate, thread, after))

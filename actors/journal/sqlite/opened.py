@@ -143,6 +143,7 @@ def _open_locked(
     schema.check_file(path)
     db = schema.connect(path, durability)
     try:
+        schema.upgrade(db)
         schema.check_tables(db)
         reader = Reader(db, schema.read_meta(db, "first_epoch"), limits)
         if lock.was_failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,24 +18,42 @@ from ...core.resume import check_position
 from ...errors import JournalCorrupt, PositionUnrecoverable
 from ...limits import Limits
 from .. import rules
-from ..contract import Cut, Head, HistoryPage, Life, Loaded, Receipt, Settled, Summary, SummaryPage
+from ..contract import (
+    Cut,
+    Head,
+    HistoryPage,
+    Kept,
+    Life,
+    Loaded,
+    Receipt,
+    Settled,
+    Summary,
+    SummaryPage,
+)
 from . import sealing
 from .sealing import damaged
 from .spots import all_spots, offset_of, spot
 from .statements import Sealed, gather
+from .stored import (
+    EVENTS_AT_ONCE,
+    blocks_between,
+    check_progress,
+    check_run,
+    part_of,
+    rows_of,
+    spans_of,
+)
 
 if TYPE_CHECKING:
     from ...core.items import Item
     from ...core.position import Position
 
-# How much one statement reads: few enough rows to stay short, so many that statements are few.
-EVENTS_AT_ONCE = 2048
+_log = logging.getLogger(__name__)
+
+# How much one statement reads, as `stored.EVENTS_AT_ONCE` for events.
+RECORDS_AT_ONCE = 512
 _PARTS_AT_ONCE = 16
 
-_BLOCKS = (
-    "SELECT spot k, last << 1 | packed x, crc, body FROM event"
-    " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
-)
 _SIZES = (
     "SELECT group_concat(spot), group_concat(size) FROM (SELECT spot, length(body) size FROM event"
     " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?)"
@@ -51,6 +70,13 @@ _PARTS_BELOW = f"{_PART} WHERE spot BETWEEN ? AND ? ORDER BY spot DESC LIMIT ?"
 _PART_OF = f"{_PART} WHERE thread = ? AND owner = ? LIMIT 1"
 _ITEMS = "SELECT spot k, 0 x, crc, body FROM items WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
 _SHOWN_BEHIND = "SELECT coalesce(sum(shown), 0) FROM part WHERE spot > ? AND spot <= ? AND is_turn"
+# A record's one event lies by itself at the record's place; where it is missing, its seal fails.
+_RECORDS = (
+    "SELECT part.spot k, coalesce(event.last << 1 | event.packed, 0) x, event.crc, event.body"
+    " FROM part LEFT JOIN event ON event.spot = part.spot"
+    " WHERE part.spot BETWEEN ? AND ? AND NOT part.is_turn ORDER BY part.spot LIMIT ?"
+)
+_KEPT = "SELECT spot k, last x, crc, body FROM fold WHERE spot = ? LIMIT 1"
 _RECEIPT = "SELECT spot k, 0 x, crc, body FROM receipt"
 _RECEIPT_OF = f"{_RECEIPT} WHERE thread = ? AND principal = ? AND key = ? LIMIT 1"
 _NEWEST_RECEIPTS = f"{_RECEIPT} WHERE spot BETWEEN ? AND ? ORDER BY spot DESC LIMIT ?"
@@ -107,7 +133,18 @@ class Reader:
         most = self.limits.receipts_in_memory
         found_receipts = gather(self.db, _NEWEST_RECEIPTS, (*all_spots(number), most + 1))
         newest = [_receipt(number, sealed) for sealed in reversed(found_receipts[:most])]
-        return Loaded(head, rows, tuple(newest), len(found_receipts) > most)
+        more = len(found_receipts) > most
+        return Loaded(head, rows, tuple(newest), more, self._kept(number))
+
+    def _kept(self, number: int) -> Kept | None:
+        for row in gather(self.db, _KEPT, (spot(number, 0),)):
+            try:
+                body = row.checked(number, "the fold of its records", row.extra)
+            except JournalCorrupt as exc:  # the records tell it anew
+                _log.warning("thread number %d: %s", number, exc)
+            else:
+                return Kept(row.extra, body)
+        return None
 
     # Rows.
 
@@ -125,6 +162,17 @@ class Reader:
         page = tuple(rules.first_bytes(rows, limit_bytes))
         check_run(page, first, page[-1].to if page else first)
         return page
+
+    def records(self, thread: str, after: int, limit_bytes: int) -> tuple[Row, ...]:
+        """Return a page of records; see `Journal.records`."""
+        number = self.find(thread).number
+        if number is None:
+            return ()
+        _, last = all_spots(number)
+        args = spot(number, after + 1), last, RECORDS_AT_ONCE
+        found = gather(self.db, _RECORDS, args)
+        rows = (row for block in found for row in rows_of(number, block))
+        return tuple(rules.first_bytes(rows, limit_bytes))
 
     def rows(self, number: int, first: int, last: int) -> Iterator[Row]:
         """Yield the rows that hold any offset of a run; the ends may lie inside a row.
@@ -289,63 +337,6 @@ class Reader:
     def _token(self, row: Sealed) -> str:
         sql = "SELECT active_at, id FROM thread WHERE number = ?"
         return rules.page_token(*self.db.execute(sql, (row.key,)).fetchone())
-
-
-def blocks_between(
-    db: sqlite3.Connection, start: int, end: int, at_once: int = EVENTS_AT_ONCE
-) -> Iterator[list[Sealed]]:
-    """Yield the blocks whose keys lie in a range, lot by lot; they may change once yielded.
-
-    Raises:
-        JournalCorrupt: where damaged pages would make it go round in circles.
-    """
-    while blocks := gather(db, _BLOCKS, (start, end, at_once)):
-        check_progress(blocks[-1].key >= start)
-        start = blocks[-1].key + 1
-        yield blocks
-
-
-def check_progress(made: bool) -> None:
-    """Raise `JournalCorrupt` where keys did not come in the order that was asked for."""
-    if not made:
-        raise damaged("the order of rows")
-
-
-def rows_of(number: int, block: Sealed) -> list[Row]:
-    """Return the rows in a block, from `blocks_between`."""
-    offset = offset_of(block.key)
-    body = block.checked(number, f"the event at offset {offset}", block.extra)
-    return sealing.unpack(body) if block.extra & 1 else [Row(offset, block.extra >> 1, body)]
-
-
-def part_of(number: int, row: Sealed) -> sealing.Part:
-    """Return a part of history as it is stored."""
-    return sealing.decode_part(row.checked(number, f"the history at offset {offset_of(row.key)}"))
-
-
-def spans_of(part: Settled) -> tuple[tuple[int, int], ...]:
-    """Return the runs of offsets that hold a part's events, and little else.
-
-    A turn that was queued has one event from then; what lies between is other turns'.
-    """
-    if part.place > part.first + 1:
-        return (part.first, part.first), (part.place, part.last)
-    return ((part.first, part.last),)
-
-
-def check_run(rows: Sequence[Row], first: int, last: int) -> None:
-    """Check that rows lie next to one another over a run of offsets.
-
-    Raises:
-        JournalCorrupt: where they do not.
-    """
-    place = first
-    for row in rows:
-        if row.offset != place:
-            raise damaged(f"the run of events at offset {place}")
-        place = row.to + 1
-    if place != last + 1:
-        raise damaged(f"the run of events at offset {place}")
 
 
 def _receipt(number: int, sealed: Sealed) -> Receipt:

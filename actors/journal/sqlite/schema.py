@@ -13,12 +13,13 @@ from ...errors import JournalUnavailable
 from .sealing import damaged, seal
 
 APPLICATION_ID: Final = 0x484F4C44  # "HOLD"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # `crc` is what `sealing.seal` makes of the row. `active_at` is NULL where the thread is absent.
 # `items` holds what a turn folds to until its events are compacted; `dropped` what a truncation
-# took out of `part`, until compaction takes the events as well.
-_TABLES: Final = """
+# took out of `part`, until compaction takes the events as well; `fold` a fold of the records, under
+# the thread's first spot. A fork's receipt has the offset of its source's head, as others may.
+_SINCE_1: Final = """
 CREATE TABLE meta (
     name TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE thread (
@@ -39,14 +40,31 @@ CREATE TABLE items (
 CREATE TABLE dropped (
     spot INTEGER PRIMARY KEY, ended_at REAL NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX dropped_due ON dropped (ended_at, spot);
-CREATE TABLE receipt (
-    spot INTEGER PRIMARY KEY, thread INTEGER NOT NULL, principal TEXT NOT NULL, key TEXT NOT NULL,
-    turn TEXT, given_at REAL NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL,
-    UNIQUE (thread, principal, key));
-CREATE INDEX receipt_age ON receipt (given_at);
 """
+_SINCE_2: Final = """
+CREATE INDEX part_record ON part (spot) WHERE NOT is_turn;
+CREATE TABLE receipt (
+    thread INTEGER NOT NULL, principal TEXT NOT NULL, key TEXT NOT NULL, turn TEXT,
+    given_at REAL NOT NULL, spot INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (thread, principal, key)) WITHOUT ROWID;
+CREATE INDEX receipt_place ON receipt (spot);
+CREATE INDEX receipt_age ON receipt (given_at);
+CREATE TABLE fold (
+    spot INTEGER PRIMARY KEY, last INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+_TABLES: Final = _SINCE_1 + _SINCE_2
+# What makes a file of a version one of the next.
+_UPGRADES: Final = {
+    1: f"""
+DROP INDEX receipt_age;
+ALTER TABLE receipt RENAME TO old_receipt;
+{_SINCE_2}
+INSERT INTO receipt SELECT thread, principal, key, turn, given_at, spot, crc, body FROM old_receipt;
+DROP TABLE old_receipt;
+"""
+}
 # The tables whose keys are spots.
-SPOTTED: Final = ("event", "part", "items", "dropped", "receipt")
+SPOTTED: Final = ("event", "part", "items", "dropped", "receipt", "fold")
 
 _MAGIC: Final = b"SQLite format 3\0"
 # A copy that `VACUUM INTO` made has the other journal mode until it is opened.
@@ -97,8 +115,20 @@ def _sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def check_file(path: Path) -> None:
+def upgrade(db: sqlite3.Connection) -> None:
+    """Make a file of an earlier version one of this version, wholly or not at all."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    while version in _UPGRADES:
+        set_version = f"PRAGMA user_version={version + 1}"
+        db.executescript(f"BEGIN IMMEDIATE; {_UPGRADES[version]} {set_version}; COMMIT")
+        version += 1
+
+
+def check_file(path: Path) -> int:
     """Refuse a file that this version cannot work with, by its first bytes, changing nothing.
+
+    Returns:
+        The version that it was written by.
 
     Raises:
         JournalUnavailable: where it is no journal, or one of a newer version.
@@ -115,6 +145,7 @@ def check_file(path: Path) -> None:
             f"{path} was written by a newer Holdfast "
             f"(schema {version}; this version reads up to {SCHEMA_VERSION})"
         )
+    return version
 
 
 def _number(field: bytes) -> int:

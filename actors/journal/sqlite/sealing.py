@@ -11,6 +11,7 @@ from attrs import frozen
 
 from ...core.event_codec import Row
 from ...core.items import Item
+from ...core.position import Position
 from ...core.turn_lifecycle import TurnState
 from ...errors import JournalCorrupt
 from ..contract import Head, Life, Receipt, Settled
@@ -133,13 +134,15 @@ def decode_items(body: bytes) -> tuple[Item, ...]:
 def encode_receipt(receipt: Receipt) -> bytes:
     """Return a receipt as bytes."""
     who = (receipt.principal, receipt.key, receipt.digest)
-    return orjson.dumps([*who, receipt.turn, receipt.offset, receipt.at])
+    forked = (receipt.forked.epoch, receipt.forked.offset) if receipt.forked else ()
+    return orjson.dumps([*who, receipt.turn, receipt.offset, receipt.at, *forked])
 
 
 def decode_receipt(body: bytes) -> Receipt:
     """Read a receipt back."""
-    principal, key, digest, turn, offset, at = orjson.loads(body)
-    return Receipt(principal, key, digest, turn, offset, at)
+    principal, key, digest, turn, offset, at, *forked = orjson.loads(body)
+    where = Position(*forked) if forked else None
+    return Receipt(principal, key, digest, turn, offset, at, where)
 
 
 def pack(rows: Iterable[Row], block_bytes: int) -> Iterator[tuple[int, int, int, bytes]]:

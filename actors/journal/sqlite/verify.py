@@ -16,10 +16,11 @@ from ...limits import DEFAULT_LIMITS
 from . import sealing
 from .check_thread import Damage, ThreadCheck
 from .lock import FileLock
-from .reader import Reader, check_progress
-from .schema import SPOTTED, check_file, check_tables, lenient_text, read_meta
+from .reader import Reader
+from .schema import SCHEMA_VERSION, SPOTTED, check_file, check_tables, lenient_text, read_meta
 from .spots import OFFSET_BITS
 from .statements import Sealed
+from .stored import check_progress
 
 if TYPE_CHECKING:
     import os
@@ -50,7 +51,8 @@ def verify(
         raise JournalUnavailable(f"{file} is not there")
     lock = FileLock(file)
     try:
-        check_file(file)
+        if check_file(file) < SCHEMA_VERSION:
+            raise JournalUnavailable(f"{file} is of an older Holdfast: open it once to upgrade it")
         db = sqlite3.connect(_read_only(file), uri=True)
         db.text_factory = lenient_text
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
@@ -12,11 +12,14 @@ from ...errors import HoldfastError, InternalError, JournalCorrupt, JournalFence
 from .. import rules
 from ..contract import Append, Cut, Head, Settled
 from . import sealing
-from .reader import Reader, part_of
 from .schema import SPOTTED
 from .sealing import Part
 from .spots import all_spots, spot
 from .statements import insert_many, is_corrupt, transaction
+from .stored import part_of
+
+if TYPE_CHECKING:
+    from .reader import Reader
 
 Outcomes: TypeAlias = list[HoldfastError | None]
 
@@ -39,6 +42,10 @@ _NEWEST_RECEIPT: Final = (
     "ON CONFLICT (thread, principal, key) DO UPDATE SET spot = excluded.spot,"
     " turn = excluded.turn, given_at = excluded.given_at, crc = excluded.crc, body = excluded.body"
 )
+_NEWEST_FOLD: Final = (
+    "ON CONFLICT (spot) DO UPDATE SET last = excluded.last, crc = excluded.crc,"
+    " body = excluded.body"
+)
 
 
 @frozen
@@ -57,17 +64,21 @@ class _Batch:
     parts: list[tuple[Any, ...]] = field(factory=list)
     items: list[tuple[Any, ...]] = field(factory=list)
     receipts: list[tuple[Any, ...]] = field(factory=list)
+    folds: list[tuple[Any, ...]] = field(factory=list)
 
     def add(self, number: int, append: Append) -> None:
         for row in append.rows:
             self.events.append(sealing.event_row(number, row.offset, row.to, 0, row.body))
         for part in append.settled:
             self._add_part(number, part)
+        if append.kept is not None:
+            last, body = append.kept.offset, append.kept.body
+            self.folds.append((spot(number, 0), last, sealing.seal(number, body, last), body))
         for receipt in append.receipts:
             body = sealing.encode_receipt(receipt)
             who = (number, receipt.principal, receipt.key, receipt.turn, receipt.at)
             crc = sealing.seal(number, body)
-            self.receipts.append((spot(number, receipt.offset), *who, crc, body))
+            self.receipts.append((*who, spot(number, receipt.offset), crc, body))
 
     def _add_part(self, number: int, part: Settled) -> None:
         key, is_turn = spot(number, part.place), part.state is not None
@@ -84,6 +95,7 @@ class _Batch:
         insert_many(db, "part", self.parts)
         insert_many(db, "items", self.items)
         insert_many(db, "receipt", self.receipts, _NEWEST_RECEIPT)
+        insert_many(db, "fold", self.folds, _NEWEST_FOLD)
 
 
 class Writer:

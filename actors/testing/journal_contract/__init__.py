@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import appending, compacting, history, lifetime, reading, truncating
+from . import appending, compacting, history, lifetime, reading, recording, truncating
 from .kit import Check, Opener
 
 __all__ = ["CHECKS", "Check", "Opener"]
@@ -25,5 +25,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     *reading.CHECKS,
     *history.CHECKS,
     *truncating.CHECKS,
+    *recording.CHECKS,
     *compacting.CHECKS,
 )

@@ -1,0 +1,82 @@
+"""Rows as they are stored: blocks of events read in order, unsealed, and checked for gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ...core.event_codec import Row
+from . import sealing
+from .sealing import damaged
+from .spots import offset_of
+from .statements import Sealed, gather
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from ..contract import Settled
+
+# How much one statement reads: few enough rows to stay short, so many that statements are few.
+EVENTS_AT_ONCE = 2048
+
+_BLOCKS = (
+    "SELECT spot k, last << 1 | packed x, crc, body FROM event"
+    " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
+)
+
+
+def blocks_between(
+    db: sqlite3.Connection, start: int, end: int, at_once: int = EVENTS_AT_ONCE
+) -> Iterator[list[Sealed]]:
+    """Yield the blocks whose keys lie in a range, lot by lot; they may change once yielded.
+
+    Raises:
+        JournalCorrupt: where damaged pages would make it go round in circles.
+    """
+    while blocks := gather(db, _BLOCKS, (start, end, at_once)):
+        check_progress(blocks[-1].key >= start)
+        start = blocks[-1].key + 1
+        yield blocks
+
+
+def check_progress(made: bool) -> None:
+    """Raise `JournalCorrupt` where keys did not come in the order that was asked for."""
+    if not made:
+        raise damaged("the order of rows")
+
+
+def rows_of(number: int, block: Sealed) -> list[Row]:
+    """Return the rows in a block, from `blocks_between`."""
+    offset = offset_of(block.key)
+    body = block.checked(number, f"the event at offset {offset}", block.extra)
+    return sealing.unpack(body) if block.extra & 1 else [Row(offset, block.extra >> 1, body)]
+
+
+def part_of(number: int, row: Sealed) -> sealing.Part:
+    """Return a part of history as it is stored."""
+    return sealing.decode_part(row.checked(number, f"the history at offset {offset_of(row.key)}"))
+
+
+def spans_of(part: Settled) -> tuple[tuple[int, int], ...]:
+    """Return the runs of offsets that hold a part's events, and little else.
+
+    A turn that was queued has one event from then; what lies between is other turns'.
+    """
+    if part.place > part.first + 1:
+        return (part.first, part.first), (part.place, part.last)
+    return ((part.first, part.last),)
+
+
+def check_run(rows: Sequence[Row], first: int, last: int) -> None:
+    """Check that rows lie next to one another over a run of offsets.
+
+    Raises:
+        JournalCorrupt: where they do not.
+    """
+    place = first
+    for row in rows:
+        if row.offset != place:
+            raise damaged(f"the run of events at offset {place}")
+        place = row.to + 1
+    if place != last + 1:
+        raise damaged(f"the run of events at offset {place}")
