@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
@@ -13,7 +13,6 @@ from ..core.position import Position
 from ..core.resume import Mode
 from ..delivery.batches import Batch
 from ..limits import Limits
-from ..statistics import RuntimeStatistics
 from .operations import Operation
 
 # The process
@@ -38,9 +37,10 @@ class Closing:
 
 @frozen
 class Drained:
-    """It has drained, and this is what it tells of itself."""
+    """It has drained, and tells how many actors it restarted and which threads it set aside."""
 
-    statistics: RuntimeStatistics
+    restarts: int
+    quarantined: tuple[str, ...]
 
 
 @frozen
@@ -172,6 +172,16 @@ class Entered:
     thread: str
     turn: str
     attempt: int
+
+
+@frozen
+class Read:
+    """A handler was given the conversation: what `Turn.messages` returned."""
+
+    thread: str
+    turn: str
+    attempt: int
+    messages: tuple[dict[str, Any], ...]
 
 
 @frozen
@@ -319,6 +329,7 @@ Fact: TypeAlias = (
     | CutOff
     | Left
     | Entered
+    | Read
     | Said
     | Flushed
     | Exited

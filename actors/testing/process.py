@@ -166,7 +166,8 @@ class Process:
         abandoned: tuple[tuple[str, str], ...] = ()
         await self._shut_down()
         await self.runtime.drain()
-        self.note(Drained(self.runtime.statistics()))
+        statistics = self.runtime.statistics()
+        self.note(Drained(statistics.restarts, tuple(sorted(statistics.quarantined))))
         try:
             await self.runtime.close()
         except TurnsAbandoned as exc:

@@ -46,6 +46,7 @@ def scripted(world: World) -> Handler:
     """Return a handler that follows the script in the message."""
 
     async def on_turn(turn: Turn) -> None:
+        turn.messages()
         pieces, _, then = turn.text.partition(" ")
         for number in range(int(pieces)):
             await world.pause()

@@ -97,9 +97,16 @@ def _row(row: Row) -> str:
     return " ".join(part for part in (place, raw["type"], raw.get("turn", ""), rest) if part)
 
 
-def _handler(fact: facts.Entered | facts.Exited | facts.Said | facts.Flushed) -> str:
+def _handler(
+    fact: facts.Entered | facts.Exited | facts.Read | facts.Said | facts.Flushed,
+) -> str:
     attempt = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
     return f"handler of {fact.turn}{attempt}"
+
+
+def _read(fact: facts.Read) -> str:
+    said = " · ".join(f"{each['role']} {each['content']!r}" for each in fact.messages)
+    return f"{_handler(fact)} reads {said}"
 
 
 def _exited(fact: facts.Exited) -> str:
@@ -112,9 +119,8 @@ def _service_exited(fact: facts.ServiceExited) -> str:
 
 
 def _drained(fact: facts.Drained) -> str:
-    restarts, aside = fact.statistics.restarts, ", ".join(fact.statistics.quarantined)
-    failed = ", the journal failed" if fact.statistics.journal_failed else ""
-    return f"drained: {restarts} restarts, set aside {aside or 'nothing'}{failed}"
+    aside = ", ".join(fact.quarantined)
+    return f"drained: {fact.restarts} restarts, set aside {aside or 'nothing'}"
 
 
 def _struck(fact: facts.Struck) -> str:
@@ -156,6 +162,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.CutOff: lambda fact: f"subscriber {fact.attachment} is cut off, {fact.code}",
     facts.Left: lambda fact: f"subscriber {fact.attachment} is gone",
     facts.Entered: lambda fact: f"{_handler(fact)} runs",
+    facts.Read: _read,
     facts.Said: lambda fact: f"{_handler(fact)} says {fact.text!r}",
     facts.Flushed: lambda fact: f"{_handler(fact)} knows all that durable",
     facts.Exited: _exited,

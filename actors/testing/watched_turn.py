@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
-from .facts import Entered, Exited, Flushed, Said
+from .facts import Entered, Exited, Flushed, Read, Said
 
 if TYPE_CHECKING:
     from ..actor.kinds import Handler
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WatchedTurn:
-    """A turn's handle that notes which pieces were accepted; everything else is the turn's own.
+    """A turn's handle that notes what was read and which pieces were accepted.
 
     What a handler of a killed process waits for under a shield would never come; it is let go.
     """
@@ -27,6 +27,12 @@ class WatchedTurn:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._turn, name)
+
+    def messages(self) -> list[dict[str, Any]]:
+        """See `Turn.messages`."""
+        messages = self._turn.messages()
+        self._process.note(Read(*self._place, tuple(messages)))
+        return messages
 
     async def write(self, text: str) -> None:
         """See `Turn.write`."""

@@ -78,10 +78,12 @@ class Told:
             at = (self.records[-1].at if self.records else 0.0) + after * TICK
             self.records.append(Record(at, self.life, fact))
 
-    def opened(self) -> None:
-        """Begin another life of the process."""
+    def opened(self, *, serving: bool = True) -> None:
+        """Begin another life of the process, which comes to serve or does not."""
         self.life += 1
-        self.note(Opening(SIMULATION_LIMITS), Opened())
+        self.note(Opening(SIMULATION_LIMITS))
+        if serving:
+            self.note(Opened())
 
     def call(
         self,
@@ -115,6 +117,11 @@ class Told:
         after = Position(head.epoch, head.offset + len(events))
         self._heads[thread] = Position(head.epoch + 1, 0) if gone else after
         return self._heads[thread]
+
+    def store_at(self, head: Position, *events: dict[str, Any], thread: str = "a") -> None:
+        """Put events behind another place than where the thread stands."""
+        self._heads[thread] = head
+        self.store(*events, thread=thread)
 
     def enter(self, turn: str, thread: str = "a", attempt: int = 1) -> None:
         """Have a turn's handler run."""

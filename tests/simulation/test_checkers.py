@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from actors.delivery.batches import Detached
-from actors.statistics import RuntimeStatistics
+from actors.core.effects import Submitted
+from actors.core.items import Item
+from actors.core.position import Position
+from actors.delivery.batches import Detached, Snapshot
+from actors.testing.checkers import same_trace
 from actors.testing.facts import (
     Answered,
+    Closed,
     Closing,
     CutOff,
     Drained,
     Fault,
+    Killed,
+    LeaseReturned,
+    LeaseTaken,
+    Read,
     Refused,
     Saw,
     Struck,
@@ -17,18 +25,7 @@ from actors.testing.facts import (
     Surprise,
 )
 from actors.testing.operations import Cancel, Submit
-from tests.simulation.histories import Told, ended, started, submitted
-
-
-def statistics(restarts: int = 0, **aside: str) -> RuntimeStatistics:
-    return RuntimeStatistics(
-        active=0,
-        restarts=restarts,
-        quarantined=aside,
-        abandoned=(),
-        journal_failed=False,
-        subscribers=0,
-    )
+from tests.simulation.histories import Told, delta, ended, started, submitted
 
 
 def bug(thread: str = "a") -> Struck:
@@ -50,7 +47,7 @@ def test_i10_an_actor_restarts_and_is_set_aside_when_that_does_not_help() -> Non
     told.note(Struck(Fault.RELEASED, "a"))
     told.claim(4)
     told.turn("t1")
-    told.note(Closing(), Drained(statistics(restarts=3)))
+    told.note(Closing(), Drained(3, ()))
     assert told.broken("I10") == []
 
 
@@ -68,7 +65,7 @@ def test_i10_finds_a_bystander_that_is_set_aside_or_refused() -> None:
         told.note(bug("a"))
     told.call(Submit("1 stop"), Refused("thread_failed"), thread="b")
     told.call(Submit("1 stop"), Refused("internal"), thread="b")
-    told.note(Drained(statistics(3, a="", b="")))
+    told.note(Drained(3, ("a", "b")))
     assert told.broken("I10") == [
         "call 1 was refused, thread_failed, for no reason",
         "call 2 was refused, internal, for no reason",
@@ -89,7 +86,7 @@ def test_i10_finds_a_failed_turn_that_counts_as_completed_and_needless_restarts(
     told.enter("t1")
     told.exit("t1", "RuntimeError")
     told.store(ended("t1"))
-    told.note(Drained(statistics(restarts=1)), Surprise("the runtime failed"))
+    told.note(Drained(1, ()), Surprise("the runtime failed"))
     assert len(told.broken("I10")) == 3
 
 
@@ -102,6 +99,176 @@ def test_i10_finds_a_journal_that_stays_failed_after_it_was_opened_anew() -> Non
     assert told.broken("I10") == []
     told.call(Cancel(), Refused("journal_unavailable"))
     assert told.broken("I10") == ["call 3 was refused, journal_unavailable, for no reason"]
+
+
+# I11: leases.
+
+
+def test_i11_a_lease_is_given_back_once_unless_the_process_is_killed() -> None:
+    told = Told()
+    told.note(LeaseTaken("gpu-1"), LeaseReturned("gpu-1"), LeaseTaken("gpu-2"), Killed())
+    told.opened()
+    told.note(LeaseTaken("gpu-3"), LeaseReturned("gpu-3"), Closed(()))
+    assert told.broken("I11") == []
+
+
+def test_i11_finds_leases_that_leak_or_come_back_twice() -> None:
+    told = Told()
+    told.note(LeaseTaken("gpu-1"), LeaseTaken("gpu-2"))
+    told.note(LeaseReturned("gpu-2"), LeaseReturned("gpu-2"), Closed(()))
+    assert told.broken("I11") == [
+        "gpu-2 was given back, and nobody had it",
+        "gpu-1 was never given back",
+    ]
+
+
+# I13: what is gone stays gone.
+
+
+def item(turn: str, number: int = 0) -> Item:
+    return Item(f"{turn}.{number}", "message", 0.0, turn, {"content": "1 stop"})
+
+
+def shown(told: Told, *turns: str, thread: str = "a") -> Saw:
+    call = told.attach(thread)
+    items = tuple(map(item, turns))
+    return Saw(call, Snapshot(thread=thread, position=told.head(thread), items=items))
+
+
+def test_i13_a_thread_begins_anew_after_its_deletion() -> None:
+    told = Told()
+    told.turn("t1")
+    told.store({"type": "thread.truncated", "after": None, "items": 0})
+    told.turn("t2")
+    told.note(shown(told, "t2"))
+    told.store({"type": "thread.deleted"})
+    told.turn("t3")
+    told.note(shown(told, "t3"))
+    assert told.broken("I13") == []
+
+
+def test_i13_finds_what_comes_back() -> None:
+    told = Told()
+    told.turn("t1")
+    told.store({"type": "thread.truncated", "after": None, "items": 0})
+    told.note(shown(told, "t1"))
+    told.turn("t2")
+    told.store({"type": "thread.deleted"})
+    told.note(shown(told, "t2"))
+    told.call(Submit("1 stop", "k1"), Submitted("t2", Position(1, 5), duplicate=True))
+    told.store_at(Position(1, 9), delta("t2", "late"))
+    assert told.broken("I13") == [
+        "turn.delta was written to epoch 1, which was deleted",
+        "subscriber 2 is shown t1.0, which is gone since 1.4",
+        "subscriber 4 is shown t2.0, which is gone since 2.0",
+        "call 5 got the receipt of a deleted thread",
+    ]
+
+
+# I14: passivation loses nothing.
+
+
+def test_i14_an_activation_follows_another_one() -> None:
+    told = Told()
+    told.claim(1)
+    told.turn("t1")
+    told.claim(2)
+    told.store(submitted("t2"), started("t2"))
+    told.note(bug())
+    told.claim(3)
+    told.store(ended("t2", "interrupted"))
+    told.claim(4)
+    assert told.broken("I14") == []
+
+
+def test_i14_finds_a_turn_that_is_left_behind_and_a_viewer_who_is_sent_away() -> None:
+    told = Told()
+    watching = told.attach()
+    told.claim(1)
+    told.store(submitted("t1"), started("t1"))
+    told.note(Saw(watching, Detached("a", told.head(), "passivated")))
+    told.claim(2)
+    assert told.broken("I14") == [
+        "subscriber 1 was sent away, passivated",
+        "a is activated anew, and its last activation left t1 open",
+    ]
+
+
+# I15: context.
+
+TALK = ({"role": "user", "content": "1 stop"}, {"role": "assistant", "content": "hello"})
+
+
+def two_turns() -> Told:
+    """Tell two turns, of which the second was queued while the first one ran."""
+    told = Told()
+    told.store(submitted("t1"), started("t1"), submitted("t2", "2 stop"))
+    told.store(delta("t1", "hello"), ended("t1"), started("t2"))
+    return told
+
+
+def test_i15_a_handler_is_given_what_ended_before_it_in_turn_order() -> None:
+    told = two_turns()
+    told.note(Read("a", "t2", 1, (*TALK, {"role": "user", "content": "2 stop"})))
+    assert told.broken("I15") == []
+
+
+def test_i15_finds_a_context_in_the_order_of_the_log_and_one_without_its_history() -> None:
+    told = two_turns()
+    own = {"role": "user", "content": "2 stop"}
+    told.note(Read("a", "t2", 1, (TALK[0], own, TALK[1])))
+    told.note(Read("a", "t2", 1, (own,)))
+    assert len(told.broken("I15")) == 2
+
+
+# I16: damage.
+
+
+def test_i16_a_damaged_thread_is_set_aside_until_it_is_mended() -> None:
+    told = Told()
+    told.turn("t1")
+    told.note(Struck(Fault.DAMAGE, "a"))
+    told.call(Submit("1 stop"), Refused("thread_failed"))
+    told.turn("t2", thread="b")
+    told.note(Drained(1, ("a",)))
+    told.note(Struck(Fault.MENDED, "a"))
+    told.claim(2)
+    told.turn("t3")
+    assert told.broken("I16") == []
+
+
+def test_i16_finds_a_damaged_thread_that_is_used_and_others_that_suffer() -> None:
+    told = Told()
+    told.turn("t1")
+    told.note(Struck(Fault.DAMAGE, "a"))
+    call = told.attach("a")
+    told.note(Saw(call, Snapshot(thread="a", position=Position(1, 0))))
+    told.claim(2)
+    told.call(Submit("1 stop"), Refused("thread_failed"))
+    told.call(Submit("1 stop"), Refused("thread_failed"), thread="b")
+    told.note(Drained(0, ()))
+    told.note(Killed())
+    told.opened(serving=False)
+    assert told.broken("I16") == [
+        "a is damaged, and shown as empty",
+        "a went on, although its rows are damaged",
+        "call 4 was refused, and b is not damaged",
+        "a is damaged and not set aside",
+        "life 2 never began to serve",
+    ]
+
+
+# I17: the same trace.
+
+
+def test_i17_finds_where_two_runs_part() -> None:
+    told, other = Told(), Told()
+    told.turn("t1")
+    other.turn("t1")
+    assert list(same_trace(told.records, other.records)) == []
+    other.turn("t2")
+    (found,) = same_trace(told.records, other.records)
+    assert (found.invariant, found.index) == ("I17", len(told.records))
 
 
 # I20: everything comes to its end.

@@ -17,9 +17,15 @@ from .i7_silence import silence_after_the_end
 from .i8_keys import keys_bind
 from .i9_recovery import settled_once
 from .i10_failures import failures_stay_small
+from .i11_leases import leases_returned_once
+from .i13_gone import gone_for_good
+from .i14_passivation import passivation_loses_nothing
+from .i15_context import contexts_in_turn_order
+from .i16_damage import damage_is_set_aside
+from .i17_same_trace import same_trace
 from .liveness import everything_ends
 
-__all__ = ["CHECKERS", "Broken", "Checker"]
+__all__ = ["CHECKERS", "Broken", "Checker", "same_trace"]
 
 Checker: TypeAlias = Callable[[History], Iterator[Broken]]
 
@@ -35,5 +41,10 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I8": keys_bind,
     "I9": settled_once,
     "I10": failures_stay_small,
+    "I11": leases_returned_once,
+    "I13": gone_for_good,
+    "I14": passivation_loses_nothing,
+    "I15": contexts_in_turn_order,
+    "I16": damage_is_set_aside,
     "I20": everything_ends,
 }

@@ -156,10 +156,10 @@ class _Reader:
         """Find restarts and quarantines that the faults of this life do not explain."""
         bugs = [b for b in self.history.struck if b.fault is Fault.ACTOR and b.index < index]
         mine = [bug for bug in bugs if bug.life == self.history.records[index].life]
-        if fact.statistics.restarts > len(mine) and not self.met_damage:
-            message = f"{fact.statistics.restarts} actors restarted, and {len(mine)} were broken"
+        if fact.restarts > len(mine) and not self.met_damage:
+            message = f"{fact.restarts} actors restarted, and {len(mine)} were broken"
             yield Broken("I10", message, index)
-        for thread in fact.statistics.quarantined.keys() - self.aside:
+        for thread in sorted({*fact.quarantined} - self.aside):
             yield Broken("I10", f"{thread} was set aside, and nothing explains it", index)
 
     def surprised(self, index: int, at: float, fact: Surprise) -> Iterator[Broken]:
@@ -175,7 +175,9 @@ class _Reader:
         return call.thread in self.aside or self.released.get(call.thread, -1) > call.called
 
     def is_restarting(self, call: Call) -> bool:
-        """Say whether the thread's actor failed while the call was under way."""
+        """Say whether the thread's actor failed, or was cut short, while the call was under way."""
+        if self.closing:
+            return True
         bug = self.last_bug.get(call.thread)
         records = self.history.records
         return bug is not None and (bug > call.called or records[bug].at == records[call.called].at)

@@ -26,6 +26,7 @@ class Model:
     settled: list[str] = field(factory=list)
     items: defaultdict[str, list[Shown]] = field(factory=lambda: defaultdict(list))
     places: dict[str, int] = field(factory=dict)
+    calls: dict[str, str] = field(factory=dict)  # of a tool's result: the call that it is for
 
     def history(self) -> list[Shown]:
         """Return the settled items, in turn order."""
@@ -44,6 +45,8 @@ class Model:
                 self._say(turn, raw)
             case "turn.item":
                 self.items[turn].append((raw["item"], raw["kind"], None))
+                if raw["kind"] == "tool_result":
+                    self.calls[raw["item"]] = raw["data"]["call"]
             case "thread.truncated":
                 self._truncate(raw["after"])
             case ending if ending in ENDINGS:
