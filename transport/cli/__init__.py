@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from .chat import chat
+from .conform import conform
 from .failures import EXIT_CODES
 from .moving import export, import_
 from .reading import show, threads
@@ -35,5 +36,5 @@ def main() -> None:
     logging.basicConfig(handlers=[logging.NullHandler()])
 
 
-for command in (serve, chat, threads, show, export, import_, verify, compact):
+for command in (serve, chat, threads, show, export, import_, verify, compact, conform):
     main.add_command(command)

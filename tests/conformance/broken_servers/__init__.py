@@ -1,0 +1,52 @@
+"""Servers that are wrong, each in one way: what `holdfast conform` has to find out.
+
+Each is our own server with something between its sessions and their clients.
+`python -m tests.conformance.broken_servers NAME` serves one of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from . import commands, streams
+from .lying_link import Lie, LyingLink
+
+if TYPE_CHECKING:
+    from transport.link import Link
+
+_RULES: Final[Mapping[type[Lie], str]] = {
+    streams.OffsetsSkip: "1",
+    streams.CursorGoesBack: "2",
+    streams.SnapshotThenGap: "3",
+    streams.NeverResumes: "3",
+    commands.CancelAnsweredAtOnce: "4",
+    streams.DeliversTwice: "5",
+    commands.CancelOvertaken: "6",
+    commands.DeleteOnlyEnds: "7",
+    commands.ForgetsKeys: "8",
+    streams.EndsTwice: "9",
+    commands.CancelHitsTheNext: "9",
+    commands.InterruptWaits: "9",
+    commands.TruncateForgotten: "10",
+    commands.EndDeletes: "11",
+    commands.ClosesWithAnotherCode: "12",
+    streams.DetachedTooLate: "13",
+    commands.ErrorsTellAll: "14",
+    commands.PingsUnanswered: "16",
+    commands.UnknownFieldsTaken: "messages",
+    commands.TextTakenForNumbers: "messages",
+}
+
+BROKEN: Final[Mapping[str, tuple[type[Lie], str]]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "-", lie.__name__).lower(): (lie, rule)
+    for lie, rule in _RULES.items()
+}
+"""Each by name: what is wrong, and the rule that has to be named."""
+
+
+def broken_link(name: str, link: Link) -> Link:
+    """Put what is wrong with a server between a session and its link."""
+    lie, _ = BROKEN[name]
+    return LyingLink(link, lie())

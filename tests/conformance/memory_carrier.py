@@ -1,0 +1,77 @@
+"""The real server on links in memory, for the conformance runner on a virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+from attrs import define, frozen
+
+from actors import Runtime, open_runtime
+from actors.journal.memory import MemoryJournal
+from transport.background import background_nursery
+from transport.link import Link, LinkClosed
+from transport.session import Session
+from transport.testing.conformance import ChannelClosed, handler
+from transport.testing.memory import MemoryLink, memory_links
+
+# Puts something between a session and its link.
+Wrap = Callable[[Link], Link]
+
+
+@frozen
+class MemoryChannel:
+    """A client's end; see `transport.testing.conformance.channel`."""
+
+    link: MemoryLink
+
+    async def send(self, message: str | bytes) -> None:
+        try:
+            if isinstance(message, str):
+                await self.link.send_text(message)
+            else:
+                await self.link.send_binary(message)
+        except LinkClosed as exc:
+            raise ChannelClosed(exc.code) from None
+
+    async def receive(self) -> str | bytes:
+        try:
+            return await self.link.receive()
+        except LinkClosed as exc:
+            raise ChannelClosed(exc.code) from None
+
+    def cut(self) -> None:
+        self.link.abort()
+
+
+@define
+class MemoryCarrier:
+    """Connects to a runtime's sessions, with whatever is between."""
+
+    runtime: Runtime
+    nursery: trio.Nursery
+    wrap: Wrap
+
+    async def connect(self, nursery: trio.Nursery) -> MemoryChannel:
+        await trio.lowlevel.checkpoint()
+        near, far = memory_links(self.runtime.limits)
+        self.nursery.start_soon(self._attend, near)
+        return MemoryChannel(far)
+
+    async def _attend(self, link: MemoryLink) -> None:
+        try:
+            await Session(self.wrap(link), self.runtime, "i").run()
+        except* LinkClosed:
+            pass
+        finally:
+            link.abort()
+
+
+@asynccontextmanager
+async def memory_carrier(wrap: Wrap = lambda link: link) -> AsyncIterator[MemoryCarrier]:
+    async with (
+        open_runtime(MemoryJournal(), on_turn=handler) as runtime,
+        background_nursery() as nursery,
+    ):
+        yield MemoryCarrier(runtime, nursery, wrap)
