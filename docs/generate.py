@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
+import contracts  # noqa: E402 - found by the line above
 from docstrings import arguments_of, event_classes, said_of  # noqa: E402 - found by the line above
 from wire_schemas import asyncapi, schemas  # noqa: E402
 
@@ -265,6 +266,7 @@ GENERATED: Final[Mapping[str, Callable[[], str]]] = {
     "limits.generated.md": limits,
     "turn-lifecycle.generated.md": turn_lifecycle,
     "export-format.generated.md": export_format,
+    "contracts.generated.md": contracts.table,
 }
 """What makes each generated file of `docs/reference`."""
 
