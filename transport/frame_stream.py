@@ -14,7 +14,7 @@ import trio
 
 from .frames import CLOSE_FRAME, FrameMeter, close_frame
 from .link import TOO_BIG
-from .streams import linger, send_within
+from .streams import linger, send_now, send_within
 
 if TYPE_CHECKING:
     from actors.limits import Limits
@@ -116,7 +116,8 @@ class FrameStream(trio.abc.Stream):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send one whole frame, or the handshake; see `trio.abc.SendStream`.
 
-        Cancellation while a part may have gone out cuts the connection.
+        Takes no turn of the loop where the socket takes all of it at once: who sends much has to
+        let the others on. Cancellation while a part may have gone out cuts the connection.
         """
         # A free lock costs nothing this way, and a turn of the loop by `async with`.
         try:
@@ -133,7 +134,9 @@ class FrameStream(trio.abc.Stream):
             raise trio.ClosedResourceError
         self._close_sent = data[0] == CLOSE_FRAME
         try:
-            await send_within(self._raw, data, self._limits.slow_seconds)
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if (sent := send_now(self._raw, data)) < len(data):
+                await send_within(self._raw, memoryview(data)[sent:], self._limits.slow_seconds)
         except BaseException:
             self.cut()
             raise

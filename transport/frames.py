@@ -99,6 +99,22 @@ def text_frame(payload: bytes) -> bytes:
     return struct.pack("!BBQ", _FIN | _TEXT, 127, size) + payload
 
 
+class SharedText(bytes):
+    """A text message that goes out on many links, in UTF-8.
+
+    A server's frames are not masked, so equal bytes serve all of its links: the frame is made once.
+    """
+
+    _frame: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """The server's frame for it."""
+        if self._frame is None:
+            self._frame = text_frame(self)
+        return self._frame
+
+
 def close_frame(code: int) -> bytes:
     """Return a server's close frame without a reason."""
     return struct.pack("!BBH", CLOSE_FRAME, 2, code)

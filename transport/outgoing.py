@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import define
@@ -26,6 +26,7 @@ from actors import (
 )
 
 from .auth import forbidden
+from .frames import SharedText
 from .wire import server_messages as wire
 from .wire.client_messages import Attach, Detach
 from .wire.codec import encode_server, events_frame
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from actors.limits import Limits
 
     from .link import Link
+
+
+# Frames that a connection may send in a row, where its peer takes them all: a frame takes some ten
+# microseconds, and the other connections and the turns wait that long for their turn.
+_BURST: Final = 8
 
 
 @define(eq=False)
@@ -109,6 +115,7 @@ class Outgoing:
         Raises:
             LinkClosed: the peer is gone, or takes nothing.
         """
+        burst = 0
         while True:
             await self._send_answers()
             if self._chores:
@@ -118,6 +125,9 @@ class Outgoing:
             self._moved.unpark_all()
             if not (self._answers or self._chores or self._ready):
                 await self._news.park()
+                burst = 0
+            elif (burst := burst + 1) % _BURST == 0:
+                await trio.lowlevel.checkpoint()
 
     def close(self, *, broken: bool) -> None:
         """Leave every thread.
@@ -208,7 +218,7 @@ class Outgoing:
         await self._link.send_text(_frame(batch))
         if isinstance(batch, Detached):
             self._forget(subscription.thread)
-        else:
+        elif subscription.behind:
             subscription.wake()  # at the end of the queue: the other threads come first
 
 
@@ -226,8 +236,9 @@ def _frame(batch: Batch) -> bytes:
             return encode_server(wire.Detached(thread, batch.cursor, reason))
 
 
-def _events_frame(events: Events) -> bytes:
-    return events_frame(events.thread, [row.body for row in events.rows], events.cursor)
+def _events_frame(events: Events) -> SharedText:
+    bodies = [row.body for row in events.rows]
+    return SharedText(events_frame(events.thread, bodies, events.cursor))
 
 
 def _snapshot(snapshot: Snapshot) -> wire.Snapshot:

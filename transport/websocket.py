@@ -26,7 +26,7 @@ from wsproto.utilities import LocalProtocolError
 from actors.limits import DEFAULT_LIMITS, Limits
 
 from .frame_stream import FrameStream
-from .frames import FrameMeter, text_frame
+from .frames import FrameMeter, SharedText, text_frame
 from .link import (
     ABNORMAL,
     INVALID_TEXT,
@@ -102,8 +102,7 @@ class WebSocketLink:
             message = text if isinstance(text, str) else text.decode()
             await self._connection.send_message(message)
         else:
-            payload = text if isinstance(text, bytes) else text.encode()
-            await self._frames.send_all(text_frame(payload))
+            await self._frames.send_all(_server_frame(text))
 
     async def ping(self) -> None:
         """Ask for a sign of life; see `Link.ping`."""
@@ -145,6 +144,12 @@ class WebSocketLink:
         said = self._connection.closed
         heard = (ABNORMAL, "") if said is None else (said.code, said.reason or "")
         return LinkClosed(*(self._own_ending or self._frames.refusal or heard))
+
+
+def _server_frame(text: bytes | str) -> bytes:
+    if isinstance(text, SharedText):
+        return text.frame
+    return text_frame(text if isinstance(text, bytes) else text.encode())
 
 
 _Opening: TypeAlias = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]

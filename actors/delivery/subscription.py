@@ -132,6 +132,13 @@ class Subscription:
             return self._leave(self._until[1])
         return await self._pull_events() or self._news_of_presence()
 
+    @property
+    def behind(self) -> bool:
+        """Whether a pull might return something now; False only where it would not."""
+        head = self._tail.position
+        is_level = head is not None and self.position >= head
+        return not is_level or any((self._snapshot, self._goal, self._until))
+
     def wake(self) -> None:
         """Note that there may be something new."""
         if not self.ready and not self._closed:

@@ -1,0 +1,143 @@
+"""What makes it fast, counted and not timed: how often disk, encoder and wire are used."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from typing import TYPE_CHECKING
+
+import trio
+
+from actors import Events, Runtime, Turn, open_runtime
+from actors.core import step
+from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
+from transport import frames
+from transport.outgoing import _frame
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import pytest
+
+    from actors.core.events import Entry
+    from actors.handles import Thread
+
+TOKENS = 2_000
+VIEWERS = 50
+
+
+async def chatter(turn: Turn) -> None:
+    """Write many small pieces."""
+    for _ in range(TOKENS):
+        await turn.write("tokens! ")
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[tuple[Runtime, SqliteJournal]]:
+    journals: list[SqliteJournal] = []
+
+    async def opened() -> SqliteJournal:
+        journals.append(await open_sqlite_journal(path))
+        return journals[-1]
+
+    async with open_runtime(opened, on_turn=chatter) as runtime:
+        yield runtime, journals[0]
+
+
+async def _said(thread: Thread) -> None:
+    receipt = await thread.submit("speak")
+    await thread.outcome(receipt.turn)
+
+
+async def test_concurrent_submits_share_their_commits(tmp_path: Path) -> None:
+    """A hundred turns of many pieces take a few commits, not hundreds of them."""
+    async with _opened(tmp_path / "a.db") as (runtime, journal):
+        async with trio.open_nursery() as nursery:
+            for n in range(100):
+                nursery.start_soon(_said, runtime.thread(f"t{n}"))
+        counted = journal.statistics()
+    assert counted.appends >= 300
+    assert counted.commits <= 25
+
+
+async def test_a_turn_flat_out_is_a_few_rows_and_encodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces that come while a commit is under way are one event, one row and one encoding."""
+    encoded: list[Entry] = []
+    encode = step.encode
+    monkeypatch.setattr(step, "encode", lambda entry: encoded.append(entry) or encode(entry))
+    async with _opened(tmp_path / "a.db") as (runtime, journal):
+        await _said(runtime.thread("t"))
+        counted = journal.statistics()
+    assert len(encoded) == counted.rows
+    assert counted.rows <= 50
+
+
+async def test_viewers_share_their_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many follow, a batch is put into a frame once, and there are few batches."""
+    made: list[bytes] = []
+    original = frames.text_frame
+    monkeypatch.setattr(
+        frames, "text_frame", lambda payload: made.append(payload) or original(payload)
+    )
+    seen: list[list[bytes]] = []
+    async with _opened(tmp_path / "a.db") as (runtime, _), AsyncExitStack() as stack:
+        thread = runtime.thread("t")
+        async with trio.open_nursery() as nursery:
+            for _ in range(VIEWERS):
+                subscription = await stack.enter_async_context(thread.attach())
+                seen.append([])
+                nursery.start_soon(_follow, subscription, seen[-1])
+            await _said(thread)
+    every = {id(frame) for mine in seen for frame in mine}
+    assert len(made) == len(every) <= 50
+    assert all(len(mine) <= 50 for mine in seen)
+
+
+async def _follow(subscription: AsyncIterator[object], frames_seen: list[bytes]) -> None:
+    async for batch in subscription:
+        if isinstance(batch, Events):
+            text = _frame(batch)
+            assert isinstance(text, frames.SharedText)
+            frames_seen.append(text.frame)
+            if b'"turn.completed"' in text:
+                return
+
+
+async def test_a_compacted_turn_is_a_row_or_two(tmp_path: Path) -> None:
+    """Of a finished turn one block of events and one part of history stay."""
+    path = tmp_path / "a.db"
+    async with _opened(path) as (runtime, _):
+        for n in range(20):
+            await _said(runtime.thread(f"t{n}"))
+        await runtime.compact(everything=True)
+    with closing(sqlite3.connect(path)) as db:
+        counted = {
+            table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("event", "part", "items")
+        }
+    assert counted["event"] <= 2 * 20
+    assert counted == {**counted, "part": 20, "items": 0}
+
+
+async def test_an_idle_actor_is_few_objects(tmp_path: Path) -> None:
+    """What a live thread leaves in memory between turns, in objects that the collector knows."""
+    async with _opened(tmp_path / "a.db") as (runtime, _):
+        await _touched(runtime, "warm", 50)
+        before = _objects()
+        await _touched(runtime, "more", 50)
+        each = (_objects() - before) / 50
+    assert each <= 120
+
+
+async def _touched(runtime: Runtime, prefix: str, count: int) -> None:
+    for n in range(count):
+        await _said(runtime.thread(f"{prefix}{n}"))
+
+
+def _objects() -> int:
+    gc.collect()
+    return len(gc.get_objects())
