@@ -274,6 +274,32 @@ class Client:
         command = commands.Threads(self._label(), after, limit)
         return await self._ask(command, replies.ThreadsReply)
 
+    # The thread's service.
+
+    def cast(self, thread: str, kind: str, data: Any) -> bool:
+        """Hand something ephemeral to the thread's service, and return at once.
+
+        It goes out in the order of the calls, once, and is neither answered nor sent again. Where
+        nobody takes it, the server says so at most once a second, and the log has it.
+
+        Args:
+            thread: the thread's id.
+            kind: the application's own word.
+            data: bytes, or anything with a JSON form.
+
+        Returns:
+            Whether it will be sent; False where there is no connection, and where casts of
+            `Limits.client_cast_bytes` wait to be sent.
+
+        Raises:
+            ClientClosed: there is no connection and there will be none.
+            Rejected: `too_large`: JSON above the server's `command_bytes`, bytes above
+                `Limits.frame_bytes`.
+            ValueError, TypeError: an argument is none that the protocol knows.
+        """
+        self._dispatcher.check_open()
+        return self._dispatcher.cast(commands.Cast(thread, kind, data))
+
     # Changing the history.
 
     async def truncate(self, thread: str, after: str | None) -> replies.TruncateReply:

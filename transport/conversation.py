@@ -135,8 +135,10 @@ class Conversation:
         with suppress(LinkClosed):  # the receiver is told the same, and how it ended
             while True:
                 for frame in await self._dispatcher.frames():
-                    assert isinstance(frame, str)  # bytes are casts, of which there are none yet
-                    await link.send_text(frame)
+                    if isinstance(frame, str):
+                        await link.send_text(frame)
+                    else:
+                        await link.send_binary(frame)
 
     async def _await_welcome(self, link: Link) -> None:
         # The server waits as long for a hello, and closes for good where none came: hear it out.

@@ -11,7 +11,7 @@ from actors.errors import ClientClosed, HoldfastError, OutcomeUnknown
 
 from .calls import Calls
 from .following import Following
-from .wire.client_messages import Attach, Hello, Pong, Threads
+from .wire.client_messages import Attach, Cast, Hello, Pong, Threads
 from .wire.client_protocol import (
     Abandoned,
     Answered,
@@ -63,10 +63,11 @@ class Dispatcher:
         self.protocol.connected()
         self.calls.ping_again()
 
-    def cast(self, message: Hello) -> None:
-        """Say something that is not replied to, where there is a connection."""
-        self.protocol.cast(message)
+    def cast(self, message: Hello | Cast) -> bool:
+        """Say something that is not replied to, where there is a connection; see its protocol."""
+        sent = self.protocol.cast(message)
         self._wake()
+        return sent
 
     async def frames(self) -> list[str | bytes]:
         """Wait for what is to be sent next, and return it, once."""

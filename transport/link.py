@@ -93,6 +93,9 @@ class Link(Protocol):
             LinkClosed: also where the peer took nothing for `Limits.slow_seconds`, which aborts.
         """
 
+    async def send_binary(self, data: bytes) -> None:
+        """Send one binary message, as only a client does; returns and raises as `send_text`."""
+
     async def ping(self) -> None:
         """Ask whether the peer is there, and return when it has answered.
 

@@ -24,6 +24,7 @@ from actors import (
     Truncation,
 )
 from actors.core import commands
+from actors.core.casting import checked_cast
 from actors.core.effects import Closed, Result
 from actors.core.record_kinds import checked_record
 from actors.handles import LOCAL
@@ -208,7 +209,7 @@ class Session:
             case client.Threads():
                 self._read(message.id, self._threads, message)
             case client.Cast():
-                self._refuse_cast(_unsupported("cast"))
+                self._cast(message)
             case client.Fork():
                 self._refuse(message.id, _unsupported("fork"))
             case client.Submit() | client.Record() | client.Cancel() | client.Truncate():
@@ -290,6 +291,14 @@ class Session:
             self._refuse_cast(forbidden())
         else:
             self._refuse(getattr(message, "id", None), forbidden())
+
+    def _cast(self, message: client.Cast) -> None:
+        try:
+            kind, data, author = message.kind, message.data, self._principal
+            waiting = checked_cast(kind, data, author, self._limits, self._refuse_cast)
+            self.runtime.registry.cast(message.thread, waiting)
+        except Rejected as refusal:
+            self._refuse_cast(refusal)
 
     def _refuse_cast(self, refusal: Rejected) -> None:
         # No cast is answered, so a flood of them must not become a flood of errors.

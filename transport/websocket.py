@@ -8,7 +8,8 @@ link and nothing else, and the socket is closed in one place.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from urllib.parse import SplitResult, urlsplit
@@ -89,8 +90,18 @@ class WebSocketLink:
 
     async def send_text(self, text: bytes | str) -> None:
         """Send one text message; see `Link.send_text`."""
-        try:
+        with self._sending():
             await self._send_text(text)
+
+    async def send_binary(self, data: bytes) -> None:
+        """Send one binary message; see `Link.send_binary`."""
+        with self._sending():
+            await self._connection.send_message(data)
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        try:
+            yield
         except _GONE:
             raise self._closed() from None
         except BaseException:

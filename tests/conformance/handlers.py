@@ -14,7 +14,7 @@ from pathlib import Path
 import trio
 import trio.to_thread
 
-from actors import ThreadKind, Turn
+from actors import Service, ThreadKind, Turn, Windows
 from actors.errors import TurnOver
 
 _released: defaultdict[str, trio.Event] = defaultdict(trio.Event)
@@ -150,6 +150,21 @@ _WISHES: dict[str, Callable[..., Awaitable[None]]] = {
 KIND = ThreadKind(on_turn=reply)
 # A handler that is silent, or will not stop, is dealt with within the time that a test has.
 IMPATIENT = ThreadKind(on_turn=reply, no_progress=2.0, cancel_grace=0.5)
+
+
+async def listen(service: Service) -> None:
+    """Record how many bytes each two casts have, or do as the kind says."""
+    windows = Windows(service.inbox, size=2)
+    try:
+        async for window in windows:
+            with windows.dropping():
+                sizes = [len(cast.data) for cast in window if isinstance(cast.data, bytes)]
+                await service.record("heard", sizes)
+    finally:
+        _note(f"service-{service.thread}", "left")
+
+
+LISTENING = ThreadKind(on_turn=reply, service=listen)
 
 
 def _note(name: str, text: str) -> None:

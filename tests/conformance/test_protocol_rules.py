@@ -223,7 +223,7 @@ async def test_a_record_is_a_fact_of_the_thread(peer: Peer) -> None:
     assert (await peer.ask("end", thread="facts"))["existed"]
 
 
-async def test_cast_and_fork_are_unsupported(peer: Peer) -> None:
+async def test_a_cast_to_a_thread_without_a_service_and_fork_are_unsupported(peer: Peer) -> None:
     await peer.attach("later")
     fork = {"thread": "later", "to": "fork", "after": None}
     assert await peer.refusal("fork", **fork) == "unsupported"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -72,11 +73,17 @@ class CutLink:
         return message
 
     async def send_text(self, text: bytes | str) -> None:
+        await self._send(partial(self.link.send_text, text))
+
+    async def send_binary(self, data: bytes) -> None:
+        await self._send(partial(self.link.send_binary, data))
+
+    async def _send(self, send: Callable[[], Awaitable[None]]) -> None:
         self.sent += 1
         if self.sent >= self.cut.sent and self.cut.lost:
             self.link.abort()
         await self._be_late()
-        await self.link.send_text(text)
+        await send()
         if self.sent >= self.cut.sent:
             self.link.abort()
 

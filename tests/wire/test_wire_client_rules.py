@@ -404,6 +404,21 @@ def test_a_cast_needs_a_connection() -> None:
     assert client.frames() == []
 
 
+def test_casts_that_wait_are_bounded_and_pings_go_out_all_the_same() -> None:
+    client = ClientProtocol(limits=Limits(client_cast_bytes=100, frame_bytes=90))
+    client.connected()
+    sound = Cast("t", "audio", b"x" * 20)
+    assert client.cast(sound)
+    assert not client.cast(sound)
+    assert client.cast(Ping("p"))
+    assert len(client.frames()) == 2
+    assert client.cast(sound)
+    with pytest.raises(Rejected, match="too_large"):
+        client.cast(Cast("t", "audio", b"x" * 90))
+    with pytest.raises(Rejected, match="too_large"):
+        client.cast(Cast("t", "typing", "x" * 65 * 1024))
+
+
 def test_a_server_that_leaves_gets_no_more_commands_and_the_next_one_gets_them_all() -> None:
     client = online(None, "t")
     client.send(KEYED)

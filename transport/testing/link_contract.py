@@ -59,6 +59,19 @@ async def bytes_and_str_are_the_same_text(pair: Pair) -> None:
             assert [await receiver.receive(), await receiver.receive()] == ["grün", "grün"]
 
 
+async def bytes_arrive_as_bytes(pair: Pair) -> None:
+    """From the client, between its texts, in their order."""
+    async with pair(_PATIENT) as (server, client), trio.open_nursery() as nursery:
+        nursery.start_soon(_send_text_bytes_text, client)
+        assert [await server.receive() for _ in range(3)] == ["a", b"\xff\n\0" * 3000, "b"]
+
+
+async def _send_text_bytes_text(link: Link) -> None:
+    await link.send_text("a")
+    await link.send_binary(b"\xff\n\0" * 3000)
+    await link.send_text("b")
+
+
 async def senders_do_not_mix(pair: Pair) -> None:
     """Messages of several tasks arrive whole, and those of one task in its order."""
     plans = {name: [name * size for size in range(1, 3000, 97)] for name in "abcde"}
@@ -305,6 +318,7 @@ async def _expect_closed(
 CHECKS: Final[tuple[Check, ...]] = (
     messages_keep_their_order,
     bytes_and_str_are_the_same_text,
+    bytes_arrive_as_bytes,
     senders_do_not_mix,
     a_cancelled_receive_loses_nothing,
     a_close_code_arrives,

@@ -62,7 +62,7 @@ class MemoryLink:
         await self._send(text if isinstance(text, str) else text.decode())
 
     async def send_binary(self, data: bytes) -> None:
-        """Send one binary message, as a client may; raises as `send_text`."""
+        """Send one binary message; see `Link.send_binary`."""
         await self._send(data)
 
     async def _send(self, message: str | bytes) -> None:

@@ -99,6 +99,7 @@ class ClientProtocol:
         self._leaving = False  # the server wants no further commands on this connection
         self._labels = 0
         self._frames: list[str | bytes] = []
+        self._cast_bytes = 0  # of the casts among them
         self._attachments: dict[str, Attachment] = {}
         # Threads followed before this connection whose commands wait for `attached` (rule 7).
         self._holding: set[str] = set()
@@ -131,7 +132,7 @@ class ClientProtocol:
             be no other connection.
         """
         self._connected = False
-        self._frames.clear()
+        self.frames()
         self._attaches.clear()
         self._holding.clear()
         for attachment in self._attachments.values():
@@ -141,7 +142,7 @@ class ClientProtocol:
 
     def frames(self) -> list[str | bytes]:
         """Return, once, what to send: strings as text frames, bytes as binary ones."""
-        frames, self._frames = self._frames, []
+        frames, self._frames, self._cast_bytes = self._frames, [], 0
         return frames
 
     def receive(self, text: str) -> list[ClientEvent]:
@@ -234,13 +235,26 @@ class ClientProtocol:
                 self._frames.remove(unanswered.frame)
 
     def cast(self, message: Cast | Ping | Hello) -> bool:
-        """Say something that is not replied to by label; returns whether there is a connection.
+        """Say something that is not replied to by label; returns whether it will be sent.
 
-        Without one it is dropped, being ephemeral.
+        Without a connection it is dropped, being ephemeral; so is a cast where those that wait have
+        `Limits.client_cast_bytes`.
+
+        Raises:
+            Rejected: `too_large`.
+            TypeError: where the caller's own data has no JSON form.
         """
-        if self._connected:
-            self._frames.append(encode_client(message))
-        return self._connected
+        frame = encode_client(message)
+        size = len(frame) if isinstance(frame, bytes) else utf8_length(frame)
+        most = self._command_bytes if isinstance(frame, str) else self._limits.frame_bytes
+        if size > most:
+            raise Rejected("too_large", f"this has at most {most} bytes")
+        waiting = self._cast_bytes + size if isinstance(message, Cast) else 0
+        if not self._connected or waiting > self._limits.client_cast_bytes:
+            return False
+        self._cast_bytes = max(self._cast_bytes, waiting)
+        self._frames.append(frame)
+        return True
 
     @property
     def leaving(self) -> bool:
