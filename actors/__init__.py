@@ -35,6 +35,7 @@ from .core.folds import Fact, Projection
 from .core.head import Head, Life, Settled
 from .core.items import Content, Item
 from .core.position import Position, parse_cursor
+from .core.progress import Progress
 from .core.resume import Mode
 from .core.turn_lifecycle import TurnState
 from .delivery.batches import (
@@ -71,6 +72,7 @@ from .handles import Thread
 from .journal.contract import HistoryPage, Journal, Summary, SummaryPage
 from .limits import DEFAULT_LIMITS, Limits
 from .ports import Clock, Executor, Ids
+from .resuming import Resumption, resume_or_new
 from .runtime import Runtime, open_runtime
 from .statistics import RuntimeStatistics
 from .windows import Windows
@@ -120,12 +122,14 @@ __all__ = [
     "Position",
     "PositionUnrecoverable",
     "Presence",
+    "Progress",
     "Projection",
     "ProtocolError",
     "RecordReceipt",
     "Recorded",
     "Rejected",
     "RemoteProtocolError",
+    "Resumption",
     "Roll",
     "Row",
     "Runtime",
@@ -162,4 +166,5 @@ __all__ = [
     "Windows",
     "open_runtime",
     "parse_cursor",
+    "resume_or_new",
 ]

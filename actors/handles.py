@@ -10,10 +10,12 @@ from .actor.reply import Awaited
 from .answer import Answer
 from .core.casting import checked_cast
 from .core.commands import (
+    FINALISING,
     Cancel,
     Command,
     Delete,
     End,
+    Finalise,
     OnBusy,
     Truncate,
     Truncation,
@@ -21,6 +23,7 @@ from .core.commands import (
 )
 from .core.effects import Cancelled, Closed, RecordReceipt, Result, Submitted, Truncated
 from .core.events import TurnEnded
+from .core.progress import Progress, progress_of
 from .core.record_kinds import checked_record
 from .core.thread_id import is_thread_id
 from .delivery.batches import Batch, Detached, Events, Snapshot
@@ -177,6 +180,35 @@ class Thread:
         command = Truncate(truncate=Truncation(after))
         return _expect(Truncated, await self._ask(command))
 
+    async def finalise(self) -> Submitted:
+        """Hand the thread to its kind's `on_finalise`, once in its life, and return once that is
+        durable.
+
+        It is a turn of its own, with the id `finalise`, behind those that run and wait. Asking
+        again changes nothing. A crash or a shutdown leaves it to the next start, so the handler may
+        be started more than once (at most `limits.turn_attempts` times); what it says and how it
+        ends is recorded once.
+
+        Raises:
+            Rejected: `thread_not_found`, `queue_full`, and what every command may raise.
+
+        A cancelled call may have been accepted; to repeat it is safe.
+        """
+        return _expect(Submitted, await self._ask(Finalise(principal=self.principal)))
+
+    async def progress(self) -> Progress:
+        """Say how far the thread is on its way to being finalised; it activates nothing (I5).
+
+        Raises:
+            JournalCorrupt, JournalUnavailable: as the journal does.
+
+        Cancellation changes nothing.
+        """
+        journal = self._registry.journal
+        page = await journal.history(self.id, None, 1, 1)
+        settled = await journal.settled(self.id, FINALISING)
+        return progress_of(page.head, settled)
+
     async def end(self) -> bool:
         """Cancel what runs and waits and close the activation; False where there was none.
 
@@ -187,15 +219,18 @@ class Thread:
         """
         return _expect(Closed, await self._ask(End())).existed
 
-    async def delete(self) -> bool:
-        """End the thread and remove it; False where it was not there (I13).
+    async def delete(self, *, unless_used: bool = False) -> bool:
+        """End the thread and remove it; False where it was not there (I13), or is to stay.
+
+        Args:
+            unless_used: leave it as it is where it has content, or a turn runs or waits.
 
         Raises:
             Rejected: what every command may raise.
 
         A cancelled call may still delete it.
         """
-        return _expect(Closed, await self._ask(Delete())).existed
+        return _expect(Closed, await self._ask(Delete(unless_used))).existed
 
     async def history(self, before: str | None = None, limit: int | None = None) -> HistoryPage:
         """Return a page of settled items, oldest first.

@@ -94,7 +94,10 @@ class Link(Protocol):
         """
 
     async def send_binary(self, data: bytes) -> None:
-        """Send one binary message, as only a client does; returns and raises as `send_text`."""
+        """Send one binary message, as only a client does.
+
+        Returns and raises as `send_text`, and a cancelled call is as one of that.
+        """
 
     async def ping(self) -> None:
         """Ask whether the peer is there, and return when it has answered.

@@ -16,7 +16,7 @@ import trio
 from attrs import evolve
 
 from ..core.apply import restore
-from ..core.commands import Command, End, Ending, Exited, Recover, Say, Submit
+from ..core.commands import FINALISING, Command, End, Ending, Exited, Finalise, Recover, Say, Submit
 from ..core.decide import Decision, decide
 from ..core.effects import (
     Answer,
@@ -140,7 +140,7 @@ class Actor:
         self.service.open(nursery)
         self._tail.show(self.state, await self._folding.catch_up(self.thread, self._around.journal))
         self._decide(
-            Recover(retry=self._kind.retry, reason=reason, start_next=not self._draining), None
+            Recover(retry=self._may_retry(), reason=reason, start_next=not self._draining), None
         )
         await self._committer.flushed()
         self._on_settled()
@@ -152,6 +152,10 @@ class Actor:
         if self._held is not None:
             self._mailbox.put_back(self._held[0])
         return self._departure
+
+    def _may_retry(self) -> bool:
+        live = self.state.live
+        return live is not None and self._kind.may_retry(live.turn)
 
     def handling(self) -> tuple[str, str]:
         """Name the thread and the turn, or the service, that runs or did not stop."""
@@ -243,7 +247,7 @@ class Actor:
     async def _decide_letter(self, letter: Letter) -> None:
         try:
             await self._committer.room()
-            if self._draining and isinstance(letter.command, Submit):
+            if self._draining and isinstance(letter.command, Submit | Finalise):
                 raise Rejected("draining", "the server is shutting down")
             if self._kind.on_turn is takes_no_turns and isinstance(letter.command, Submit):
                 raise Rejected("unsupported", NO_TURNS)
@@ -340,6 +344,10 @@ class Actor:
 
     def _turn_exited(self, note: Exited) -> None:
         self._take_pieces()
+        if self._goes_on_later(note):
+            self.runner = None
+            self._leave(Departure.DRAINED)
+            return
         stranded = note.ending.abandoned
         self._decide(evolve(note, start_next=not (self._draining or stranded)), None)
         if stranded:
@@ -353,6 +361,11 @@ class Actor:
             self._departure = self._leaving
         elif verdict is Verdict.ENDS:
             self._mailbox.put_back(Letter(End(), lambda _: None))
+
+    def _goes_on_later(self, note: Exited) -> bool:
+        """Say whether a turn is left open for the next start: finalising is never given up."""
+        shut_down = self._draining and note.ending == self._interruption
+        return shut_down and note.turn == FINALISING and not note.ending.abandoned
 
     # Carrying out
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..core.commands import Cancel, Command, Record, Submit, Truncate
+from ..core.commands import FINALISING, Cancel, Command, Finalise, Record, Submit, Truncate
 from ..core.head import Life
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) ->
         case Record(key=key, principal=principal):
             unknown = key is not None and receipts.find(principal, key) is None
             return unknown and not receipts.complete
+        case Finalise():
+            return True
         case Cancel(turn=turn):
             live = state.live.turn if state.live else None
             return turn is not None and turn != live and state.queued(turn) is None
@@ -51,6 +53,9 @@ async def with_facts(
             return await _submit_with_facts(thread, command, receipts, journal)
         case Record():
             return evolve(command, prior=await _prior(thread, command, receipts, journal))
+        case Finalise():
+            settled = await journal.settled(thread, FINALISING)
+            return evolve(command, settled=settled is not None)
         case Cancel(turn=str(turn)):
             return evolve(command, settled=await journal.settled(thread, turn) is not None)
         case Truncate(truncate=truncate):

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen, validators
 
 from ..core.casting import Overflow
+from ..core.commands import FINALISING
 from ..core.folds import NO_PROJECTIONS, Projections
 from ..core.record_kinds import RecordKinds, check_schemas
 from ..errors import TurnFailed
@@ -57,6 +58,8 @@ class ThreadKind:
         deadline: seconds that a turn may take in all; None sets no bound.
         no_progress: seconds that a turn may go without writing anything; None sets no bound.
         cancel_grace: seconds that the handler has to stop in; None takes the limit's.
+        on_finalise: answers the turn that finalises a thread, see `Thread.finalise`. It is always
+            run again after a crash, as with `retry`.
         lifetime: when the actor goes and whether the thread ends: `Passivate` or `EndAfter`.
         capacity: how many such threads may be active at a time; None sets no bound.
         presence: tell who is attached to those who are.
@@ -82,6 +85,7 @@ class ThreadKind:
     deadline: float | None = _seconds(900.0)
     no_progress: float | None = _seconds(300.0)
     cancel_grace: float | None = _seconds(None)
+    on_finalise: Handler | None = None
     lifetime: Lifetime = field(factory=Passivate)
     capacity: Capacity | None = None
     presence: bool = False
@@ -90,3 +94,17 @@ class ThreadKind:
     on_exit: OnExit = field(default=OnExit.RESTART, converter=OnExit)
     overflow: Overflow = field(default=Overflow.DROP_OLDEST, converter=Overflow)
     projections: Projections = NO_PROJECTIONS
+
+    def handler_of(self, turn: str) -> Handler:
+        """Return what answers a turn, by its id."""
+        if turn != FINALISING:
+            return self.on_turn
+        return self.on_finalise or _nothing_to_do
+
+    def may_retry(self, turn: str) -> bool:
+        """Say whether a turn that was left open may be run again."""
+        return self.retry or turn == FINALISING
+
+
+async def _nothing_to_do(turn: Turn) -> None:
+    """Finalise a thread whose kind has no finaliser."""

@@ -75,7 +75,7 @@ class TurnRunner:
         try:
             with self._scope:
                 self.turn._history = await load_history()
-                await call_handler(self._kind.on_turn, self.turn)
+                await call_handler(self._kind.handler_of(self.turn.id), self.turn)
         except* _FROM_OUTSIDE:
             raise
         # The boundary of a turn: it fails alone (I10).
@@ -126,7 +126,7 @@ class TurnRunner:
         log.error(
             "handler %s of turn %s, thread %s, did not stop within %g s of being cancelled and is"
             " abandoned",
-            _name(self._kind.on_turn),
+            _name(self._kind.handler_of(self.turn.id)),
             self.turn.id,
             self.turn.thread,
             self.grace,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 from attrs import frozen
@@ -142,6 +142,23 @@ class Record:
         return _digest({"record": self.kind, "data": self.data})
 
 
+# The id of the turn that finalises a thread. Fresh ids are never that, so it cannot be submitted.
+FINALISING: Final = "finalise"
+
+
+@frozen(kw_only=True)
+class Finalise:
+    """Hand the thread to its finaliser, as a turn of its own: once in a thread's life.
+
+    Args:
+        principal: who asks.
+        settled: whether that turn is known to have ended earlier.
+    """
+
+    principal: str
+    settled: bool = False
+
+
 def _digest(body: object) -> str:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
@@ -186,7 +203,13 @@ class End:
 
 @frozen
 class Delete:
-    """Remove the thread, after ending it."""
+    """Remove the thread, after ending it.
+
+    Args:
+        unless_used: leave the thread as it is where it has content, or a turn runs or waits.
+    """
+
+    unless_used: bool = False
 
 
 @frozen
@@ -240,4 +263,6 @@ class Recover:
     start_next: bool = True
 
 
-Command: TypeAlias = Submit | Record | Cancel | Truncate | End | Delete | Say | Exited | Recover
+Command: TypeAlias = (
+    Submit | Record | Finalise | Cancel | Truncate | End | Delete | Say | Exited | Recover
+)

@@ -10,12 +10,14 @@ from attrs import frozen
 from ..errors import Rejected
 from ..limits import DEFAULT_LIMITS, Limits
 from .commands import (
+    FINALISING,
     Cancel,
     Command,
     Delete,
     End,
     Ending,
     Exited,
+    Finalise,
     OnBusy,
     Record,
     Recover,
@@ -128,6 +130,19 @@ def _record(state: ThreadState, command: Record, now: float, limits: Limits) -> 
     return Decision(_single(events), (answer,), _receipt(command, None, recorded_at, now))
 
 
+def _finalise(state: ThreadState, command: Finalise, now: float, limits: Limits) -> Decision:
+    if state.life is Life.ABSENT:
+        raise Rejected("thread_not_found", "there is no such thread")
+    live = state.live.turn if state.live is not None else None
+    if command.settled or live == FINALISING or state.queued(FINALISING) is not None:
+        return Decision((), (Answer(Submitted(FINALISING, state.position, duplicate=True)),))
+    content = [{"type": FINALISING}]
+    turn = Submit(
+        turn=FINALISING, principal=command.principal, content=content, on_busy=OnBusy.QUEUE
+    )
+    return _submit(state, turn, now, limits)
+
+
 def _make_way(
     state: ThreadState, command: Submit, limits: Limits
 ) -> tuple[tuple[Event, ...], tuple[Effect, ...]]:
@@ -226,16 +241,20 @@ def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits)
 
 
 def _end(state: ThreadState, command: End, now: float, limits: Limits) -> Decision:
-    busy = state.live is not None or bool(state.queue)
-    if state.life is not Life.OPEN or (busy and command.unless_busy):
+    if state.life is not Life.OPEN or (_is_busy(state) and command.unless_busy):
         return Decision((), (Answer(Closed(existed=False)),))
     return _close(state, "ended", ThreadEnded())
 
 
 def _delete(state: ThreadState, command: Delete, now: float, limits: Limits) -> Decision:
-    if state.life is Life.ABSENT:
+    used = state.transcript_items > 0 or _is_busy(state)
+    if state.life is Life.ABSENT or (used and command.unless_used):
         return Decision((), (Answer(Closed(existed=False)),))
     return _close(state, "deleted", ThreadDeleted())
+
+
+def _is_busy(state: ThreadState) -> bool:
+    return state.live is not None or bool(state.queue)
 
 
 def _close(state: ThreadState, reason: str, last: ThreadEnded | ThreadDeleted) -> Decision:
@@ -321,6 +340,7 @@ def _item_not_found() -> Rejected:
 _DECIDE: Final[dict[type, Callable[[ThreadState, Any, float, Limits], Decision]]] = {
     Submit: _submit,
     Record: _record,
+    Finalise: _finalise,
     Cancel: _cancel,
     Truncate: _truncate,
     End: _end,

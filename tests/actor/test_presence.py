@@ -213,3 +213,19 @@ async def test_broken_connections_are_bounded() -> None:
         (roll,) = await ann.look()
         assert list(roll) == ["p0", "p1", "p2", "p3", "ann"]
         ann.subscription.close()
+
+
+async def test_who_comes_and_goes_without_end_holds_no_event_up() -> None:
+    limits = evolve(LIMITS, batch_bytes=1)
+    async with open_world(kind=SHOWN, limits=limits) as world:
+        ann = await visitor(world, "ann")
+        await ann.look()
+        for number in range(3):
+            await world.ends(await world.asked(str(number)))
+        sorts, others = [], []
+        for number in range(8):
+            others.append(await visitor(world, f"p{number}"))
+            sorts.append(type(await ann.subscription.pull()))
+        assert sorts == [Presence, Events] * 4
+        for other in (ann, *others):
+            other.subscription.close()
