@@ -83,6 +83,8 @@ class Clients:
                 call = self._note_call(process, step, None)
                 existed = self._detach(process, step)
                 process.note(Answered(call, Done(existed)))
+            case Submit(waits=False) | Cancel(waits=False):
+                self._nursery.start_soon(self._command, process, step)
             case _:
                 await self._command(process, step)
 

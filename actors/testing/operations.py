@@ -39,26 +39,29 @@ class Cursor(enum.StrEnum):
 
 @frozen
 class Submit:
-    """Say `text`, under `key` where there is one."""
+    """Say `text`, under `key` where there is one; the client may go on without its answer."""
 
     text: str
     key: str | None = None
     on_busy: OnBusy = OnBusy.REJECT
+    waits: bool = True
 
     def __str__(self) -> str:
         key = f" key {self.key}" if self.key is not None else ""
-        return f"submit {self.text!r}{key} ({self.on_busy})"
+        return f"submit {self.text!r}{key} ({self.on_busy}){_hurry(self.waits)}"
 
 
 @frozen
 class Cancel:
-    """End a turn."""
+    """End a turn; the client may go on without its answer."""
 
     target: Target = Target.RUNNING
     rollback: bool = False
+    waits: bool = True
 
     def __str__(self) -> str:
-        return f"cancel {self.target}{' (rollback)' if self.rollback else ''}"
+        back = " (rollback)" if self.rollback else ""
+        return f"cancel {self.target}{back}{_hurry(self.waits)}"
 
 
 @frozen
@@ -267,6 +270,10 @@ Operation: TypeAlias = (
     | Damage
     | Mend
 )
+
+
+def _hurry(waits: bool) -> str:
+    return "" if waits else " without waiting"
 
 
 def name_of(operation: Operation) -> str:

@@ -52,6 +52,9 @@ class Step:
 # What may be drawn, the plain choices first.
 Choices: TypeAlias = tuple[Operation, ...]
 
+# How often a client waits for its answer before it does the next thing.
+_WAITS: Final = (True, True, False)
+
 THREADS: Final = ("a", "b")
 CLIENTS: Final = 3
 PHASES: Final = 3
@@ -81,13 +84,23 @@ def submit(*texts: str, policies: Sequence[OnBusy] = tuple(OnBusy)) -> Choices:
     # Few bodies, so that the same one comes under the same key, and often enough.
     keyed = tuple(product(("k1", "k2"), {said[0]: None, said[-1]: None})) * len(said)
     bodies = (*((None, text) for text in said * 4), *keyed)
-    return tuple(Submit(text, key, policy) for policy in policies for key, text in bodies)
+    return tuple(
+        Submit(text, key, policy, waits)
+        for waits in _WAITS
+        for policy in policies
+        for key, text in bodies
+    )
 
 
 def cancel() -> Choices:
     """Return cancels: of whatever runs, of the newest turn, of an earlier one, of none."""
     targets = (Target.RUNNING, Target.NEWEST, Target.NEWEST, *Target)
-    return tuple(Cancel(target, back) for back in (False, True) for target in targets)
+    return tuple(
+        Cancel(target, back, waits)
+        for waits in _WAITS
+        for back in (False, True)
+        for target in targets
+    )
 
 
 def attach() -> Choices:

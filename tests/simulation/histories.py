@@ -134,9 +134,10 @@ class Told:
     def turn(self, turn: str, thread: str = "a") -> None:
         """Tell a whole turn that completes, its submit included."""
         head = self._heads.get(thread, Position(1, 0))
+        call = self.call(Submit("1 stop"), thread=thread)
         self.store(submitted(turn), started(turn), thread=thread)
         receipt = Submitted(turn, Position(head.epoch, head.offset + 1))
-        self.call(Submit("1 stop"), receipt, thread=thread)
+        self.note(Answered(call, receipt))
         self.enter(turn, thread)
         self.exit(turn, thread=thread)
         self.store(ended(turn), thread=thread)

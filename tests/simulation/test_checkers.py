@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actors.core.effects import Submitted
+from actors.core.commands import OnBusy
+from actors.core.effects import Cancelled, CancelOutcome, Submitted, Truncated
 from actors.core.items import Item
 from actors.core.position import Position
 from actors.delivery.batches import Detached, Snapshot
@@ -12,6 +13,7 @@ from actors.testing.facts import (
     Closed,
     Closing,
     CutOff,
+    Done,
     Drained,
     Fault,
     Killed,
@@ -24,7 +26,7 @@ from actors.testing.facts import (
     Stuck,
     Surprise,
 )
-from actors.testing.operations import Cancel, Submit
+from actors.testing.operations import Cancel, Delete, Submit, Truncate
 from tests.simulation.histories import Told, delta, ended, started, submitted
 
 
@@ -269,6 +271,59 @@ def test_i17_finds_where_two_runs_part() -> None:
     other.turn("t2")
     (found,) = same_trace(told.records, other.records)
     assert (found.invariant, found.index) == ("I17", len(told.records))
+
+
+# I18: one order.
+
+
+def receipt(turn: str, offset: int, *, again: bool = False) -> Submitted:
+    return Submitted(turn, Position(1, offset), again)
+
+
+def test_i18_calls_that_overlap_may_be_answered_in_any_order() -> None:
+    told = Told()
+    told.store({"type": "thread.created"})
+    first = told.call(Submit("1 stop", "k1"))
+    second = told.call(Cancel(), client=1)
+    third = told.call(Submit("1 stop"), client=2)
+    told.store(submitted("t1", key="k1"), started("t1"))
+    told.note(Answered(third, Refused("turn_in_progress", "t1")))
+    told.note(Answered(second, Cancelled(None, CancelOutcome.NOTHING_RUNNING, Position(1, 1))))
+    told.note(Answered(first, receipt("t1", 2)))
+    told.call(Submit("1 stop", "k1"), receipt("t1", 2, again=True))
+    told.call(Submit("2 stop", "k1"), Refused("idempotency_conflict"))
+    told.call(Submit("3 stop"))  # lost, and not without effect
+    told.store(ended("t1"), submitted("t2", "3 stop"))
+    assert told.broken("I18") == []
+
+
+def test_i18_finds_an_answer_that_was_never_right() -> None:
+    told = Told()
+    told.store({"type": "thread.created"})
+    told.turn("t1")
+    told.call(Submit("1 stop"), Refused("turn_in_progress", "t1"))
+    told.call(Submit("1 stop", "k1"), Refused("idempotency_conflict"))
+    told.call(Cancel(), Refused("thread_not_found"))
+    told.call(Cancel(), Refused("turn_not_found"), argument="t1")
+    told.call(Truncate(), Truncated(Position(1, 4)))
+    told.call(Delete(), Done(True))
+    told.store(submitted("t2"))
+    assert told.broken("I18") == [
+        *(f"call {number} could not be answered so at any time" for number in range(2, 8)),
+        "nobody submitted t2",
+    ]
+
+
+def test_i18_finds_one_clients_commands_out_of_order() -> None:
+    told = Told()
+    told.store({"type": "thread.created"})
+    first = told.call(Submit("1 stop", waits=False))
+    second = told.call(Submit("2 stop", on_busy=OnBusy.QUEUE, waits=False))
+    told.store(submitted("t2", "2 stop"), submitted("t1"))
+    told.note(Answered(second, receipt("t2", 2)), Answered(first, receipt("t1", 3)))
+    assert told.broken("I18") == [
+        "call 2 could not be answered so behind those that its client had sent before"
+    ]
 
 
 # I20: everything comes to its end.

@@ -22,10 +22,12 @@ def test_no_race_breaks_an_invariant(scenario: Scenario, schedule: Schedule) -> 
 def test_a_short_campaign_reaches_nearly_every_pair() -> None:
     campaign = Campaign()
     assert campaign.run(traces=600, seed=1) is None
-    # Detachments and bugs take no time, and there is one disk: such pairs never meet.
-    brief = {"detach", "actor bug", "journal failure", "damage"}
-    missing = {pair for pair in campaign.overlaps.missing if len({*pair} - brief) > 0}
-    assert len(missing) <= 8
+    # A detachment takes no time, so two on one thread never meet; little else is missing.
+    missing = set(campaign.overlaps.missing) - {("detach", "detach")}
+    # Faults are rare, and most are over at once.
+    with_faults = {pair for pair in missing if {*pair} & {"journal failure", "actor bug", "damage"}}
+    assert len(missing - with_faults) <= 5
+    assert len(with_faults) <= 25
     assert len(campaign.shapes) > 0.9 * campaign.runs
     assert "600 distinct traces" in campaign.report()
 

@@ -23,6 +23,7 @@ from .i14_passivation import passivation_loses_nothing
 from .i15_context import contexts_in_turn_order
 from .i16_damage import damage_is_set_aside
 from .i17_same_trace import same_trace
+from .i18_one_order import one_order
 from .liveness import everything_ends
 
 __all__ = ["CHECKERS", "Broken", "Checker", "same_trace"]
@@ -46,5 +47,6 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I14": passivation_loses_nothing,
     "I15": contexts_in_turn_order,
     "I16": damage_is_set_aside,
+    "I18": one_order,
     "I20": everything_ends,
 }
