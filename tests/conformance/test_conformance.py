@@ -16,6 +16,7 @@ from transport.testing.conformance import (
     WebSocketCarrier,
     check_server,
 )
+from transport.testing.conformance.clients import SCENES
 from transport.testing.conformance.fields import FIELDS
 from transport.wire.client_messages import CLIENT_MESSAGES
 
@@ -37,7 +38,12 @@ def assert_kept(report: Report, *may_be_skipped: str) -> None:
         if result.outcome is Outcome.SKIPPED:
             assert result.reason is not None
             assert result.reason.startswith((*may_be_skipped, *NOT_THERE_YET)), result
-    assert {check.rule for check in CHECKS} == set(RULES)
+
+
+def test_every_rule_has_checks() -> None:
+    """What a close says to a client is for clients to keep."""
+    assert {check.rule for check in CHECKS} == set(RULES) - {"closes"}
+    assert {scene.rule for scene in SCENES} <= set(RULES)
 
 
 async def test_over_a_real_websocket(tmp_path: Path) -> None:

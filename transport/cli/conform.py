@@ -1,10 +1,13 @@
-"""`holdfast conform`: any server, in any language, held against the protocol rule by rule."""
+"""`holdfast conform`: any server or client, in any language, held against the protocol rule by rule."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -28,20 +31,34 @@ _MARKS: Final = {"passed": ("✓", "green"), "failed": ("✗", "red"), "skipped"
     "rules",
     multiple=True,
     metavar="RULE",
-    help="Only this rule: 1 to 16, or messages, errors, pages, handshake. Repeatable.",
+    help="Only this rule: 1 to 16, or closes, messages, errors, pages, handshake. Repeatable.",
+)
+@click.option(
+    "--client",
+    metavar="COMMAND",
+    help="Hold a client against it instead: the command is started for each scene, with the "
+    "address of a scripted server as its last argument.",
 )
 @click.option("--slow", is_flag=True, help="Also what takes half a minute and more.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for a program.")
-def conform(url: str, rules: tuple[str, ...], slow: bool, as_json: bool) -> None:
-    """Hold a server against the protocol, and name the rules that it keeps and breaks.
+def conform(
+    url: str, rules: tuple[str, ...], client: str | None, slow: bool, as_json: bool
+) -> None:
+    """Hold a server or a client against the protocol, and name the rules that it keeps and breaks.
 
     The server may be written in any language. Its handler has to follow a few words, as that of
     `holdfast serve --handler transport.testing.conformance:handler` does; what it does not follow
     is skipped, never passed. Threads that begin with “conform-” stay behind.
 
+    A client is told by a thread what to do; docs/how-to/conformance.md says how.
+
     Exit code 0 means that no rule was broken; 1 that one was.
     """
-    report = run(partial(_check, _address(url), _known(rules), slow))
+    known = _known(rules)
+    if client is None:
+        report = run(partial(_check, _address(url), known, slow))
+    else:
+        report = run(partial(_check_client, shlex.split(client), known))
     if as_json:
         click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
     else:
@@ -71,17 +88,26 @@ async def _check(url: str, rules: Sequence[str], slow: bool) -> Report:
     from ..testing.conformance import CHECKS, WebSocketCarrier, check_server
 
     chosen = sum(not rules or check.rule in rules for check in CHECKS)
-    done = 0
-    with progress("Checking", "checks") as tell:
-
-        def came(result: Result) -> None:
-            nonlocal done
-            done += 1
-            tell(done, chosen)
-
-        name = f"conform-{secrets.token_hex(4)}"
+    name = f"conform-{secrets.token_hex(4)}"
+    with _counted("checks", chosen) as tell:
         carrier = WebSocketCarrier(url)
-        return await check_server(carrier, CHECKS, run=name, rules=rules, slow=slow, tell=came)
+        return await check_server(carrier, CHECKS, run=name, rules=rules, slow=slow, tell=tell)
+
+
+async def _check_client(command: Sequence[str], rules: Sequence[str]) -> Report:
+    from ..testing.conformance.clients import SCENES, check_client
+    from ..testing.conformance.clients.theatre import ProcessTheatre
+
+    chosen = sum(not rules or scene.rule in rules for scene in SCENES)
+    with _counted("scenes", chosen) as tell:
+        return await check_client(ProcessTheatre(command), SCENES, rules=rules, tell=tell)
+
+
+@contextmanager
+def _counted(unit: str, chosen: int) -> Iterator[Callable[[Result], None]]:
+    done = count(1)
+    with progress("Checking", unit) as tell:
+        yield lambda result: tell(min(next(done), chosen), chosen)
 
 
 def told(report: Report) -> Iterator[str]:

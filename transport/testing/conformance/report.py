@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
 from .rules import RULES
+
+# Characters of a message that a report shows.
+_CHARS: Final = 400
 
 
 class Outcome(enum.StrEnum):
@@ -111,3 +114,8 @@ def outcome_of(results: Sequence[Result]) -> Outcome:
         if outcome in outcomes:
             return outcome
     return Outcome.SKIPPED
+
+
+def shortened(text: str) -> str:
+    """Return a text for a report: all of it, or its beginning and how long it is."""
+    return text if len(text) <= _CHARS else f"{text[:_CHARS]}… ({len(text):,} characters)"

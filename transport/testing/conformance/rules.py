@@ -22,6 +22,7 @@ RULES: Final[Mapping[str, str]] = {
     "14": "Errors carry no traceback, SQL or path",
     "15": "A repeated receipt is the same; loopback is one principal",
     "16": "The welcome tells the limits, and they hold",
+    "closes": "Close codes and coming back",
     "messages": "Every message and field of a client",
     "errors": "The code, id and retryable of refusals",
     "pages": "Pages of history and threads",

@@ -11,15 +11,14 @@ from attrs import frozen
 from .case import Case, Target, limits_of, open_case
 from .channel import Carrier, SocketCarrier, Unreachable
 from .check import WORDS, Check, Need, Skipped, Violation
-from .report import Outcome, Report, Result
+from .report import Outcome, Report, Result, shortened
 from .rules import order_of
 from .words import missing_words
 
 # Seconds for one check; a slow one may take what the server's own figures say on top.
 _SECONDS: Final = 60.0
-# Lines of talk that a failure shows, and characters of each.
+# Lines of talk that a failure shows.
 _LINES: Final = 8
-_CHARS: Final = 400
 
 
 async def check_server(
@@ -97,10 +96,10 @@ class _Failure:
             self.violation.rule or check.rule,
             check.name,
             Outcome.FAILED,
-            expected=_short(self.violation.expected),
-            came=_short(f"{self.violation.came!s}"),
-            sent=None if sent is None else _short(sent.removeprefix("→ ")),
-            talk=tuple(map(_short, talk[-_LINES:])),
+            expected=shortened(self.violation.expected),
+            came=shortened(f"{self.violation.came!s}"),
+            sent=None if sent is None else shortened(sent.removeprefix("→ ")),
+            talk=tuple(map(shortened, talk[-_LINES:])),
         )
 
 
@@ -147,7 +146,3 @@ async def _ran(case: Case, check: Check) -> tuple[list[_Failure], str | None]:
 
 def _slowest(target: Target) -> float:
     return 2 * (target.limits["slow_seconds"] + 3 * target.heartbeat_seconds)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _CHARS else f"{text[:_CHARS]}… ({len(text):,} characters)"
