@@ -1,4 +1,4 @@
-"""`holdfast conform`: any server or client, in any language, held against the protocol rule by rule."""
+"""`holdfast conform`: servers and clients of any language, held against the protocol's rules."""
 
 from __future__ import annotations
 

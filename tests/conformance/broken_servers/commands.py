@@ -14,18 +14,23 @@ class CancelAnsweredAtOnce(Lie):
         self.hidden: set[str] = set()
 
     def answered(self, message: Message) -> list[Message]:
-        if message.get("type") != "cancel" or "turn" not in message:
+        if not _names_a_turn(message):
             return []
         body = {"turn": message["turn"], "outcome": "cancelled", "cursor": "1.7"}
         return [{"type": "reply", "id": message["id"], **body}]
 
     def heard(self, message: Message) -> list[Message]:
-        if message.get("type") == "cancel" and "turn" in message:
+        if _names_a_turn(message):
             self.hidden.add(message["id"])
         return [message]
 
     def said(self, message: Message) -> list[Message]:
         return [] if message.get("id") in self.hidden else [message]
+
+
+def _names_a_turn(message: Message) -> bool:
+    named = [isinstance(message.get(name), str) for name in ("id", "turn")]
+    return message.get("type") == "cancel" and all(named)
 
 
 class ForgetsKeys(Lie):

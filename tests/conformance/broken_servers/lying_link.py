@@ -48,7 +48,7 @@ class LyingLink:
     async def receive(self) -> str | bytes:
         while not self._waiting:
             raw = await self.link.receive()
-            message = _object(raw)
+            message = _object(raw) if isinstance(raw, str) else None
             if message is None:
                 return raw
             for answer in self.lie.answered(message):
