@@ -73,12 +73,14 @@ check: $(VENV)/.tests ## Types, lint, layers, and the count of exceptions
 	@$(BIN)/python -m tests.count_exceptions
 
 .PHONY: race
-race: $(VENV)/.tests ## At least 20,000 distinct traces of everything racing (TRACES=n)
-	@$(BIN)/python -m tests.simulation.campaign --traces $(or $(TRACES),20000)
+race: $(VENV)/.tests ## 100,000 schedules of every profile, under every explorer (RUNS=n JOBS=n)
+	@$(BIN)/python -m tests.simulation.campaign --runs $(or $(RUNS),100000) --jobs $(JOBS) \
+		--profiles all --explorers all
 
 .PHONY: sim
-sim: $(VENV)/.tests ## A shorter campaign from a seed of yours (SEED=n, TRACES=n)
-	@$(BIN)/python -m tests.simulation.campaign --seed $(or $(SEED),0) --traces $(or $(TRACES),2000)
+sim: $(VENV)/.tests ## A shorter campaign from a seed of yours (SEED=n RUNS=n JOBS=n)
+	@$(BIN)/python -m tests.simulation.campaign --seed $(or $(SEED),0) --runs $(or $(RUNS),2000) \
+		--jobs $(JOBS) --profiles all
 
 .PHONY: zoo
 zoo: $(VENV)/.tests ## Wrong versions of the runtime, each found out by the same race
@@ -86,7 +88,7 @@ zoo: $(VENV)/.tests ## Wrong versions of the runtime, each found out by the same
 
 .PHONY: test-long
 test-long: $(VENV)/.tests race ## The long campaigns: races at drawn schedules, cuts and kills, again
-	@$(BIN)/python -m pytest tests/real_input tests/simulation tests/contract -q -s
+	@HOLDFAST_TIMES=1000 $(BIN)/python -m pytest tests/real_input tests/simulation tests/contract -q -s
 
 .PHONY: bench
 bench: $(VENV)/.bench ## Measure it beside others, for the docs (QUICK=1: a minute; ROWS="fan-out")

@@ -42,7 +42,7 @@ from .mailbox import Letter
 from .outbox import Outgoing
 from .pieces import PieceBuffer
 from .receipts import ReceiptCache
-from .reply import refusal_for
+from .reply import draining, refusal_for
 from .service_host import ServiceHost, Verdict
 from .service_runner import ServiceExited
 from .turn import Turn
@@ -254,6 +254,9 @@ class Actor:
             self._decide(await self._with_facts(letter.command), letter)
         except Rejected as refusal:
             self._committer.send(Outgoing(Step(self.state), letter.reply, refusal))
+        except trio.Cancelled as exc:  # by the end of the runtime, or a task beside it that broke
+            letter.reply(draining() if self._draining else refusal_for(exc))
+            raise
         except BaseException as exc:
             letter.reply(refusal_for(exc))
             raise

@@ -8,6 +8,7 @@ Scenarios and schedules are Hypothesis strategies. It needs the extra `testing`.
 from .case import read_case, write_case
 from .checkers import CHECKERS, Broken
 from .coverage import Overlaps
+from .determinism import assert_deterministic
 from .operations import Cursor, Operation, Target
 from .run import InvariantBroken, Run
 from .scenario import (
@@ -29,7 +30,8 @@ from .scenario import (
     submit,
     truncate,
 )
-from .schedule import PLAIN, TICK, Delays, Schedule, sample_schedule, schedules
+from .schedule import PLAIN, TICK, Delays, Explorer, Schedule, sample_schedule, schedules
+from .schedulers.exhaustive import Explored, explore
 from .script import Script, Then, scripted, scripts
 from .shrink import shrink
 from .simulation import DEADLINE, replay, simulate, with_deadline
@@ -44,6 +46,8 @@ __all__ = [
     "Broken",
     "Cursor",
     "Delays",
+    "Explored",
+    "Explorer",
     "InvariantBroken",
     "Model",
     "Operation",
@@ -56,6 +60,7 @@ __all__ = [
     "Target",
     "Then",
     "World",
+    "assert_deterministic",
     "attach",
     "break_actor",
     "cancel",
@@ -65,6 +70,7 @@ __all__ = [
     "detach",
     "end",
     "everything",
+    "explore",
     "fail_journal",
     "read_case",
     "replay",

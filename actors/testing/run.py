@@ -94,5 +94,7 @@ class Run:
         phases = enumerate(self.scenario.phases, 1)
         plan = [f"phase {number}: {step}" for number, steps in phases for step in steps]
         found = [f"{each.invariant}: {each.message}" for each in broken]
+        if self.schedule.latent:
+            found.append("latent: tasks ran one at a time, as no trio of today runs them")
         again = f"replay({self.case!r}, make_handler)"
         return "\n".join([*found, "", *plan, "", *told_lines, "", f"play it again: {again}"])

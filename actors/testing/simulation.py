@@ -73,7 +73,17 @@ def simulate(
     Returns:
         The run; `check()` raises where it broke an invariant.
     """
-    world = World(schedule, limits)
+    return simulate_in(World(schedule, limits), scenario, make_handler, schedule, kind)
+
+
+def simulate_in(
+    world: World,
+    scenario: Scenario,
+    make_handler: MakeHandler,
+    schedule: Schedule,
+    kind: KindOf,
+) -> Run:
+    """Run a scenario as `simulate` does, in a fresh world that the caller made of the schedule."""
     simulation = _Simulation(scenario, make_handler, world, kind)
     drive(world, schedule, simulation.run, simulation.give_up)
     return Run(scenario, schedule, tuple(world.recorder.records))

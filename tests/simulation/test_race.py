@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from actors.testing import Scenario, Schedule, read_case, scenarios, schedules
-from tests.simulation.campaign import Campaign, race
+from actors.testing import Explorer, Scenario, Schedule, read_case, scenarios, schedules
+from tests.simulation.campaign import Slice, compete, race, slices, tally
+from tests.simulation.profiles import DEFAULT, PROFILES
 
 KEPT = sorted(Path(__file__).parent.glob("cases/*.json"))
 
@@ -20,16 +22,32 @@ def test_no_race_breaks_an_invariant(scenario: Scenario, schedule: Schedule) -> 
 
 
 def test_a_short_campaign_reaches_nearly_every_pair() -> None:
-    campaign = Campaign()
-    assert campaign.run(traces=600, seed=1) is None
+    done = tally(Slice(1, DEFAULT.name, Explorer.DELAYS, 0, 600))
+    assert done.failed is None
     # A detachment takes no time, so two on one thread never meet; little else is missing.
-    missing = set(campaign.overlaps.missing) - {("detach", "detach")}
+    missing = set(done.overlaps.missing) - {("detach", "detach")}
     # Faults are rare, and most are over at once.
     with_faults = {pair for pair in missing if {*pair} & {"journal failure", "actor bug", "damage"}}
     assert len(missing - with_faults) <= 5
     assert len(with_faults) <= 25
-    assert len(campaign.shapes) > 0.9 * campaign.runs
-    assert "600 distinct traces" in campaign.report()
+    assert len(done.shapes) > 0.9 * done.runs
+    assert "in 600 runs" in done.report(wall=1.0)
+
+
+@pytest.mark.parametrize("explorer", Explorer)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_no_profile_breaks_an_invariant_under_any_explorer(
+    profile: str, explorer: Explorer
+) -> None:
+    assert tally(Slice(2, profile, explorer, 0, 30)).failed is None
+
+
+def test_a_campaign_is_spread_over_processes_and_goes_through_it_all() -> None:
+    parts = [*slices(48, 3, list(PROFILES), list(Explorer))]
+    assert {(part.profile, part.explorer) for part in parts} == {*product(PROFILES, Explorer)}
+    done = compete(parts[:4], jobs=2)
+    assert (done.runs, done.failed) == (8, None)
+    assert done.shapes == set.union(*(tally(part).shapes for part in parts[:4]))
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
