@@ -126,7 +126,8 @@ def hunt(mutant: Mutant, seed: int, runs: int) -> dict[str, Any]:
         apply(mutant, root)
         command = [sys.executable, str(CAMPAIGN), "--seed", str(seed), "--hunt", str(runs)]
         command += ["--invariant", mutant.invariant]
-        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        path = os.pathsep.join((folder, str(ROOT)))  # the tests from here, the package from there
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             command, cwd=folder, env=environment, check=True, capture_output=True, text=True
         )
