@@ -59,7 +59,7 @@ def explore(
         What was found, and whether anything was left out. `broken.case` plays it again.
     """
     shapes: set[str] = set()
-    choices: list[int] | None = []
+    choices: list[int] = []
     for number in range(1, most + 1):
         schedule = Schedule(bytes(choices), explorer=Explorer.GATE)
         world = World(schedule, limits)
@@ -67,9 +67,10 @@ def explore(
         shapes.add(run.shape)
         if run.broken():
             return Explored(number, len(shapes), complete=False, broken=run)
-        choices = following(choices, cast("Gate", world.delays).choices, deviations)
-        if choices is None:
+        others = following(choices, cast("Gate", world.delays).choices, deviations)
+        if others is None:
             return Explored(number, len(shapes), complete=True, broken=None)
+        choices = others
     return Explored(most, len(shapes), complete=False, broken=None)
 
 
