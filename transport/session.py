@@ -92,7 +92,6 @@ class Session:
                 self._nursery = nursery
                 nursery.start_soon(self._outgoing.run)
                 nursery.start_soon(self._watch_heartbeat)
-                nursery.start_soon(self._show_life)
                 if self._auth.authenticate is None:
                     await self._obey(self._protocol.authenticated(self._principal))
                 else:
@@ -133,14 +132,12 @@ class Session:
             await self._answered.park()
 
     async def _watch_heartbeat(self) -> None:
-        await heartbeat(self.link, self._limits)
+        await heartbeat(self.link, self._limits, self._show_life)
         await self._close(CloseCode.NO_PONG)
 
-    async def _show_life(self) -> None:
+    def _show_life(self) -> None:
         # A page never sees the socket's own pings, and has to notice a dead server as well.
-        while True:
-            await trio.sleep(self._limits.heartbeat_seconds)
-            self._outgoing.say(client.Ping())
+        self._outgoing.say(client.Ping())
 
     async def _obey(self, outputs: list[Output]) -> None:
         for output in outputs:

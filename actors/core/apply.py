@@ -40,7 +40,7 @@ def apply(state: ThreadState, entry: Entry) -> ThreadState:
     after = _APPLY.get(type(entry.event), _nothing)(state, entry, entry.event)
     if isinstance(entry.event, ThreadDeleted):
         return after
-    return evolve(after, offset=entry.to)
+    return after if after.offset == entry.to else evolve(after, offset=entry.to)
 
 
 def restore(head: Head, entries: Iterable[Entry]) -> ThreadState:
@@ -60,7 +60,13 @@ def restore(head: Head, entries: Iterable[Entry]) -> ThreadState:
                 state = _APPLY.get(type(entry.event), _nothing)(state, entry, entry.event)
     except (InternalError, TypeError, ValueError, AttributeError) as exc:
         raise JournalCorrupt("the unsettled turns cannot be read") from exc
-    state = evolve(state, active_at=head.active_at, life=head.life, settled=head.settled)
+    state = evolve(
+        state,
+        offset=head.offset,
+        active_at=head.active_at,
+        life=head.life,
+        settled=head.settled,
+    )
     if state.head != head:
         raise JournalCorrupt("the head and the events do not name the same unsettled turns")
     return state
@@ -96,7 +102,12 @@ def _started(state: ThreadState, entry: Entry, event: TurnStarted) -> ThreadStat
 def _said(state: ThreadState, entry: Entry, event: TurnDelta | TurnItem) -> ThreadState:
     if state.live is None or state.live.turn != event.turn:
         raise InternalError(f"turn {event.turn} is not running at offset {entry.offset}")
-    return evolve(state, live=evolve(state.live, view=see(state.live.view, entry)))
+    # Two copies for each piece are enough; `evolve` costs as much as all the rest.
+    live = state.live
+    said = LiveTurn(
+        live.turn, see(live.view, entry), live.first, live.place, live.attempt, live.metadata
+    )
+    return evolve(state, live=said, offset=entry.to)
 
 
 def _ended(state: ThreadState, entry: Entry, event: TurnEnded) -> ThreadState:
