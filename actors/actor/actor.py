@@ -106,7 +106,7 @@ class Actor:
             self._folding,
             gather=self._take_pieces,
             carry_out=self._carry_out,
-            done=mailbox.nudge,
+            done=self._committed,
             bound=around.limits.mailbox_commands,
         )
         self._held: tuple[Letter, str | None] | None = None
@@ -446,6 +446,12 @@ class Actor:
         if self.runner is not None:
             self.runner.progressed()
         self._committer.soon()
+
+    def _committed(self) -> None:
+        # While a turn runs the loop waits for what comes in, whatever is durable; each piece would
+        # wake it for nothing.
+        if self.state.live is None or self._committer.failed:
+            self._mailbox.nudge()
 
     def _stop_turn(self, turn: str, ending: Ending) -> None:
         if self.runner is not None and self.runner.turn.id == turn:

@@ -75,6 +75,11 @@ class Committer:
         """Whether something decided is not durable or not carried out."""
         return self._running or bool(len(self._outbox))
 
+    @property
+    def failed(self) -> bool:
+        """Whether it commits nothing more."""
+        return self._failure is not None
+
     def send(self, outgoing: Outgoing) -> None:
         """Take a decision, behind the earlier ones."""
         self._taken += 1
