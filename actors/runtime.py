@@ -133,6 +133,9 @@ class Runtime:
             subscribers=registry.subscribers,
             leases=len(self._leases) if self._leases is not None else 0,
             journal_failed=self._journal_failure is not None,
+            commands_waiting=registry.commands_waiting,
+            turns=dict(registry.around.endings),
+            journal=registry.journal.statistics(),
         )
 
     # Hosting

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import frozen
+
+from .journal.contract import Statistics
 
 
 @frozen(kw_only=True)
@@ -16,6 +20,9 @@ class RuntimeStatistics:
         abandoned: (thread, turn) of handlers that would not stop and still run.
         subscribers: attachments to threads, of whoever watches them.
         leases: how many are asked for, lent, or being given back.
+        commands_waiting: commands in all mailboxes.
+        turns: how many turns ended since the start, by how they did.
+        journal: what the journal has done since it was opened.
         journal_failed: whether the journal is failed and waits to be reopened.
     """
 
@@ -26,3 +33,6 @@ class RuntimeStatistics:
     subscribers: int
     leases: int
     journal_failed: bool
+    commands_waiting: int
+    turns: Mapping[str, int]
+    journal: Statistics

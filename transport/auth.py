@@ -6,9 +6,11 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+import trio
 from attrs import field, frozen, validators
 
 from actors import Rejected
+from actors.handles import LOCAL
 
 
 @frozen
@@ -46,10 +48,33 @@ class Auth:
     Args:
         authenticate: without it every connection is one principal, and need not say hello.
         authorise: which threads are whose.
+        operators: the principals that may run the server, such as release a thread. Where nobody
+            is authenticated, everybody may.
     """
 
     authenticate: Authenticate | None = None
     authorise: Authorise = anything
+    operators: frozenset[str] = frozenset()
+
+    async def principal_of(self, token: str | None, seconds: float) -> str | None:
+        """Return whom a single request speaks for; None where its token is no good.
+
+        Args:
+            token: what the request shows; None where it shows nothing.
+            seconds: what `authenticate` has; `None` is returned after that.
+
+        Raises nothing of its own. Cancellation changes nothing.
+        """
+        if self.authenticate is None:
+            return LOCAL
+        identity = None
+        with trio.move_on_after(seconds):
+            identity = await self.authenticate(token) if token is not None else None
+        return identity.principal if identity is not None and identity.expires_in > 0 else None
+
+    def may_operate(self, principal: str) -> bool:
+        """Say whether a principal may run the server."""
+        return self.authenticate is None or principal in self.operators
 
 
 def forbidden() -> Rejected:

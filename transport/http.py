@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 import trio
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from actors.limits import DEFAULT_LIMITS, Limits
 
 from .access import AccessPolicy
-from .exchange import Request, Response, Routes
+from .exchange import Mounts, Request, Response, Routes
 from .link import Session
 from .streams import linger, peer_name, send_within
 from .upgrade import ENDPOINT, asks_for_websocket, refuse_upgrade
@@ -49,6 +49,7 @@ class Site:
 
     Args:
         routes: the plain HTTP part.
+        mounts: what answers everything below a path, where no route does.
         session: what a WebSocket on `/ws` is for.
         access: whose pages may come.
         limits: bounds of each connection.
@@ -58,6 +59,7 @@ class Site:
     session: Session
     access: AccessPolicy
     limits: Limits = DEFAULT_LIMITS
+    mounts: Mounts = field(factory=dict)
 
 
 async def serve_connection(stream: trio.abc.Stream, site: Site) -> None:
@@ -94,7 +96,7 @@ async def _serve_http(stream: trio.abc.Stream, site: Site) -> tuple[Request, byt
         refusal = _refuse_early(request, site.access)
         if refusal is None and asks_for_websocket(request):
             return request, exchange.trailing
-        await exchange.answer(refusal or await _dispatch(request, site.routes))
+        await exchange.answer(refusal or await _dispatch(request, site))
         if not exchange.start_next():
             return None
 
@@ -120,11 +122,13 @@ def _refuse_early(request: Request, access: AccessPolicy) -> Response | None:
     return None
 
 
-async def _dispatch(request: Request, routes: Routes) -> Response:
+async def _dispatch(request: Request, site: Site) -> Response:
     method = "GET" if request.method == "HEAD" else request.method
-    handler = routes.get((method, request.path))
+    handler = site.routes.get((method, request.path))
     if handler is None:
-        return _no_route(request, routes)
+        handler = site.mounts.get(request.path.split("/")[1])
+    if handler is None:
+        return _no_route(request, site.routes)
     try:
         return await handler(request)
     except Exception:

@@ -227,7 +227,7 @@ def _frame(batch: Batch) -> bytes:
         case Events():
             return batch.once(_events_frame)
         case Snapshot():
-            return encode_server(_snapshot(batch))
+            return encode_server(snapshot_message(batch))
         case Presence():
             return encode_server(_presence(batch))
         case CaughtUp(thread=thread):
@@ -241,7 +241,8 @@ def _events_frame(events: Events) -> SharedText:
     return SharedText(events_frame(events.thread, bodies, events.cursor))
 
 
-def _snapshot(snapshot: Snapshot) -> wire.Snapshot:
+def snapshot_message(snapshot: Snapshot) -> wire.Snapshot:
+    """Return a snapshot as clients are shown it."""
     return wire.Snapshot(
         thread=snapshot.thread,
         cursor=snapshot.cursor,

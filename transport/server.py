@@ -17,10 +17,12 @@ from attrs import define, field
 from actors import Runtime
 
 from .access import AccessPolicy, listens_on_loopback
+from .api import answer_api
 from .auth import Auth, Authenticate, Authorise, anything
 from .exchange import Handler, Request, Response, Routes
 from .http import Site, refuse_overload, serve_connection
 from .listener import Listener, serve_connections
+from .metrics import EXPOSITION, exposition
 from .session import Session
 
 if TYPE_CHECKING:
@@ -118,6 +120,7 @@ async def serve(
     hosts: Iterable[str] = (),
     authenticate: Authenticate | None = None,
     authorise: Authorise = anything,
+    operators: Iterable[str] = (),
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve a runtime on one port until the server is stopped.
@@ -132,6 +135,8 @@ async def serve(
             without it every connection is one principal. It has `Limits.handshake_seconds`.
         authorise: says whether a principal may see and change a thread: asked for every command,
             and again before whatever is delivered, so it must return at once (I19).
+        operators: principals that may release a quarantined thread; without `authenticate`
+            everybody may.
         task_status: is given the `Server` once it listens.
 
     Raises:
@@ -143,16 +148,19 @@ async def serve(
     listeners = await trio.open_tcp_listeners(port, host=host)
     bound_port = int(listeners[0].socket.getsockname()[1])
     instance = runtime.ids.fresh("i")
-    server = Server(
-        _url(host, bound_port), runtime, tuple(listeners), instance, Auth(authenticate, authorise)
-    )
+    auth = Auth(authenticate, authorise, frozenset(operators))
+    server = Server(_url(host, bound_port), runtime, tuple(listeners), instance, auth)
     access = AccessPolicy(
         loopback=listens_on_loopback(listeners),
         hosts=frozenset(hosts),
         origins=frozenset(origins),
     )
     site = Site(
-        routes=_routes(runtime), session=server.attend, access=access, limits=runtime.limits
+        routes=_routes(runtime, server),
+        session=server.attend,
+        access=access,
+        limits=runtime.limits,
+        mounts={"threads": partial(answer_api, runtime, auth)},
     )
     task_status.started(server)
     await server.run(site)
@@ -163,11 +171,12 @@ def _url(host: str, port: int) -> str:
     return f"http://{name}:{port}/"
 
 
-def _routes(runtime: Runtime) -> Routes:
+def _routes(runtime: Runtime, server: Server) -> Routes:
     return {
         **_page_routes(),
         ("GET", "/healthz"): _healthz,
         ("GET", "/readyz"): partial(_readyz, runtime),
+        ("GET", "/metrics"): partial(_metrics, runtime, server),
     }
 
 
@@ -192,6 +201,11 @@ async def _page(body: bytes, content_type: str, request: Request) -> Response:
 
 async def _healthz(request: Request) -> Response:
     return Response(200, b"ok\n")
+
+
+async def _metrics(runtime: Runtime, server: Server, request: Request) -> Response:
+    text = exposition(runtime.statistics(), server.connections)
+    return Response(200, text.encode(), EXPOSITION)
 
 
 async def _readyz(runtime: Runtime, request: Request) -> Response:

@@ -6,48 +6,34 @@ The connection owns cursors and nothing else. When it goes, no thread notices (I
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from actors import (
-    Cancelled,
     JournalError,
     Life,
-    RecordReceipt,
     Rejected,
     Runtime,
-    Submitted,
     Subscription,
-    Summary,
-    Truncated,
-    Truncation,
 )
-from actors.core import commands
 from actors.core.casting import checked_cast
-from actors.core.effects import Closed, Result
-from actors.core.record_kinds import checked_record
 from actors.handles import LOCAL
 
 from .auth import Auth, forbidden
 from .heartbeat import heartbeat
 from .link import GOODBYES, Link, LinkClosed
 from .outgoing import Outgoing, as_rejected
+from .translating import Commands, reply_body, summary_of, translate
 from .wire import client_messages as client
 from .wire import replies
 from .wire import server_messages as wire
 from .wire.close_codes import CloseCode, should_reconnect
 from .wire.protocol import Close, Output, Received, Send, ServerProtocol, State
-from .wire.shapes import Absent
 
 if TYPE_CHECKING:
+    from actors.core.effects import Result
     from actors.limits import Limits
-
-
-# What is answered by a thread's actor.
-Commands: TypeAlias = (
-    client.Submit | client.Record | client.Cancel | client.Truncate | client.End | client.Delete
-)
 
 
 class Session:
@@ -221,7 +207,7 @@ class Session:
         message: Commands,
     ) -> None:
         try:
-            command = self._translate(message)
+            command = translate(message, self._principal, self.runtime)
         except Rejected as refusal:
             self._refuse(id, refusal)
             return
@@ -234,49 +220,11 @@ class Session:
 
         self.runtime.registry.post(thread, command, reply)
 
-    def _translate(
-        self,
-        message: Commands,
-    ) -> commands.Command:
-        match message:
-            case client.Submit():
-                after = message.after
-                truncate = None if isinstance(after, Absent) else Truncation(after)
-                return commands.checked_submit(
-                    turn=self.runtime.ids.fresh("t"),
-                    principal=self._principal,
-                    content=message.content,
-                    key=message.key,
-                    on_busy=message.on_busy,
-                    metadata=message.metadata,
-                    attachments=message.attachments,
-                    truncate=truncate,
-                    limit_bytes=self._limits.command_bytes,
-                )
-            case client.Record():
-                return checked_record(
-                    self.runtime.registry.kind(message.thread).records,
-                    record=self.runtime.ids.fresh("r"),
-                    principal=self._principal,
-                    kind=message.kind,
-                    data=message.data,
-                    key=message.key,
-                    limits=self._limits,
-                )
-            case client.Cancel(turn=turn, mode=mode):
-                return commands.Cancel(turn=turn, rollback=mode == "rollback")
-            case client.Truncate(after=after):
-                return commands.Truncate(truncate=Truncation(after))
-            case client.End():
-                return commands.End()
-            case client.Delete():
-                return commands.Delete()
-
     def _answer(self, id: str, message: object, answer: Result | Rejected) -> None:
         if isinstance(answer, Rejected):
             self._refuse(id, answer)
             return
-        self._outgoing.say(wire.Reply(id, _reply_body(message, answer)))
+        self._outgoing.say(wire.Reply(id, reply_body(message, answer)))
 
     def _refuse(self, id: str | None, refusal: Rejected) -> None:
         self._outgoing.say(
@@ -335,37 +283,8 @@ class Session:
     async def _threads(self, message: client.Threads) -> replies.ReplyBody:
         page = await self.runtime.threads(message.after, message.limit)
         shown = (summary for summary in page.summaries if self._may(summary.thread))
-        summaries = tuple(map(self._summary, shown))
+        summaries = tuple(summary_of(summary, self.runtime) for summary in shown)
         return replies.ThreadsReply(summaries, page.after)
-
-    def _summary(self, summary: Summary) -> replies.ThreadSummary:
-        head = summary.head
-        state = "running" if head.live else "queued" if head.queued else "idle"
-        if self.runtime.registry.is_failed(summary.thread):
-            state = "failed"
-        return replies.ThreadSummary(
-            thread=summary.thread,
-            state=state,
-            created_at=head.created_at,
-            active_at=head.active_at,
-            cursor=head.position.cursor(),
-            items=head.items,
-        )
-
-
-def _reply_body(message: object, result: Result) -> replies.ReplyBody:
-    match result:
-        case Submitted(turn=turn, position=position, duplicate=duplicate):
-            return replies.SubmitReply(turn, position.cursor(), duplicate)
-        case RecordReceipt(position=position, duplicate=duplicate):
-            return replies.RecordReply(position.cursor(), duplicate)
-        case Cancelled(turn=turn_or_none, outcome=outcome, position=position):
-            return replies.CancelReply(turn_or_none, outcome, position.cursor())
-        case Truncated(position=position):
-            return replies.TruncateReply(position.cursor())
-        case Closed(existed=existed):
-            ended = isinstance(message, client.End)
-            return replies.EndReply(existed) if ended else replies.DeleteReply(existed)
 
 
 def _changed_by(message: client.ClientMessage) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..journal.contract import Journal
 from ..limits import Limits
@@ -24,10 +25,14 @@ class Departure(enum.Enum):
 
 @frozen
 class Surroundings:
-    """What an actor works with, the same for every thread of a runtime."""
+    """What an actor works with, the same for every thread of a runtime.
+
+    `endings` counts the turns that ended, by how they did; actors add to it.
+    """
 
     journal: Journal
     clock: Clock
     ids: Ids
     leases: Leases
     limits: Limits
+    endings: Counter[str] = field(factory=Counter, eq=False)

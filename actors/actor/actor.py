@@ -378,6 +378,7 @@ class Actor:
         if outgoing.refusal is not None and outgoing.reply is not None:
             outgoing.reply(outgoing.refusal)
         for event, offset in outgoing.step.ended:
+            self._around.endings[event.state.value] += 1
             self._waiters.answer(event, Position(outgoing.step.state.epoch, offset))
         for effect in outgoing.step.effects:
             self._carry_out_effect(effect, outgoing)

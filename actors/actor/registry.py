@@ -196,6 +196,11 @@ class Registry:
         return self.around.limits
 
     @property
+    def commands_waiting(self) -> int:
+        """How many commands wait in all mailboxes."""
+        return sum(len(entry.mailbox) for entry in self._entries.values())
+
+    @property
     def active(self) -> int:
         """How many threads are active."""
         return sum(entry.active for entry in self._entries.values())

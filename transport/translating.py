@@ -1,0 +1,95 @@
+"""What clients say as the runtime's commands, and what those came to as clients are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from actors import Cancelled, RecordReceipt, Submitted, Truncated, Truncation
+from actors.core import commands
+from actors.core.effects import Closed, Result
+from actors.core.record_kinds import checked_record
+
+from .wire import client_messages as client
+from .wire import replies
+from .wire.shapes import Absent
+
+if TYPE_CHECKING:
+    from actors import Runtime, Summary
+
+# What is answered by a thread's actor.
+Commands: TypeAlias = (
+    client.Submit | client.Record | client.Cancel | client.Truncate | client.End | client.Delete
+)
+
+
+def translate(message: Commands, principal: str, runtime: Runtime) -> commands.Command:
+    """Return the command that a client's message asks for.
+
+    Raises:
+        Rejected: `bad_request` or `too_large`.
+    """
+    match message:
+        case client.Submit():
+            after = message.after
+            truncate = None if isinstance(after, Absent) else Truncation(after)
+            return commands.checked_submit(
+                turn=runtime.ids.fresh("t"),
+                principal=principal,
+                content=message.content,
+                key=message.key,
+                on_busy=message.on_busy,
+                metadata=message.metadata,
+                attachments=message.attachments,
+                truncate=truncate,
+                limit_bytes=runtime.limits.command_bytes,
+            )
+        case client.Record():
+            return checked_record(
+                runtime.registry.kind(message.thread).records,
+                record=runtime.ids.fresh("r"),
+                principal=principal,
+                kind=message.kind,
+                data=message.data,
+                key=message.key,
+                limits=runtime.limits,
+            )
+        case client.Cancel(turn=turn, mode=mode):
+            return commands.Cancel(turn=turn, rollback=mode == "rollback")
+        case client.Truncate(after=after):
+            return commands.Truncate(truncate=Truncation(after))
+        case client.End():
+            return commands.End()
+        case client.Delete():
+            return commands.Delete()
+
+
+def summary_of(summary: Summary, runtime: Runtime) -> replies.ThreadSummary:
+    """Return a line of a listing as clients are told."""
+    head = summary.head
+    state = "running" if head.live else "queued" if head.queued else "idle"
+    if runtime.registry.is_failed(summary.thread):
+        state = "failed"
+    return replies.ThreadSummary(
+        thread=summary.thread,
+        state=state,
+        created_at=head.created_at,
+        active_at=head.active_at,
+        cursor=head.position.cursor(),
+        items=head.items,
+    )
+
+
+def reply_body(message: object, result: Result) -> replies.ReplyBody:
+    """Return what a client is told of what became of its command."""
+    match result:
+        case Submitted(turn=turn, position=position, duplicate=duplicate):
+            return replies.SubmitReply(turn, position.cursor(), duplicate)
+        case RecordReceipt(position=position, duplicate=duplicate):
+            return replies.RecordReply(position.cursor(), duplicate)
+        case Cancelled(turn=turn_or_none, outcome=outcome, position=position):
+            return replies.CancelReply(turn_or_none, outcome, position.cursor())
+        case Truncated(position=position):
+            return replies.TruncateReply(position.cursor())
+        case Closed(existed=existed):
+            ended = isinstance(message, client.End)
+            return replies.EndReply(existed) if ended else replies.DeleteReply(existed)
