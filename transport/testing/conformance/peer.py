@@ -153,6 +153,12 @@ class Peer:
             lambda _: said(self.events(thread), turn).endswith(text), f"{text!r} from {turn}"
         )
 
+    async def until_part(self, thread: str, turn: str, part: str) -> None:
+        """Wait until a turn's answer has a part in it."""
+        await self.until(
+            lambda _: part in said(self.events(thread), turn), f"{part!r} in the answer of {turn}"
+        )
+
     async def ending(self, thread: str, turn: str) -> Message:
         """Wait for a turn's terminal event."""
         return await self.until_event(

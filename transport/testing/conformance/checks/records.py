@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from ..check import Group, Need, Skipped, has, holds, same
 from ..stream import Message, contiguous, offset_of
 from .truncation import first_of, three_turns
@@ -107,6 +109,7 @@ async def a_fork_needs_quiet(case: Case) -> None:
 async def casts_are_refused_sparingly(case: Case) -> None:
     """Casts that nobody takes: errors without id, at most one a second."""
     peer, thread = await case.connect(), case.thread("absent")
+    began = trio.current_time()
     header = {"type": "cast", "thread": thread, "kind": "audio"}
     for _ in range(20):
         await peer.send({**header, "data": None})
@@ -114,7 +117,8 @@ async def casts_are_refused_sparingly(case: Case) -> None:
     await peer.until(lambda m: m["type"] == "error", "an error")
     await peer.settle()
     errors = [m for m in peer.heard if m["type"] == "error"]
-    holds(1 <= len(errors) <= 2, "one error, or two where a second went by", errors)
+    most = 2 + int(trio.current_time() - began)
+    holds(1 <= len(errors) <= most, f"one to {most} errors", errors)
     holds("id" not in errors[0], "no id", errors[0])
     await peer.refusal("thread_not_found", "history", thread=thread)
 

@@ -106,11 +106,10 @@ async def attaching_again_in_mid_answer(case: Case) -> None:
     """It does so in the middle of an answer, as often as it is asked."""
     peer, thread = await case.connect(), case.thread()
     start = (await peer.attach(thread))["cursor"]
-    turn = (await peer.submit(thread, "say 60 0.005"))["turn"]
+    turn = (await peer.submit(thread, "say 60 0.01"))["turn"]
     since = 0
-    for _ in range(3):
-        place = len(peer.heard)
-        await peer.until(lambda message: message["type"] == "events", "events", place)
+    for part in ("5 ", "10 ", "20 "):  # once so much of it has come; the rest may come too
+        await peer.until_part(thread, turn, part)
         attached = await peer.attach(thread, cursor=start)
         has(attached, mode="resume")
         since = peer.heard.index(attached)
@@ -148,7 +147,7 @@ async def a_detached_cursor_stays_good(case: Case) -> None:
     peer, thread = await case.connect(), case.thread()
     await peer.attach(thread)
     turn = (await peer.submit(thread, "say 60 0.005"))["turn"]
-    await peer.until_said(thread, turn, "3 ")
+    await peer.until_part(thread, turn, "3 ")
     await peer.done("detach", thread=thread)
     detached = peer.of(thread)[-1]
     delivered = peer.events(thread)

@@ -134,6 +134,7 @@ async def an_unanswered_submit_is_retried(stage: Stage) -> None:
     await stage.tell(peer, "submit hello")
     first = await peer.expect("submit", thread=WORK, content="hello")
     holds(isinstance(first.get("key"), str), "a submit with a key", first)
+    again = first
     for _ in range(2):
         peer.cut()
         peer = await stage.greet()
