@@ -13,7 +13,7 @@ from actors.journal.memory import MemoryJournal
 from transport.background import background_nursery
 from transport.link import Link, LinkClosed
 from transport.session import Session
-from transport.testing.conformance import ChannelClosed, handler
+from transport.testing.conformance import KIND, ChannelClosed
 from transport.testing.memory import MemoryLink, memory_links
 
 # Puts something between a session and its link.
@@ -71,7 +71,7 @@ class MemoryCarrier:
 @asynccontextmanager
 async def memory_carrier(wrap: Wrap = lambda link: link) -> AsyncIterator[MemoryCarrier]:
     async with (
-        open_runtime(MemoryJournal(), on_turn=handler) as runtime,
+        open_runtime(MemoryJournal(), kind_of=lambda _: KIND) as runtime,
         background_nursery() as nursery,
     ):
         yield MemoryCarrier(runtime, nursery, wrap)

@@ -26,7 +26,7 @@ from .memory_carrier import memory_carrier
 if TYPE_CHECKING:
     from pathlib import Path
 
-HANDLER = "transport.testing.conformance:handler"
+HANDLER = "transport.testing.conformance:KIND"
 NOT_THERE_YET = ("the server answers", "the server sends no presence")
 
 

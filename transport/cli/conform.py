@@ -47,7 +47,7 @@ def conform(
     """Hold a server or a client against the protocol, and name the rules that it keeps and breaks.
 
     The server may be written in any language. Its handler has to follow a few words, as that of
-    `holdfast serve --handler transport.testing.conformance:handler` does; what it does not follow
+    `holdfast serve --handler transport.testing.conformance:KIND` does; what it does not follow
     is skipped, never passed. Threads that begin with “conform-” stay behind.
 
     A client is told by a thread what to do; docs/how-to/conformance.md says how.

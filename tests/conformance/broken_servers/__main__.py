@@ -14,7 +14,7 @@ from transport.access import AccessPolicy
 from transport.http import Site, serve_connection
 from transport.listener import serve_connections
 from transport.session import Session
-from transport.testing.conformance import handler
+from transport.testing.conformance import KIND
 
 from . import BROKEN, broken_link
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def main(name: str) -> None:
-    async with open_runtime(MemoryJournal(), on_turn=handler) as runtime:
+    async with open_runtime(MemoryJournal(), kind_of=lambda _: KIND) as runtime:
 
         async def session(link: Link, request: Request) -> None:
             await Session(broken_link(name, link), runtime, "broken").run()

@@ -5,14 +5,14 @@
     report = await check_server(WebSocketCarrier("ws://127.0.0.1:8420/ws"), CHECKS, run="ci")
     assert report.passed, report.failures
 
-`handler` is what the server under test has to do with its messages; docs/how-to/conformance.md has
-it in words.
+The server under test answers messages as `handler` does, in threads of the kind `KIND`;
+docs/how-to/conformance.md has it in words.
 """
 
 from .channel import Carrier, Channel, ChannelClosed, Unreachable
 from .check import Check, Need
 from .checks import CHECKS
-from .handler import handler
+from .handler import KIND, handler
 from .report import Outcome, Report, Result
 from .rules import RULES
 from .run import check_server
@@ -20,6 +20,7 @@ from .websocket import WebSocketCarrier
 
 __all__ = [
     "CHECKS",
+    "KIND",
     "RULES",
     "Carrier",
     "Channel",

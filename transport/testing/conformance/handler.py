@@ -1,6 +1,6 @@
 """A turn handler that follows the words of the checks: its message's first word says what to do.
 
-    holdfast serve --handler transport.testing.conformance:handler
+    holdfast serve --handler transport.testing.conformance:KIND
 
 Any other message is answered with itself. See docs/how-to/conformance.md for the same in words, for
 a server in another language.
@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
-if TYPE_CHECKING:
-    from actors import Turn
+from actors import ThreadKind, Turn
 
 # Seconds that `linger` takes to leave.
 LINGER_SECONDS: Final = 0.05
@@ -77,3 +76,7 @@ _WISHES: Final[Mapping[str, Callable[..., Awaitable[None]]]] = {
     "context": _context,
     "fail": _fail,
 }
+
+
+KIND: Final = ThreadKind(on_turn=handler, presence=True)
+"""The kind of the server under test: that handler, and presence, so that it can be seen."""
