@@ -141,9 +141,7 @@ class Conversation:
                         await link.send_binary(frame)
 
     async def _await_welcome(self, link: Link) -> None:
-        # The server waits as long for a hello, and closes for good where none came: hear it out.
-        patience = self._limits.handshake_seconds + self._limits.close_seconds
-        with trio.move_on_after(patience):
+        with trio.move_on_after(self._limits.handshake_seconds):
             await self._welcomed.wait()
         if not self._welcomed.is_set():
             self._give_up(link, "the server did not say welcome in time")

@@ -162,10 +162,7 @@ class Session:
     async def _watch_credentials(self) -> None:
         with self._patience:
             await trio.sleep_forever()
-        expired = self._protocol.hello_overdue() or self._protocol.close(
-            CloseCode.CREDENTIALS_EXPIRED
-        )
-        await self._obey(expired)
+        await self._obey(self._protocol.close(CloseCode.CREDENTIALS_EXPIRED))
 
     def _check(self, thread: str) -> None:
         if not self._may(thread):

@@ -33,6 +33,7 @@ from .watched_turn import watched
 if TYPE_CHECKING:
     from ..actor.kinds import Handler, ThreadKind
     from ..journal.contract import Journal
+    from .wire_facts import WireFact
     from .world import World
 
 
@@ -70,7 +71,7 @@ class Process:
         self.runtime = Runtime(self._open, self._kind_of, world, world.limits, self._failed)
         self.note(Opening(world.limits))
 
-    def note(self, fact: Fact) -> None:
+    def note(self, fact: Fact | WireFact) -> None:
         """Note a fact of this life; what a killed process still does is nobody's to see."""
         if self.alive:
             self._world.recorder.note(self.number, fact)

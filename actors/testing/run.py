@@ -37,11 +37,13 @@ class Run:
     Args:
         scenario, schedule: what was run.
         records: what was seen, in the order in which it happened.
+        replayed_by: the name of what runs the case again.
     """
 
     scenario: Scenario
     schedule: Schedule
     records: tuple[Record, ...]
+    replayed_by: str = "replay"
 
     def check(self) -> Run:
         """Hold the run against every invariant, and return it.
@@ -96,5 +98,5 @@ class Run:
         found = [f"{each.invariant}: {each.message}" for each in broken]
         if self.schedule.latent:
             found.append("latent: tasks ran one at a time, as no trio of today runs them")
-        again = f"replay({self.case!r}, make_handler)"
+        again = f"{self.replayed_by}({self.case!r}, make_handler)"
         return "\n".join([*found, "", *plan, "", *told_lines, "", f"play it again: {again}"])

@@ -190,6 +190,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     wire.Allowed: _allowed,
     wire.Asked: _asked,
     wire.Told: lambda fact: f"ask {fact.ask} is told: {_answer(fact.answer)}",
+    wire.Went: lambda fact: f"user of client {fact.client} closes it",
     wire.Followed: _followed,
     wire.Shown: lambda fact: f"reader {fact.reader} is shown {_batch(fact.batch)}",
     wire.Unfollowed: lambda fact: f"reader {fact.reader} is over",

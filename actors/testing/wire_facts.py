@@ -90,6 +90,13 @@ class Told:
 
 
 @frozen
+class Went:
+    """A user closes a client library; what still waits is told so."""
+
+    client: int
+
+
+@frozen
 class Followed:
     """A user began to read a thread through a client library, across connections."""
 
@@ -124,6 +131,7 @@ WireFact: TypeAlias = (
     | Allowed
     | Asked
     | Told
+    | Went
     | Followed
     | Shown
     | Unfollowed

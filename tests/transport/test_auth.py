@@ -60,13 +60,23 @@ def play(
     run(opened)
 
 
-@pytest.mark.parametrize("token", ["ada:bad", None])
-def test_bad_credentials_close_for_good(token: str | None) -> None:
+def test_bad_credentials_close_for_good() -> None:
     async def scene(server: MemoryServer, office: Office) -> None:
-        async with client_of(server, token) as client:
+        async with client_of(server, "ada:bad") as client:
             with pytest.raises(ClientClosed) as closed:
                 await client.opened()
             assert closed.value.code == 4501
+
+    play(scene)
+
+
+def test_without_credentials_everything_is_refused() -> None:
+    async def scene(server: MemoryServer, office: Office) -> None:
+        async with client_of(server, None) as client:
+            with pytest.raises(Rejected, match="unauthenticated"):
+                await client.submit("a", "hello")
+            await trio.sleep(3 * LIMITS.handshake_seconds)
+            assert server.dialled > 2
 
     play(scene)
 

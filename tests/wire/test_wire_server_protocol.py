@@ -116,7 +116,7 @@ def test_a_later_hello_renews_for_its_own_principal_only() -> None:
 def test_bad_credentials_and_silence_close_alike() -> None:
     assert ServerProtocol("i-1").refused() == [Close(CloseCode.BAD_CREDENTIALS)]
     protocol = ServerProtocol("i-1")
-    assert protocol.hello_overdue() == [Close(CloseCode.BAD_CREDENTIALS)]
+    assert protocol.hello_overdue() == [Close(CloseCode.CREDENTIALS_EXPIRED)]
     assert protocol.authenticated("ann") == []
     assert protocol.state is State.CLOSING
     assert opened().hello_overdue() == []

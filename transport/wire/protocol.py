@@ -136,8 +136,12 @@ class ServerProtocol:
         return self.close(CloseCode.BAD_CREDENTIALS)
 
     def hello_overdue(self) -> list[Output]:
-        """Note that `Limits.handshake_seconds` have passed; a client that said hello may stay."""
-        return self.refused() if self._state is State.AWAITING_HELLO else []
+        """Note that `Limits.handshake_seconds` have passed; a client that said hello may stay.
+
+        It may come back: perhaps the network was slow, or whoever knows the credentials.
+        """
+        waits = self._state is State.AWAITING_HELLO
+        return self.close(CloseCode.CREDENTIALS_EXPIRED) if waits else []
 
     def detached(self, attach: Attach) -> None:
         """Note that this attach was refused, or its attachment is over; a later one stays."""

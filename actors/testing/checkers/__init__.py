@@ -24,7 +24,10 @@ from .i15_context import contexts_in_turn_order
 from .i16_damage import damage_is_set_aside
 from .i17_same_trace import same_trace
 from .i18_one_order import one_order
+from .i18_order import decided_in_order
+from .i19_authorised import only_to_the_authorised
 from .liveness import everything_ends
+from .users import authors_are_senders, users_are_answered, users_see_one_stream
 
 __all__ = ["CHECKERS", "Broken", "Checker", "same_trace"]
 
@@ -48,5 +51,10 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I15": contexts_in_turn_order,
     "I16": damage_is_set_aside,
     "I18": one_order,
+    "I18, on a connection": decided_in_order,
+    "I19": only_to_the_authorised,
     "I20": everything_ends,
+    "I3, across connections": users_see_one_stream,
+    "I8, across connections": authors_are_senders,
+    "I20, across connections": users_are_answered,
 }

@@ -22,6 +22,7 @@ from ..facts import (
     Struck,
     Surprise,
 )
+from .access import is_shut_out
 from .broken import Broken
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ class _Reader:
         """Find viewers who were sent away although their thread was not set aside."""
         if isinstance(fact.batch, Detached) and fact.batch.reason == "failed":
             thread = self.history.calls[fact.attachment].thread
-            if not self.closing and thread not in self.aside:
+            explained = self.closing or thread in self.aside
+            if not explained and not is_shut_out(self.history, fact.attachment, index):
                 message = f"subscriber {fact.attachment} was detached by a failure"
                 yield Broken("I10", message, index)
 

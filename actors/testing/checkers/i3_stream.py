@@ -67,7 +67,8 @@ class _Stream:
             if batch.thread != self._call.thread:
                 yield self._broken(f"something of thread {batch.thread} came")
             first = number == 0 and not resumed
-            if first and not isinstance(batch, Snapshot):
+            failed = isinstance(batch, Detached) and batch.reason == "failed"
+            if first and not isinstance(batch, Snapshot) and not failed:
                 yield self._broken("was announced a snapshot, and none came")
             match batch:
                 case Snapshot():

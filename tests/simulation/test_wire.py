@@ -1,0 +1,94 @@
+"""Everything races everything over the simulated network; see `wire`, which does it for longer."""
+
+from __future__ import annotations
+
+from itertools import islice
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+
+from actors.core.effects import Submitted
+from actors.testing import (
+    PLAIN,
+    Scenario,
+    Schedule,
+    Step,
+    read_case,
+    sample_scenario,
+    sample_schedule,
+    scenarios,
+    schedules,
+    scripted,
+    write_case,
+)
+from actors.testing.facts import Answered, Attached, Refused, Saw
+from actors.testing.operations import Attach, CutConnection, Submit
+from actors.testing.wire_facts import Delivered, Disconnected, Shown
+from tests.simulation.wire import race, runs
+from transport.testing import replay_wire, simulate_wire, wire_everything
+
+RUNS = 500
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(scenarios(*wire_everything()), schedules())
+def test_no_race_over_the_wire_breaks_an_invariant(scenario: Scenario, schedule: Schedule) -> None:
+    race(scenario, schedule).check()
+
+
+def test_the_races_reach_what_they_are_for() -> None:
+    """Retries under a key, resumed streams, strangers sent away, and every way to part."""
+    duplicates = resumes = strangers = 0
+    codes: set[int] = set()
+    for run in islice(runs(seed=1), RUNS):
+        run.check()
+        for record in run.records:
+            match record.fact:
+                case Answered(answer=Submitted(duplicate=True)):
+                    duplicates += 1
+                case Answered(answer=Attached(mode="resume")):
+                    resumes += 1
+                case Answered(answer=Refused(code="forbidden")):
+                    strangers += 1
+                case Disconnected(code=code):
+                    codes.add(code)
+                case _:
+                    pass
+    assert min(duplicates, resumes, strangers) > RUNS / 20
+    assert {1000, 1006, 4001, 4002} <= codes
+
+
+def test_a_case_gives_the_same_trace_every_time() -> None:
+    for number in range(30):
+        random = Random(number)
+        case = sample_scenario(random, *wire_everything()), sample_schedule(random)
+        kept = read_case(write_case(*case))
+        assert kept == case
+        assert race(*case).trace == race(*kept).trace
+
+
+SHORT = Scenario(
+    (
+        (Step(0, "a", Attach()), Step(0, "a", Submit("2 stop", "k"))),
+        (Step(0, "a", CutConnection()), Step(0, "a", Submit("2 stop", "k"))),
+    )
+)
+
+
+def test_a_story_tells_of_the_network_and_says_how_to_play_it_again() -> None:
+    run = simulate_wire(SHORT, scripted)
+    story = run.check().story()
+    assert "network: connection 1, cut the connection" in story
+    assert "connection 1 is over (1006)" in story
+    assert "client 0 has connection 2, as ada" in story
+    assert f"replay_wire({run.case!r}, make_handler)" in story
+    assert replay_wire(run.case, scripted).trace == run.trace
+
+
+def test_without_faults_user_and_wire_see_the_same() -> None:
+    run = simulate_wire(Scenario(SHORT.phases[:1]), scripted, schedule=PLAIN)
+    facts = [record.fact for record in run.records]
+    seen = [(type(fact.batch), fact.batch.cursor) for fact in facts if isinstance(fact, Saw)]
+    shown = [(type(fact.batch), fact.batch.cursor) for fact in facts if isinstance(fact, Shown)]
+    assert seen == shown
+    assert any(isinstance(fact, Delivered) for fact in facts)

@@ -1,0 +1,333 @@
+"""The clients of a simulated run: real client libraries, and the users who call them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define, field
+
+from actors.core.effects import Cancelled, CancelOutcome, Submitted, Truncated
+from actors.core.items import item_id
+from actors.core.position import parse_cursor
+from actors.errors import ClientClosed, HoldfastError, OutcomeUnknown, Rejected
+from actors.testing import operations as do
+from actors.testing.facts import Answer, Done, Fact, Raised, Refused, Surprise
+from actors.testing.process import Process
+from actors.testing.wire_facts import (
+    Asked,
+    Befell,
+    Followed,
+    Shown,
+    Told,
+    Unfollowed,
+    Went,
+    WireFact,
+)
+from actors.testing.world import World
+
+from ..client import Client
+from ..connecting import connect
+from .network import SimulatedNetwork
+from .wire_log import WatchedLink, WireLog
+
+if TYPE_CHECKING:
+    from actors.testing.scenario import Step
+
+    from ..link import Link
+    from .network import Connection
+    from .simulated_link import SimulatedLink
+
+
+class _Drawn(Random):
+    """Draws keys from a seed, and what waits are made of from the tape: binary fractions of them.
+
+    Never nought: who finds nobody listening has to let time go by.
+    """
+
+    def __init__(self, seed: str, world: World) -> None:
+        super().__init__(seed)
+        self._world = world
+
+    def __new__(cls, seed: str, world: World) -> _Drawn:
+        """Return a generator; `random.Random` takes one argument only."""
+        return super().__new__(cls)
+
+    def random(self) -> float:
+        """Return a number in (0, 1)."""
+        return self._world.delays.choose((0.5, 0.25, 0.75, 0.125))
+
+
+@define(eq=False)
+class Surroundings:
+    """What every client of a run shares.
+
+    Args:
+        world: its time, its choices.
+        network: the way to the server.
+        log: what goes over the wire.
+        nursery: where clients live.
+        note: notes a fact in the present life of the process.
+        process: returns that life.
+    """
+
+    world: World
+    network: SimulatedNetwork
+    log: WireLog
+    nursery: trio.Nursery
+    note: Callable[[Fact | WireFact], None]
+    process: Callable[[], Process]
+    numbers: int = 0
+    asking: dict[int, None] = field(factory=dict)
+
+    def number(self) -> int:
+        """Return the number of the next ask or reader."""
+        self.numbers += 1
+        return self.numbers
+
+
+@define(eq=False)
+class _Reader:
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    over: trio.Event = field(factory=trio.Event)
+
+
+@define(eq=False)
+class _Visit:
+    """One client library, from its opening until it is left."""
+
+    client: Client | None = None
+    here: trio.Event = field(factory=trio.Event)
+    leaving: trio.Event = field(factory=trio.Event)
+    over: trio.Event = field(factory=trio.Event)
+
+
+class LibraryClient:
+    """A user with the real client library, whose calls it may leave waiting.
+
+    Args:
+        number: which client of the scenario it is.
+        principal: whom it speaks for.
+        around: what it shares with the others.
+    """
+
+    def __init__(self, number: int, principal: str, around: Surroundings) -> None:
+        self.number = number
+        self.principal = principal
+        self._around = around
+        self._visits = 0
+        self._visit: _Visit | None = None
+        self._connection: Connection | None = None
+        self._readers: dict[str, _Reader] = {}
+
+    async def perform(self, step: Step) -> None:
+        """Carry out one step. Some calls are not waited for, as the tape chooses."""
+        client = await self.come()
+        match step.operation:
+            case do.CutConnection() | do.HalfClose() | do.Stall() as fault:
+                self._befall(fault)
+            case do.Leave():
+                await self.leave()
+            case do.Renew():
+                client.renew()
+            case do.Attach(cursor=cursor):
+                await self.follow(step.thread, self._cursor(step.thread, cursor))
+            case do.Detach():
+                await self._unfollow(step.thread)
+            case _:
+                await self._ask(client, step)
+
+    async def come(self) -> Client:
+        """Return the library; a new one where the last one was left."""
+        if self._visit is None:
+            self._visit = _Visit()
+            self._visits += 1
+            self._around.nursery.start_soon(self._stay, self._visit)
+        await self._visit.here.wait()
+        assert self._visit.client is not None
+        return self._visit.client
+
+    async def leave(self) -> None:
+        """Close the library in order; readers and calls that wait are told."""
+        if self._visit is not None:
+            self._around.note(Went(self.number))
+            self._visit.leaving.set()
+            await self._visit.over.wait()
+
+    async def come_back(self) -> None:
+        """Be connected, and read on where anything was read."""
+        client = await self.come()
+        await client.opened()
+        for client_number, thread in list(self._around.log.cursors):
+            if client_number == self.number and thread not in self._readers:
+                await self.follow(thread, self._cursor(thread, do.Cursor.HELD))
+
+    # The connection
+
+    async def _stay(self, visit: _Visit) -> None:
+        around = self._around
+        rng = _Drawn(f"{self.number}/{self._visits}", around.world)
+        limits = around.world.limits
+        async with connect(
+            open_link=self._open_link, token=self._token, limits=limits, rng=rng
+        ) as client:
+            visit.client = client
+            visit.here.set()
+            await visit.leaving.wait()
+            self._visit = None
+        visit.over.set()
+
+    async def _open_link(self, nursery: trio.Nursery) -> Link:
+        around = self._around
+        connection = await around.network.dial()
+        self._connection = connection
+        return WatchedLink(
+            connection.client,
+            connection.number,
+            self.number,
+            self.principal,
+            around.process(),
+            around.log,
+        )
+
+    def _token(self) -> str:
+        number = self._connection.number if self._connection is not None else 0
+        return f"{self.principal}:{number}"
+
+    def _befall(self, fault: do.CutConnection | do.HalfClose | do.Stall) -> None:
+        connection = self._connection
+        if connection is None or not connection.is_open:
+            return
+        self._around.note(Befell(connection.number, str(fault)))
+        match fault:
+            case do.CutConnection():
+                connection.cut()
+            case do.HalfClose(side=side):
+                connection.half_close(_end(connection, side))
+            case do.Stall(side=side):
+                connection.stall(_end(connection, side))
+
+    # Calls
+
+    async def _ask(self, client: Client, step: Step) -> None:
+        ask, answered = self._around.number(), trio.Event()
+        argument = self._argument(step)
+        self._around.note(Asked(ask, self.number, step.thread, step.operation))
+        self._around.asking[ask] = None
+        self._around.nursery.start_soon(self._call, client, step, argument, ask, answered)
+        if self._around.world.delays.choose((True, False)):
+            await answered.wait()
+
+    async def _call(
+        self, client: Client, step: Step, argument: str | None, ask: int, answered: trio.Event
+    ) -> None:
+        # Keys are a principal's own, and the sequential thread of I18 knows one principal only.
+        answer = await _answer(client, step, argument, self.principal)
+        self._around.note(Told(ask, answer))
+        del self._around.asking[ask]
+        answered.set()
+
+    def _argument(self, step: Step) -> str | None:
+        turns = self._around.log.turns[step.thread] or ["t0"]
+        match step.operation:
+            case do.Cancel(target=do.Target.NEWEST):
+                return turns[-1]
+            case do.Cancel(target=do.Target.EARLIER):
+                return turns[-2:][0]
+            case do.Cancel(target=do.Target.UNKNOWN):
+                return "t0"
+            case do.Truncate(clear=False):
+                return item_id(turns[-1], 0)
+            case _:
+                return None
+
+    # Readers
+
+    async def follow(self, thread: str, cursor: str | None) -> None:
+        """Read a thread from now on, in place of what was read of it before."""
+        await self._unfollow(thread)
+        client = await self.come()
+        reader = self._readers[thread] = _Reader()
+        self._around.nursery.start_soon(self._read, client, reader, thread, cursor)
+
+    async def _unfollow(self, thread: str) -> None:
+        reader = self._readers.get(thread)
+        if reader is not None:
+            reader.scope.cancel()
+            await reader.over.wait()
+
+    async def _read(self, client: Client, reader: _Reader, thread: str, cursor: str | None) -> None:
+        around, number = self._around, self._around.number()
+        around.note(Followed(number, self.number, thread, cursor))
+        try:
+            with reader.scope:
+                async with client.attach(thread, cursor) as subscription:
+                    async for batch in subscription:
+                        around.note(Shown(number, batch))
+                        around.log.cursors[self.number, thread].append(batch.cursor)
+                        await around.world.pause()
+        except (Rejected, ClientClosed):
+            pass  # not its thread, or its user left
+        except Exception as exc:  # whatever it is, it is what the run has found
+            around.note(Surprise(f"reader {number} got {exc!r}"))
+        finally:
+            around.note(Unfollowed(number))
+            del self._readers[thread]
+            reader.over.set()
+
+    def _cursor(self, thread: str, cursor: do.Cursor) -> str | None:
+        held = self._around.log.cursors.get((self.number, thread))
+        if cursor is do.Cursor.NONE or not held:
+            return None
+        newest = parse_cursor(held[-1])
+        match cursor:
+            case do.Cursor.STALE:
+                return held[0]
+            case do.Cursor.AHEAD:
+                return f"{newest.epoch}.{newest.offset + 1000}"
+            case do.Cursor.FOREIGN:
+                return f"{newest.epoch + 1000}.{newest.offset}"
+            case do.Cursor.UNREADABLE:
+                return "no cursor"
+            case _:
+                return held[-1]
+
+
+def _end(connection: Connection, side: do.Side) -> SimulatedLink:
+    return connection.client if side is do.Side.CLIENT else connection.server
+
+
+async def _answer(client: Client, step: Step, argument: str | None, principal: str) -> Answer:
+    try:
+        return await _carry_out(client, step, argument, principal)
+    except Rejected as exc:
+        return Refused(exc.code, exc.details.get("turn"))
+    except OutcomeUnknown:
+        return Refused("outcome_unknown")
+    except ClientClosed:
+        return Refused("client_closed")
+    except HoldfastError as exc:
+        return Raised(repr(exc))
+
+
+async def _carry_out(client: Client, step: Step, argument: str | None, principal: str) -> Answer:
+    thread = step.thread
+    match step.operation:
+        case do.Submit(text=text, key=key, on_busy=on_busy):
+            own = f"{principal}-{key}" if key is not None else None
+            receipt = await client.submit(thread, text, key=own, on_busy=on_busy)
+            return Submitted(receipt.turn, parse_cursor(receipt.cursor), receipt.duplicate)
+        case do.Cancel(rollback=rollback):
+            reply = await client.cancel(thread, argument, rollback=rollback)
+            outcome = CancelOutcome(reply.outcome)
+            return Cancelled(reply.turn, outcome, parse_cursor(reply.cursor))
+        case do.Truncate():
+            return Truncated(parse_cursor((await client.truncate(thread, argument)).cursor))
+        case do.End():
+            return Done(await client.end(thread))
+        case do.Delete():
+            return Done(await client.delete(thread))
+        case _:
+            raise AssertionError(f"not over the wire: {step}")

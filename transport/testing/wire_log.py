@@ -1,0 +1,280 @@
+"""What goes over the simulated wire, noted as calls, answers and batches: what a raw client sees.
+
+The notes are those of the embedded simulation, so the same checkers read them. A client library's
+retry is a call of its own here, under the same key.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from attrs import define, field
+
+from actors.core.commands import OnBusy
+from actors.core.effects import Cancelled, CancelOutcome, Submitted, Truncated
+from actors.core.position import parse_cursor
+from actors.core.resume import Mode
+from actors.delivery.batches import Detached
+from actors.testing import operations as do
+from actors.testing.facts import (
+    Answer,
+    Answered,
+    Attached,
+    Called,
+    Done,
+    Left,
+    Lost,
+    Refused,
+    Saw,
+)
+from actors.testing.recorder import Recorder
+from actors.testing.wire_facts import Connected, Delivered, Disconnected, Sent
+
+from ..link import LinkClosed
+from ..remote_batches import as_batch
+from ..wire import server_messages as wire
+from ..wire.client_codec import decode_server
+
+if TYPE_CHECKING:
+    from actors.testing.facts import Fact
+    from actors.testing.process import Process
+    from actors.testing.wire_facts import WireFact
+
+    from ..link import Link
+
+
+@define(eq=False)
+class WireLog:
+    """What is known of a run beyond its single connections.
+
+    Attributes:
+        cursors: what each (client, thread) was given, oldest first.
+        turns: those of a thread that somebody was told of.
+    """
+
+    recorder: Recorder
+    cursors: defaultdict[tuple[int, str], list[str]] = field(factory=lambda: defaultdict(list))
+    turns: defaultdict[str, list[str]] = field(factory=lambda: defaultdict(list))
+    _uncertain: list[int] = field(factory=list)
+
+    def doubt(self, call: int) -> None:
+        """Note that a call has lost its connection; it may still be carried out."""
+        self._uncertain.append(call)
+
+    def settle(self) -> None:
+        """Note the calls that lost their connections as lost: what they do, they have done."""
+        for call in self._uncertain:
+            if call in self.recorder.open_calls:
+                self.recorder.note(self.recorder.open_calls[call][0], Lost(call))
+        self._uncertain.clear()
+
+
+class WatchedLink:
+    """A client's end of a connection; notes what goes out and what comes in.
+
+    Args:
+        link: the end.
+        number: of the connection.
+        client, principal: whose it is.
+        process: the life of the server that is at the other end.
+        log: where it is noted.
+    """
+
+    def __init__(
+        self, link: Link, number: int, client: int, principal: str, process: Process, log: WireLog
+    ) -> None:
+        self._link = link
+        self._number = number
+        self._client = client
+        self._process = process
+        self._log = log
+        self._calls: dict[str, Called] = {}
+        self._attached: dict[str, int] = {}
+        self._announced: dict[str, wire.Attached] = {}
+        self._over = False
+        self._note(Connected(number, client, principal))
+
+    @property
+    def peer(self) -> str:
+        """See `Link.peer`."""
+        return self._link.peer
+
+    async def receive(self) -> str | bytes:
+        """See `Link.receive`."""
+        try:
+            message = await self._link.receive()
+        except LinkClosed as closed:
+            self._end(closed.code)
+            raise
+        assert isinstance(message, str)  # a server of this version sends no bytes
+        self._received(message)
+        return message
+
+    async def send_text(self, text: bytes | str) -> None:
+        """See `Link.send_text`."""
+        if not self._over:
+            self._sent(orjson.loads(text))
+        await self._link.send_text(text)
+
+    async def send_binary(self, data: bytes) -> None:
+        """See `Link.send_binary`."""
+        await self._link.send_binary(data)
+
+    async def ping(self) -> None:
+        """See `Link.ping`."""
+        await self._link.ping()
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """See `Link.aclose`."""
+        await self._link.aclose(code, reason)
+        self._end(code)
+
+    def abort(self) -> None:
+        """See `Link.abort`."""
+        self._link.abort()
+        self._end(1006)
+
+    def _note(self, fact: Fact | WireFact) -> None:
+        self._process.note(fact)
+
+    def _end(self, code: int) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._note(Disconnected(self._number, code))
+        for call in self._attached.values():
+            self._note(Left(call))
+        for called in self._calls.values():
+            self._log.doubt(called.call)
+
+    # What goes out
+
+    def _sent(self, raw: dict[str, Any]) -> None:
+        operation, argument = self._operation(raw)
+        if operation is None:
+            return
+        call = self._log.recorder.next_call()
+        called = Called(call, self._client, raw["thread"], operation, argument)
+        self._calls[raw["id"]] = called
+        self._note(called)
+        self._note(Sent(self._number, call))
+
+    def _operation(self, raw: dict[str, Any]) -> tuple[do.Operation | None, str | None]:
+        match raw["type"]:
+            case "submit":
+                on_busy = OnBusy(raw.get("on_busy") or OnBusy.REJECT)
+                return do.Submit(raw["content"], raw.get("key"), on_busy), None
+            case "cancel":
+                turn = raw.get("turn")
+                target = do.Target.RUNNING if turn is None else do.Target.NEWEST
+                return do.Cancel(target, raw.get("mode") == "rollback"), turn
+            case "attach":
+                return do.Attach(self._cursor(raw)), raw.get("cursor")
+            case "detach":
+                return do.Detach(), None
+            case "truncate":
+                return do.Truncate(clear=raw["after"] is None), raw["after"]
+            case "end":
+                return do.End(), None
+            case "delete":
+                return do.Delete(), None
+        return None, None
+
+    def _cursor(self, raw: dict[str, Any]) -> do.Cursor:
+        cursor, thread = raw.get("cursor"), raw["thread"]
+        if cursor is None:
+            return do.Cursor.NONE
+        given = (held for (_, of), held in self._log.cursors.items() if of == thread)
+        return do.Cursor.HELD if any(cursor in held for held in given) else do.Cursor.FOREIGN
+
+    # What comes in
+
+    def _received(self, text: str) -> None:
+        match decode_server(text):
+            case wire.Reply(id=label, body=body):
+                self._answer(label, body)
+            case wire.ErrorMessage(id=str(label), code=code, details=details):
+                called = self._calls.pop(label, None)
+                if called is not None:
+                    self._note(Answered(called.call, Refused(code, details.get("turn"))))
+            case wire.Attached() as attached:
+                self._begin(attached)
+            case wire.Snapshot() | wire.Events() | wire.CaughtUp() | wire.Detached() as message:
+                self._stream(message)
+            case _:
+                pass
+
+    def _answer(self, label: str, body: Any) -> None:
+        called = self._calls.pop(label, None)
+        if called is not None:
+            answer = _answer_of(called.operation, body)
+            if isinstance(answer, Submitted) and not answer.duplicate:
+                self._log.turns[called.thread].append(answer.turn)
+            self._note(Answered(called.call, answer))
+
+    def _begin(self, message: wire.Attached) -> None:
+        called = self._calls.pop(message.id)
+        self._leave(message.thread)
+        position = parse_cursor(message.cursor)
+        self._note(Answered(called.call, Attached(Mode(message.mode), message.reason, position)))
+        self._attached[message.thread] = called.call
+        self._announced[message.thread] = message
+
+    def _stream(self, message: wire.Snapshot | wire.Events | wire.CaughtUp | wire.Detached) -> None:
+        call = self._attached.get(message.thread, 0)
+        announced = self._announced.get(message.thread)
+        held = self._log.cursors[self._client, message.thread]
+        batch = as_batch(message, announced, held[-1] if held else "")
+        if isinstance(message, wire.Snapshot):
+            self._announced.pop(message.thread, None)
+        if isinstance(batch, Detached) and batch.reason == "requested":
+            self._leave(message.thread)
+            return
+        self._note(Saw(call, batch))
+        held.append(batch.cursor)
+        if isinstance(batch, Detached):
+            self._leave(message.thread)
+
+    def _leave(self, thread: str) -> None:
+        call = self._attached.pop(thread, None)
+        if call is not None:
+            self._note(Left(call))
+
+
+def _answer_of(operation: do.Operation, body: Any) -> Answer:
+    match operation:
+        case do.Submit():
+            return Submitted(body["turn"], parse_cursor(body["cursor"]), body["duplicate"])
+        case do.Cancel():
+            outcome = CancelOutcome(body["outcome"])
+            return Cancelled(body["turn"], outcome, parse_cursor(body["cursor"]))
+        case do.Truncate():
+            return Truncated(parse_cursor(body["cursor"]))
+        case do.Detach():
+            return Done(True)
+        case _:
+            return Done(body["existed"])
+
+
+class DeliveringLink:
+    """A server's end of a connection; notes what of a thread is put on it, when it is."""
+
+    def __init__(self, link: Link, number: int, process: Process) -> None:
+        self._link = link
+        self._number = number
+        self._process = process
+        self.peer = link.peer
+        self.send_binary = link.send_binary
+        self.receive = link.receive
+        self.ping = link.ping
+        self.aclose = link.aclose
+        self.abort = link.abort
+
+    async def send_text(self, text: bytes | str) -> None:
+        """See `Link.send_text`."""
+        raw = orjson.loads(text if isinstance(text, str) else bytes(text))
+        if raw["type"] in ("events", "snapshot"):
+            self._process.note(Delivered(self._number, raw["thread"], raw["type"]))
+        await self._link.send_text(text)

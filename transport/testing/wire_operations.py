@@ -1,0 +1,62 @@
+"""What may befall connections and credentials in a scenario: choices beside those of the kit."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from actors.testing.operations import (
+    CutConnection,
+    Grant,
+    HalfClose,
+    Leave,
+    Renew,
+    Revoke,
+    Side,
+    Stall,
+)
+from actors.testing.scenario import (
+    Choices,
+    attach,
+    cancel,
+    crash,
+    delete,
+    detach,
+    end,
+    restart,
+    submit,
+    truncate,
+)
+
+
+def cut() -> Choices:
+    """Return cuts: of both directions, or of one."""
+    return (CutConnection(), CutConnection(), *(HalfClose(side) for side in Side))
+
+
+def stall() -> Choices:
+    """Return stalls: a client that takes nothing, or a server that does not."""
+    return (Stall(Side.CLIENT), Stall(Side.CLIENT), Stall(Side.SERVER))
+
+
+def leave() -> Choices:
+    """Return the closing of a client; its next step is that of a new one."""
+    return (Leave(),)
+
+
+def renew() -> Choices:
+    """Return the renewal of credentials."""
+    return (Renew(),)
+
+
+def revoke() -> Choices:
+    """Return what takes threads away, and gives them."""
+    return (Revoke(), Grant())
+
+
+@cache
+def wire_everything() -> tuple[Choices, ...]:
+    """Return each sort of operation, the frequent ones more than once."""
+    talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), *[attach()] * 4)
+    network = (cut(), cut(), cut(), stall(), stall(), leave())
+    rare = (detach(), end(), crash(), restart(), truncate(), delete(), revoke(), renew())
+    return (*talking, *talking, *network, *network, *rare)

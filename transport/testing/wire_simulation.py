@@ -1,0 +1,353 @@
+"""`simulate_wire`: runs a scenario through real sessions and real clients, over our own network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import trio
+
+from actors.testing import operations as do
+from actors.testing.case import read_case
+from actors.testing.facts import AtRest, Fact, Stuck, Surprise
+from actors.testing.process import Process
+from actors.testing.run import Run
+from actors.testing.schedule import PLAIN, TICK, Schedule
+from actors.testing.simulation import PATIENCE, KindOf, MakeHandler, drive, with_deadline
+from actors.testing.wire_facts import Allowed, Welcomed, WireFact
+from actors.testing.world import SIMULATION_LIMITS, World
+
+from ..access import AccessPolicy
+from ..auth import Auth, Authorise, Identity, anything
+from ..exchange import Request
+from ..http import Site
+from ..link import LinkClosed
+from ..server import Server
+from .network import Connection, SimulatedNetwork
+from .wire_clients import LibraryClient, Surroundings
+from .wire_log import DeliveringLink, WireLog
+
+if TYPE_CHECKING:
+    from actors.limits import Limits
+    from actors.testing.scenario import Scenario, Step
+
+# Whom the clients of a scenario speak for: two connections of one principal, and one of another.
+PRINCIPALS: Final = ("ada", "ada", "eve")
+
+# Small enough that a few steps reach every bound and every timer.
+WIRE_LIMITS: Final = attrs.evolve(
+    SIMULATION_LIMITS,
+    handshake_seconds=128 * TICK,
+    heartbeat_seconds=128 * TICK,
+    slow_seconds=32 * TICK,
+    reconnect_first_seconds=TICK,
+    reconnect_most_seconds=8 * TICK,
+    reconnect_health_seconds=64 * TICK,
+    client_buffer_chars=1500,
+    reply_bytes=600,
+    unanswered_commands=8,
+)
+
+# Messages under way in each direction, few enough that a reader who stalls is noticed.
+_IN_FLIGHT: Final = 3
+# Ticks that credentials may be good for.
+_GOOD_FOR: Final = (math.inf, math.inf, math.inf, 32.0)
+
+
+def simulate_wire(
+    scenario: Scenario,
+    make_handler: MakeHandler,
+    *,
+    schedule: Schedule = PLAIN,
+    principals: Sequence[str] = PRINCIPALS,
+    authorise: Authorise = anything,
+    kind: KindOf = with_deadline,
+    limits: Limits = WIRE_LIMITS,
+) -> Run:
+    """Run a scenario over a simulated network, and return what was seen of it from outside.
+
+    The runtime, the server's sessions and the client library are the real ones; time, disk, ids and
+    network are the simulation's. The same arguments give the same run, byte for byte (I17).
+
+    Args:
+        scenario: what the clients do; see `wire_everything`.
+        make_handler: makes the handler under test of the world that it is to live in.
+        schedule: which of the steps that could come next does, and what faults do.
+        principals: whom each client speaks for; further clients begin from the first again.
+        authorise: which threads are whose, as for `serve`; the scenario takes away and gives back.
+        kind: a thread's kind, from its id and the handler.
+        limits: the bounds of runtime, server and clients.
+
+    Returns:
+        The run; `check()` raises where it broke an invariant.
+    """
+    world = World(schedule, limits)
+    simulation = _WireSimulation(scenario, make_handler, world, kind, principals, authorise)
+    drive(world, schedule, simulation.run, simulation.give_up)
+    return Run(scenario, schedule, tuple(world.recorder.records), replayed_by="replay_wire")
+
+
+def replay_wire(
+    case: str,
+    make_handler: MakeHandler,
+    *,
+    principals: Sequence[str] = PRINCIPALS,
+    authorise: Authorise = anything,
+    kind: KindOf = with_deadline,
+) -> Run:
+    """Run a case of `simulate_wire` again, as a story gives it.
+
+    Args:
+        case: one line of JSON, from `write_case`.
+        make_handler, principals, authorise, kind: what they were when the story was told.
+
+    Raises:
+        ValueError: where the text is no case.
+    """
+    scenario, schedule = read_case(case)
+    return simulate_wire(
+        scenario,
+        make_handler,
+        schedule=schedule,
+        principals=principals,
+        authorise=authorise,
+        kind=kind,
+    )
+
+
+class _WireSimulation:
+    def __init__(
+        self,
+        scenario: Scenario,
+        make_handler: MakeHandler,
+        world: World,
+        kind: KindOf,
+        principals: Sequence[str],
+        authorise: Authorise,
+    ) -> None:
+        self._scenario = scenario
+        self._make_handler = make_handler
+        self._world = world
+        self._kind = kind
+        self._principals = principals
+        self._authorise = authorise
+        self._overruled: dict[tuple[str, str], bool] = {}
+        self._log = WireLog(world.recorder)
+        self._lives = 0
+        self._clients: dict[int, LibraryClient] = {}
+        self._changed = trio.lowlevel.ParkingLot()
+        self._patience = trio.CancelScope()
+        world.faults.crash = self._crash
+
+    async def run(self) -> None:
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            world = self._world
+            self._network = SimulatedNetwork(world.delays, nursery, world.limits, _IN_FLIGHT)
+            self._around = Surroundings(
+                world, self._network, self._log, nursery, self._note, lambda: self._process
+            )
+            with self._patience:
+                await self._play_all()
+            if self._patience.cancelled_caught:
+                asking = ", ".join(f"ask {ask}" for ask in self._around.asking)
+                self._note(Stuck(f"it does not come to an end; open asks: {asking or 'none'}"))
+            nursery.cancel_scope.cancel()
+        left = trio.lowlevel.current_statistics().tasks_living - tasks
+        if left:
+            self._note(Stuck(f"{left} tasks are left when all is over"))
+
+    def give_up(self) -> None:
+        """Stop where everything is."""
+        self._patience.cancel()
+
+    async def _play_all(self) -> None:
+        self._start()
+        self._tell_who_may()
+        for phase in self._scenario.phases:
+            self._renew_patience()
+            await self._play(phase)
+        self._world.delays.calm()
+        self._world.faults.calm()
+        self._network.heal()
+        self._renew_patience()
+        await self._come_to_rest()
+
+    def _renew_patience(self) -> None:
+        self._world.clock.patience(PATIENCE, self.give_up)
+
+    # Phases
+
+    async def _play(self, phase: tuple[Step, ...]) -> None:
+        async with trio.open_nursery() as nursery:
+            for number in dict.fromkeys(step.client for step in phase):
+                own = [step for step in phase if step.client == number]
+                nursery.start_soon(self._play_client, own)
+        await self._quiet()
+        await self._world.pause()
+
+    async def _play_client(self, steps: list[Step]) -> None:
+        for step in steps:
+            await self._world.pause(f"client {step.client}")
+            match step.operation:
+                case do.Crash(moment=None):
+                    self._crash()
+                case do.Crash() as fault:
+                    self._world.faults.arm(fault, step.thread)
+                case do.Restart():
+                    await self._restart()
+                case do.Compact():
+                    await self._compact()
+                case do.Revoke():
+                    self._allow(step, False)
+                case do.Grant():
+                    self._allow(step, True)
+                case _:
+                    await self._client(step.client).perform(step)
+
+    def _client(self, number: int) -> LibraryClient:
+        if number not in self._clients:
+            principal = self._principals[number % len(self._principals)]
+            self._clients[number] = LibraryClient(number, principal, self._around)
+        return self._clients[number]
+
+    async def _compact(self) -> None:
+        process = await self._serving()
+        with process.connection():
+            await process.runtime.compact(everything=True)
+
+    async def _quiet(self) -> None:
+        await self._world.delays.quiet()
+        self._log.settle()
+
+    # Whose threads they are
+
+    async def _authenticate(self, token: str) -> Identity | None:
+        await self._world.pause()
+        principal, _, connection = token.rpartition(":")
+        good_for = self._world.delays.choose(_GOOD_FOR) * TICK
+        self._note(Welcomed(int(connection), principal, trio.current_time() + good_for))
+        return Identity(principal, expires_in=good_for)
+
+    def _may(self, principal: str, thread: str) -> bool:
+        overruled = self._overruled.get((principal, thread))
+        return self._authorise(principal, thread) if overruled is None else overruled
+
+    def _allow(self, step: Step, allowed: bool) -> None:
+        principal = self._principals[step.client % len(self._principals)]
+        self._overruled[principal, step.thread] = allowed
+        self._note(Allowed(principal, step.thread, allowed))
+
+    def _tell_who_may(self) -> None:
+        threads = dict.fromkeys(step.thread for phase in self._scenario.phases for step in phase)
+        for principal in dict.fromkeys(self._principals):
+            for thread in threads:
+                self._note(Allowed(principal, thread, self._may(principal, thread)))
+
+    # Lives
+
+    def _start(self) -> None:
+        self._lives += 1
+        self._stopped = trio.Event()
+        handler = self._make_handler(self._world)
+        self._process = Process(self._lives, self._world, handler, self._kind, self._shut_down)
+        self._nursery.start_soon(self._process.run, self._on_open)
+
+    def _on_open(self) -> None:
+        process = self._process
+        auth = Auth(self._authenticate, self._may)
+        self._server = Server("simulated", process.runtime, (), f"i{self._lives}", auth)
+        self._nursery.start_soon(self._serve, process, self._server, self._stopped)
+        self._network.listener = partial(self._attend, process, self._server)
+        self._changed.unpark_all()
+
+    async def _serve(self, process: Process, server: Server, stopped: trio.Event) -> None:
+        site = Site(
+            routes={}, session=server.attend, access=AccessPolicy(), limits=self._world.limits
+        )
+        with process.connection():
+            await server.run(site)
+        stopped.set()
+
+    async def _attend(self, process: Process, server: Server, connection: Connection) -> None:
+        link = DeliveringLink(connection.server, connection.number, process)
+        if self._network.listener is None:  # it came as the server closed
+            connection.server.abort()
+            return
+        try:
+            with process.connection():
+                await server.attend(link, Request(method="GET", path="/ws"))
+        except* LinkClosed:
+            pass
+        except* Exception as exc:  # whatever it is, it is what the run has found
+            process.note(Surprise(f"the session of connection {connection.number} got {exc!r}"))
+        finally:
+            connection.server.abort()
+
+    async def _shut_down(self) -> None:
+        self._network.listener = None
+        self._server.stop()
+        await self._stopped.wait()
+        await self._quiet()
+
+    def _crash(self) -> None:
+        self._network.listener = None
+        self._process.kill()
+        self._network.sever()
+        self._start()
+
+    async def _restart(self) -> None:
+        process = self._process
+        process.close()
+        await process.closed()
+        if process is self._process:  # nobody killed it meanwhile, and started another
+            self._start()
+
+    async def _serving(self) -> Process:
+        while not self._process.serving:
+            await self._changed.park()
+        return self._process
+
+    # The end
+
+    async def _come_to_rest(self) -> None:
+        """Heal, have everybody come back and see everything; then leave, and see what is left."""
+        process = await self._serving()
+        await self._quiet()
+        for client in self._clients.values():
+            await client.come_back()
+        while self._around.asking:
+            await self._world.recorder.moved()
+        await self._settled()
+        limits = self._world.limits
+        await trio.sleep(limits.idle_seconds + 2 * limits.reconnect_most_seconds)
+        await self._quiet()
+        if process.runtime.statistics().active:
+            self._note(Stuck("a thread without anything to do is still active"))
+        self._note(AtRest())
+        for client in self._clients.values():
+            await client.leave()
+        await self._quiet()
+        self._look_for_remains(process)
+        process.close()
+        await process.closed()
+
+    def _look_for_remains(self, process: Process) -> None:
+        if self._server.connections:
+            self._note(Stuck(f"{self._server.connections} sessions outlive their connections"))
+        subscribers = process.runtime.statistics().subscribers
+        if subscribers:
+            self._note(Stuck(f"{subscribers} subscribers outlive their connections"))
+
+    async def _settled(self) -> None:
+        await self._quiet()
+        while await self._world.disk.unsettled():
+            await self._world.recorder.moved()
+            await self._quiet()
+
+    def _note(self, fact: Fact | WireFact) -> None:
+        self._world.recorder.note(self._lives, fact)
