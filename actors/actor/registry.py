@@ -300,7 +300,11 @@ class Registry:
         if entry.quarantined is not None:
             raise thread_failed()
         if not entry.active and not isinstance(command, End | Delete):
-            self._places.check(self._attending.capacity(thread))
+            try:
+                self._places.check(self._attending.capacity(thread))
+            except Rejected:
+                self._tidy(thread)
+                raise
         return entry
 
     def _entry(self, thread: str) -> Entry:

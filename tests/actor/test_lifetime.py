@@ -247,6 +247,16 @@ async def test_kinds_with_one_capacity_share_it_and_others_do_not(
         assert "cameras" in await refused(world, "c2")
 
 
+async def test_who_is_refused_leaves_nothing_in_memory(autojump_clock: MockClock) -> None:
+    """I12."""
+    async with open_world(kind=TWO) as world:
+        await world.asked("x", "a")
+        await world.asked("x", "b")
+        for number in range(5):
+            await refused(world, f"c{number}")
+        assert world.runtime.registry._entries.keys() == {"a", "b"}
+
+
 async def test_what_ends_a_thread_needs_no_place(autojump_clock: MockClock) -> None:
     async with open_world(kind=TWO) as world:
         await world.ends(await world.asked("x", "old"), "old")
