@@ -16,6 +16,7 @@ import trio.testing
 from attrs import define, field, frozen
 
 from actors.errors import HoldfastError
+from actors.limits import DEFAULT_LIMITS, Limits
 from transport import connect
 from transport.background import background_nursery
 from transport.link import Link, LinkClosed
@@ -150,6 +151,7 @@ class MemoryTheatre:
     """Our own client, on links in memory."""
 
     slip: Callable[[], Slip] = field(default=Slip)
+    limits: Limits = DEFAULT_LIMITS
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Stage]:
@@ -162,7 +164,9 @@ class MemoryTheatre:
             return SlippingLink(far, slip)
 
         async def act() -> None:
-            async with connect(open_link=open_link, rng=random.Random(7)) as client:
+            async with connect(
+                open_link=open_link, limits=self.limits, rng=random.Random(7)
+            ) as client:
                 with suppress(HoldfastError):
                     await drive(client)
 
@@ -171,9 +175,9 @@ class MemoryTheatre:
             yield Stage(arrivals, nursery)
 
 
-def played(slip: Callable[[], Slip], *rules: str) -> Report:
+def played(slip: Callable[[], Slip], *rules: str, limits: Limits = DEFAULT_LIMITS) -> Report:
     async def play() -> Report:
-        return await check_client(MemoryTheatre(slip), SCENES, rules=rules)
+        return await check_client(MemoryTheatre(slip, limits), SCENES, rules=rules)
 
     return trio.run(play, clock=trio.testing.MockClock(autojump_threshold=0))
 
@@ -199,6 +203,13 @@ def test_a_wrong_client_is_found_out(slip: Callable[[], Slip], rule: str) -> Non
     report = played(slip, rule)
     assert rule in report.broken
     assert all(each.expected and each.talk for each in report.failures)
+
+
+@pytest.mark.parametrize("first", [0, 60])
+def test_a_client_that_rushes_back_or_dawdles_is_found_out(first: float) -> None:
+    limits = Limits(reconnect_first_seconds=first, reconnect_most_seconds=first)
+    report = played(Slip, "closes", limits=limits)
+    assert "full jitter" in str([failure.name for failure in report.failures])
 
 
 def test_the_command_starts_the_client_for_each_scene() -> None:
