@@ -4,6 +4,7 @@ Each thread is a supervised actor that owns its history, its turn and that turn'
 Start with `open_runtime`.
 """
 
+from .actor.fill import Fill
 from .actor.inbox import Inbox
 from .actor.kinds import Handler, OnExit, ThreadKind
 from .actor.leases import Lease
@@ -96,6 +97,7 @@ __all__ = [
     "Events",
     "Executor",
     "Fact",
+    "Fill",
     "Handler",
     "Head",
     "HistoryPage",

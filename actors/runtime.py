@@ -131,6 +131,7 @@ class Runtime:
             quarantined=registry.quarantined,
             abandoned=registry.abandoned,
             subscribers=registry.subscribers,
+            fill=registry.fill,
             leases=len(self._leases) if self._leases is not None else 0,
             journal_failed=self._journal_failure is not None,
             commands_waiting=registry.commands_waiting,

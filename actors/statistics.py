@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from .actor.fill import Fill
 from .journal.contract import Statistics
 
 
@@ -19,6 +20,7 @@ class RuntimeStatistics:
         quarantined: the threads that were set aside, and why.
         abandoned: (thread, turn) of handlers that would not stop and still run.
         subscribers: attachments to threads, of whoever watches them.
+        fill: how full the fullest mailbox, tail and buffer are.
         leases: how many are asked for, lent, or being given back.
         commands_waiting: commands in all mailboxes.
         turns: how many turns ended since the start, by how they did.
@@ -31,6 +33,7 @@ class RuntimeStatistics:
     quarantined: dict[str, str]
     abandoned: tuple[tuple[str, str], ...]
     subscribers: int
+    fill: Fill
     leases: int
     journal_failed: bool
     commands_waiting: int

@@ -52,6 +52,11 @@ class PieceBuffer:
         )
 
     @property
+    def pieces(self) -> int:
+        """How many pieces nobody has taken yet."""
+        return self._pieces
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing to take."""
         return not self._runs

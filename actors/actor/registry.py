@@ -25,6 +25,7 @@ from .activation import Departure, Surroundings
 from .actor import Actor
 from .attending import Attending
 from .entry import Entry
+from .fill import Fill, fill_of
 from .inbox import CastBox
 from .mailbox import Letter, Mailbox
 from .places import Places
@@ -204,6 +205,11 @@ class Registry:
     def active(self) -> int:
         """How many threads are active."""
         return sum(entry.active for entry in self._entries.values())
+
+    @property
+    def fill(self) -> Fill:
+        """How full what is bounded is."""
+        return fill_of(self._entries.values())
 
     @property
     def quarantined(self) -> dict[str, str]:

@@ -71,6 +71,11 @@ class Tail:
         return self.state.position if self.state is not None else None
 
     @property
+    def size(self) -> int:
+        """Bytes of the events in memory."""
+        return self._bytes
+
+    @property
     def watchers(self) -> int:
         """How many watch."""
         return len(self._watchers)

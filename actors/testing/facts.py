@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
+from ..actor.fill import Fill
 from ..core.effects import Cancelled, Submitted, Truncated
 from ..core.event_codec import Row
 from ..core.position import Position
@@ -33,6 +34,13 @@ class Opened:
 @frozen
 class Closing:
     """The runtime was asked to drain and close."""
+
+
+@frozen
+class Filled:
+    """How full what is bounded was in this life of the process, at the most."""
+
+    fill: Fill
 
 
 @frozen
@@ -317,6 +325,7 @@ Fact: TypeAlias = (
     Opening
     | Opened
     | Closing
+    | Filled
     | Drained
     | Closed
     | KindGiven

@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..actor.fill import Fill
 from ..errors import TurnsAbandoned
 from ..runtime import Runtime
 from .facts import (
+    Called,
     Closed,
     Closing,
     Drained,
     Fact,
     Fault,
+    Filled,
     Killed,
     KindGiven,
     Lost,
     Opened,
     Opening,
+    Said,
+    Saw,
     Struck,
     Surprise,
     Unanswered,
@@ -64,6 +69,7 @@ class Process:
         self._kind = kind
         self._shut_down = shut_down
         self._kinds: set[str] = set()
+        self._fill = Fill()
         self._close = trio.Event()
         self._gone = trio.Event()
         self._life = trio.CancelScope()
@@ -75,6 +81,8 @@ class Process:
         """Note a fact of this life; what a killed process still does is nobody's to see."""
         if self.alive:
             self._world.recorder.note(self.number, fact)
+            if isinstance(fact, Called | Said | Saw):
+                self._fill = self._fill.or_more(self.runtime.registry.fill)
 
     async def run(self, on_open: Callable[[], None]) -> None:
         """Open the runtime, and host it until `close` or `kill`.
@@ -127,6 +135,7 @@ class Process:
 
     def kill(self) -> None:
         """Stop it between two steps: it neither writes nor says anything more."""
+        self.note(Filled(self._fill))
         self.note(Killed())
         self._lose(Lost)
         self._over()
@@ -168,6 +177,7 @@ class Process:
         await self._shut_down()
         await self.runtime.drain()
         statistics = self.runtime.statistics()
+        self.note(Filled(self._fill))
         self.note(Drained(statistics.restarts, tuple(sorted(statistics.quarantined))))
         try:
             await self.runtime.close()

@@ -118,6 +118,12 @@ def _service_exited(fact: facts.ServiceExited) -> str:
     return f"service {fact.run} of thread {fact.thread} {how}"
 
 
+def _filled(fact: facts.Filled) -> str:
+    fill = fact.fill
+    most = f"{fill.commands} commands waited, {fill.tail_bytes} bytes of events were in memory"
+    return f"at the most {most}, {fill.pieces} pieces, {fill.subscribers} subscribers"
+
+
 def _drained(fact: facts.Drained) -> str:
     aside = ", ".join(fact.quarantined)
     return f"drained: {fact.restarts} restarts, set aside {aside or 'nothing'}"
@@ -150,6 +156,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Opening: lambda fact: "the process starts",
     facts.Opened: lambda fact: "the runtime is open",
     facts.Closing: lambda fact: "the runtime drains",
+    facts.Filled: _filled,
     facts.Drained: _drained,
     facts.Closed: _closed,
     facts.KindGiven: lambda fact: f"thread {fact.thread} retries: {fact.retry}",

@@ -20,6 +20,7 @@ Model: TypeAlias = Callable[[Sequence[Any]], AsyncIterator[str]]
 
 # Small enough that a few steps reach every bound and every timer.
 SIMULATION_LIMITS: Final = Limits(
+    mailbox_commands=4,
     queued_turns=2,
     turn_buffer_pieces=2,
     write_burst_seconds=TICK,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from actors.actor.fill import Fill
 from actors.core.commands import OnBusy
 from actors.core.effects import Cancelled, CancelOutcome, Submitted, Truncated
+from actors.core.event_codec import Row
 from actors.core.items import Item
 from actors.core.position import Position
-from actors.delivery.batches import Detached, Snapshot
+from actors.delivery.batches import Detached, Events, Snapshot, TurnItems
 from actors.testing.checkers import same_trace
 from actors.testing.facts import (
     Answered,
@@ -16,6 +18,7 @@ from actors.testing.facts import (
     Done,
     Drained,
     Fault,
+    Filled,
     Killed,
     LeaseReturned,
     LeaseTaken,
@@ -121,6 +124,35 @@ def test_i11_finds_leases_that_leak_or_come_back_twice() -> None:
     assert told.broken("I11") == [
         "gpu-2 was given back, and nobody had it",
         "gpu-1 was never given back",
+    ]
+
+
+# I12: bounds.
+
+
+def test_i12_what_is_full_is_within_its_bound() -> None:
+    told = Told()
+    told.turn("t1")
+    told.note(shown(told, "t1"))
+    told.note(Filled(Fill(commands=5, tail_bytes=600, pieces=2, subscribers=10)))
+    assert told.broken("I12") == []
+
+
+def test_i12_finds_a_mailbox_a_tail_a_buffer_a_batch_and_a_queue_that_outgrow_it() -> None:
+    told = Told()
+    call = told.attach()
+    rows = tuple(Row(n, n, b"{}" + b" " * 200) for n in (1, 2, 3, 4))
+    told.note(Saw(call, Events("a", rows, Position(1, 4))))
+    queue = tuple(TurnItems(f"t{n}", 0, ()) for n in range(3))
+    told.note(Saw(call, Snapshot(thread="a", position=Position(1, 4), queue=queue)))
+    told.note(Filled(Fill(commands=6, tail_bytes=601, pieces=3, subscribers=10_001)))
+    assert [found.partition(":")[0] for found in told.broken("I12")] == [
+        "bytes of a batch",
+        "turns in the queue",
+        "commands in a mailbox",
+        "bytes of a tail",
+        "pieces in a turn's buffer",
+        "subscribers of a thread",
     ]
 
 

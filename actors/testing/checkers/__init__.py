@@ -18,6 +18,7 @@ from .i8_keys import keys_bind
 from .i9_recovery import settled_once
 from .i10_failures import failures_stay_small
 from .i11_leases import leases_returned_once
+from .i12_bounds import bounds_hold
 from .i13_gone import gone_for_good
 from .i14_passivation import passivation_loses_nothing
 from .i15_context import contexts_in_turn_order
@@ -46,6 +47,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I9": settled_once,
     "I10": failures_stay_small,
     "I11": leases_returned_once,
+    "I12": bounds_hold,
     "I13": gone_for_good,
     "I14": passivation_loses_nothing,
     "I15": contexts_in_turn_order,

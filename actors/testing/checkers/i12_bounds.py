@@ -1,0 +1,71 @@
+"""I12: every queue, buffer, tail and page stays within its figure in `limits`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ...delivery.batches import Events, Snapshot
+from ..facts import Filled, Opening, Saw, Stored
+from .broken import Broken
+
+if TYPE_CHECKING:
+    from ...actor.fill import Fill
+    from ...core.event_codec import Row
+    from ...limits import Limits
+    from ..history import History
+
+
+def bounds_hold(history: History) -> Iterator[Broken]:
+    """Find what grew larger than its bound."""
+    largest = 0
+    for index, record in enumerate(history.records):
+        match record.fact:
+            case Opening(limits=limits):
+                pass
+            case Stored(rows=rows):
+                largest = max(largest, *(len(row.body) for row in rows))
+                yield from _broken(_rows(rows, limits), index)
+            case Saw(batch=Events(rows=rows)):
+                yield from _broken(_batch(rows, limits), index)
+            case Saw(batch=Snapshot() as snapshot):
+                yield from _broken(_snapshot(snapshot, limits), index)
+            case Filled(fill=fill):
+                yield from _broken(_fill(fill, limits, largest), index)
+            case _:
+                pass
+
+
+# What was measured: a name, a size, and its bound.
+Measures = Iterator[tuple[str, int, int]]
+
+
+def _broken(measures: Measures, index: int) -> Iterator[Broken]:
+    for name, size, bound in measures:
+        if size > bound:
+            yield Broken("I12", f"{name}: {size}, where {bound} is the most", index)
+
+
+def _rows(rows: tuple[Row, ...], limits: Limits) -> Measures:
+    yield "bytes of an event", max(len(row.body) for row in rows), limits.frame_bytes
+
+
+def _batch(rows: tuple[Row, ...], limits: Limits) -> Measures:
+    # The last event may cross the line.
+    yield "bytes of a batch", sum(len(row.body) for row in rows[:-1]), limits.batch_bytes
+
+
+def _snapshot(snapshot: Snapshot, limits: Limits) -> Measures:
+    yield "items of a snapshot", len(snapshot.items), limits.window_items_max
+    yield "turns in the queue", len(snapshot.queue), limits.queued_turns
+    turns = (*snapshot.queue, *((snapshot.turn,) if snapshot.turn is not None else ()))
+    for turn in turns:
+        # Its message and its marker are not the handler's.
+        yield f"items of {turn.turn}", len(turn.items), limits.turn_items + 2
+
+
+def _fill(fill: Fill, limits: Limits, largest: int) -> Measures:
+    yield "commands in a mailbox", fill.commands, limits.mailbox_commands + 1
+    yield "bytes of a tail", fill.tail_bytes, max(limits.tail_bytes, largest)
+    yield "pieces in a turn's buffer", fill.pieces, limits.turn_buffer_pieces
+    yield "subscribers of a thread", fill.subscribers, limits.subscribers
