@@ -45,7 +45,7 @@ class Sequential:
         """Return the thread behind one more event."""
         raw, turn = event.raw, event.raw.get("turn", "")
         match event.type:
-            case "thread.created":
+            case "thread.created" | "record":
                 return evolve(self, there=True, open=True)
             case "turn.submitted":
                 first = bool(raw.get("supersedes"))
@@ -53,11 +53,11 @@ class Sequential:
                 bound = {raw["key"]: (raw["content"], turn)} if "key" in raw else {}
                 return evolve(self, open=True, queue=queue, keys={**self.keys, **bound})
             case "turn.started":
-                return evolve(self, open=True, live=turn, queue=self._without(turn))
+                return evolve(self, live=turn, queue=self._without(turn))
             case "thread.truncated":
                 owner = (raw["after"] or "").rpartition(".")[0]
                 kept = self.settled.index(owner) + 1 if owner in self.settled else 0
-                return evolve(self, open=True, settled=self.settled[:kept])
+                return evolve(self, settled=self.settled[:kept])
             case "thread.ended":
                 return evolve(self, open=False)
             case "thread.deleted":
