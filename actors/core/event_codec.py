@@ -48,6 +48,9 @@ _ENDING_TAGS: Final = {f"turn.{state}": state for state in ENDINGS}
 _PLACE: Final = ("offset", "to", "type", "at")
 
 _converter: Final = Converter()
+_names: Final[Mapping[type, frozenset[str]]] = {
+    cls: frozenset(a.name for a in attrs.fields(cls)) for cls in (*TYPES.values(), TurnEnded)
+}
 _to_fields: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     cls: make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True)
     for cls in (*TYPES.values(), TurnEnded)
@@ -143,5 +146,5 @@ def _event_from(tag: str, fields: dict[str, Any]) -> Event:
 
 
 def _known(cls: type, fields: Mapping[str, Any]) -> dict[str, Any]:
-    names = {a.name for a in attrs.fields(cls)}
+    names = _names[cls]
     return {name: value for name, value in fields.items() if name in names}
