@@ -1,0 +1,133 @@
+"""I1 to I9: each checker is silent about a plain run, and finds what it is there for."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.core.effects import Cancelled, CancelOutcome, Submitted
+from actors.core.event_codec import Row
+from actors.core.position import Position
+from actors.delivery.batches import Events
+from actors.testing.facts import Answered, Killed, Said, Saw
+from actors.testing.operations import Cancel, Submit
+from tests.simulation.histories import Told, delta, ended, started, submitted
+
+
+def plain() -> Told:
+    """Tell a thread with one turn, which somebody watches from the beginning."""
+    told = Told()
+    told.claim(1)
+    told.attach()
+    told.store({"type": "thread.created"})
+    told.turn("t1")
+    return told
+
+
+@pytest.mark.parametrize("invariant", [f"I{number}" for number in range(1, 10)])
+def test_a_plain_history_breaks_none_of_them(invariant: str) -> None:
+    told = Told()
+    call = told.call(Submit("1 stop"))
+    told.claim(1)
+    told.store({"type": "thread.created"}, submitted("t1"), started("t1"))
+    told.note(Answered(call, Submitted("t1", Position(1, 2))))
+    told.enter("t1")
+    told.note(Said("a", "t1", 1, "hello"))
+    told.exit("t1")
+    told.store(delta("t1", "hello"), ended("t1"))
+    assert told.broken(invariant) == []
+
+
+def test_i1_finds_two_turns_at_once() -> None:
+    told = Told()
+    told.store(submitted("t1"), submitted("t2"), started("t1"), started("t2"))
+    told.enter("t1")
+    told.enter("t2")
+    assert "t2 began to run while t1 had not stopped" in told.broken("I1")
+
+
+def test_i2_finds_a_turn_without_an_ending_and_one_with_two() -> None:
+    told = plain()
+    told.store(ended("t1", "cancelled"), submitted("t2"))
+    assert told.broken("I2") == [
+        "t1 has a second terminal event, turn.cancelled",
+        "t2 has no terminal event",
+    ]
+
+
+def test_i3_finds_a_gap() -> None:
+    told = Told()
+    call = told.attach()
+    told.store({"type": "thread.created"}, submitted("t1"))
+    second = told.history().at["a", 1, 2].row
+    told.note(Saw(call, Events("a", (second,), Position(1, 2))))
+    assert told.broken("I3") == [f"subscriber {call}: 1.2 came after 1.0"]
+
+
+def test_i3_finds_an_event_that_is_not_on_disk() -> None:
+    told = Told()
+    call = told.attach()
+    told.note(Saw(call, Events("a", (Row(1, 1, b'{"type":"thread.created"}'),), Position(1, 1))))
+    assert told.broken("I3") == [f"subscriber {call}: offset 1 is not what is on disk"]
+
+
+def test_i4_finds_what_was_acknowledged_before_it_was_durable() -> None:
+    told = Told()
+    told.call(Submit("1 stop"), Submitted("t1", Position(1, 2)))
+    told.store({"type": "thread.created"}, submitted("t1"))
+    assert told.broken("I4") == ["t1 was acknowledged at 1.2, and is not on disk"]
+
+
+def test_i5_finds_an_activation_and_an_ending_that_nobody_asked_for() -> None:
+    told = Told()
+    told.attach()
+    told.claim(1)
+    told.store(submitted("t1"), started("t1"))
+    told.store(ended("t1", "cancelled"))
+    assert told.broken("I5") == [
+        "a was activated without a command",
+        "t1 ended as turn.cancelled, which nobody caused",
+    ]
+
+
+def test_i6_finds_a_cancel_that_hits_another_turn_and_one_that_is_answered_too_early() -> None:
+    told = Told()
+    told.store(submitted("t1"), started("t1"))
+    told.enter("t1")
+    outcome = Cancelled("t0", CancelOutcome.CANCELLED, Position(1, 3))
+    told.call(Cancel(), outcome, argument="t0")
+    told.store(ended("t1", "cancelled"))
+    assert told.broken("I6") == [
+        "call 1: t0 has no durable ending",
+        "t1 was cancelled by a command for another turn",
+    ]
+
+
+def test_i7_finds_a_turn_and_a_writer_that_go_on_behind_their_end() -> None:
+    told = plain()
+    told.store(delta("t1", "more"), generation=2)
+    told.note(Said("a", "t1", 1, "more"))
+    told.store(submitted("t2"), generation=1)
+    assert told.broken("I7") == [
+        "t1 wrote turn.delta after its end",
+        "the handler of t1 was heard after its end",
+        "generation 1 wrote to a after 2",
+    ]
+
+
+def test_i8_finds_a_key_that_binds_twice() -> None:
+    told = Told()
+    told.store(submitted("t1", key="k1"), submitted("t2", key="k1"))
+    assert told.broken("I8") == ["key k1 of a bound twice in life 1"]
+
+
+def test_i9_finds_a_turn_that_a_restart_leaves_open_or_runs_again() -> None:
+    told = Told()
+    told.store(submitted("t1"), started("t1"))
+    told.note(Killed())
+    told.opened()
+    told.store(started("t1", attempt=2), submitted("t2"), ended("t2", "interrupted"))
+    assert told.broken("I9") == [
+        "t1 is open when life 2 begins to serve",
+        "t1 was started again for no reason",
+        "t2 only waited, and was interrupted",
+    ]
