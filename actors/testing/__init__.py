@@ -9,6 +9,7 @@ from .case import read_case, write_case
 from .checkers import CHECKERS, Broken
 from .coverage import Overlaps
 from .determinism import assert_deterministic
+from .lender import Lender
 from .operations import Cursor, Operation, Target
 from .run import InvariantBroken, Run
 from .scenario import (
@@ -17,6 +18,7 @@ from .scenario import (
     attach,
     break_actor,
     cancel,
+    casts,
     crash,
     damage,
     delete,
@@ -33,6 +35,7 @@ from .scenario import (
 from .schedule import PLAIN, TICK, Delays, Explorer, Schedule, sample_schedule, schedules
 from .schedulers.exhaustive import Explored, explore
 from .script import Script, Then, scripted, scripts
+from .scripted_service import Wish, scripted_service
 from .shrink import shrink
 from .simulation import DEADLINE, replay, simulate, with_deadline
 from .world import SIMULATION_LIMITS, Model, World
@@ -49,6 +52,7 @@ __all__ = [
     "Explored",
     "Explorer",
     "InvariantBroken",
+    "Lender",
     "Model",
     "Operation",
     "Overlaps",
@@ -59,11 +63,13 @@ __all__ = [
     "Step",
     "Target",
     "Then",
+    "Wish",
     "World",
     "assert_deterministic",
     "attach",
     "break_actor",
     "cancel",
+    "casts",
     "crash",
     "damage",
     "delete",
@@ -80,6 +86,7 @@ __all__ = [
     "scenarios",
     "schedules",
     "scripted",
+    "scripted_service",
     "scripts",
     "shrink",
     "simulate",

@@ -28,6 +28,7 @@ from .facts import (
 from .operations import (
     Attach,
     Cancel,
+    Cast,
     Compact,
     Cursor,
     Delete,
@@ -219,6 +220,8 @@ async def _answer(runtime: Runtime, step: Step, argument: str | None) -> Answer:
                 return Done(await thread.end())
             case Delete():
                 return Done(await thread.delete())
+            case Cast(wish=wish):
+                return Done(thread.cast("wish", wish))
             case Compact():
                 return Done(await runtime.compact(everything=True) > 0)
             case _:

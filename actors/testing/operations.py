@@ -109,6 +109,16 @@ class Truncate:
 
 
 @frozen
+class Cast:
+    """Hand something to the thread's service."""
+
+    wish: str
+
+    def __str__(self) -> str:
+        return f"cast {self.wish!r}"
+
+
+@frozen
 class Compact:
     """Merge the deltas of all turns that ended."""
 
@@ -255,6 +265,7 @@ Operation: TypeAlias = (
     | End
     | Delete
     | Truncate
+    | Cast
     | Compact
     | Crash
     | Restart

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
+from attrs import evolve
 
 from ..actor.fill import Fill
 from ..errors import TurnsAbandoned
@@ -31,7 +32,9 @@ from .facts import (
     Surprise,
     Unanswered,
 )
+from .lender import Lender
 from .schedule import TICK
+from .scripted_service import watched_service
 from .simulated_journal import SimulatedJournal
 from .watched_turn import watched
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from ..actor.kinds import Handler, ThreadKind
     from ..journal.contract import Journal
     from .wire_facts import WireFact
+    from .scripted_service import MakeService
     from .world import World
 
 
@@ -51,6 +55,7 @@ class Process:
         handler: answers its turns.
         kind: makes a thread's kind of its id and the handler.
         shut_down: called before the runtime drains: closes what stands in front of it.
+        make_service: makes the service of its threads; None where they have none.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Process:
         handler: Handler,
         kind: Callable[[str, Handler], ThreadKind],
         shut_down: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+        make_service: MakeService | None = None,
     ) -> None:
         self.number = number
         self.alive = True
@@ -68,6 +74,8 @@ class Process:
         self._watched = watched(handler, self)
         self._kind = kind
         self._shut_down = shut_down
+        world.lender = Lender(world, self.note)
+        self._service = make_service and watched_service(make_service(world), self)
         self._kinds: set[str] = set()
         self._fill = Fill()
         self._close = trio.Event()
@@ -163,6 +171,8 @@ class Process:
 
     def _kind_of(self, thread: str) -> ThreadKind:
         kind = self._kind(thread, self._watched)
+        if self._service is not None:
+            kind = evolve(kind, service=self._service)
         if thread not in self._kinds:
             self._kinds.add(thread)
             grace = kind.cancel_grace

@@ -15,6 +15,7 @@ from .operations import (
     Attach,
     BreakActor,
     Cancel,
+    Cast,
     Compact,
     Crash,
     Cursor,
@@ -32,6 +33,7 @@ from .operations import (
     Truncate,
 )
 from .script import scripts
+from .scripted_service import Wish
 
 if TYPE_CHECKING:
     from random import Random
@@ -127,6 +129,12 @@ def delete() -> Choices:
 def truncate() -> Choices:
     """Return truncations."""
     return (Truncate(clear=True), Truncate(clear=False))
+
+
+def casts(*wishes: str) -> Choices:
+    """Return casts; without any wishes, what the `scripted_service` understands, but for `deaf`."""
+    sane = (Wish.RECORD, Wish.RECORD, Wish.FAIL, Wish.RETURN)
+    return tuple(map(Cast, wishes or map(str, sane)))
 
 
 def compact() -> Choices:

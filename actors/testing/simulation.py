@@ -34,6 +34,7 @@ from .world import SIMULATION_LIMITS, World
 
 if TYPE_CHECKING:
     from ..limits import Limits
+    from .scripted_service import MakeService
 
 # Makes the handler under test; called anew in every life of the process.
 MakeHandler: TypeAlias = Callable[[World], Handler]
@@ -58,6 +59,7 @@ def simulate(
     schedule: Schedule = PLAIN,
     kind: KindOf = with_deadline,
     limits: Limits = SIMULATION_LIMITS,
+    make_service: MakeService | None = None,
 ) -> Run:
     """Run a scenario on virtual time, and return what was seen of it from outside.
 
@@ -69,11 +71,14 @@ def simulate(
         schedule: which of the steps that could come next does.
         kind: a thread's kind, from its id and the handler.
         limits: the bounds of the runtime.
+        make_service: makes the service of every thread, of the world that it is to live in. A
+            service keeps its thread active unless the kind's lifetime names its seconds.
 
     Returns:
         The run; `check()` raises where it broke an invariant.
     """
-    return simulate_in(World(schedule, limits), scenario, make_handler, schedule, kind)
+    world = World(schedule, limits)
+    return simulate_in(world, scenario, make_handler, schedule, kind, make_service)
 
 
 def simulate_in(
@@ -82,9 +87,10 @@ def simulate_in(
     make_handler: MakeHandler,
     schedule: Schedule,
     kind: KindOf,
+    make_service: MakeService | None = None,
 ) -> Run:
     """Run a scenario as `simulate` does, in a fresh world that the caller made of the schedule."""
-    simulation = _Simulation(scenario, make_handler, world, kind)
+    simulation = _Simulation(scenario, make_handler, world, kind, make_service)
     drive(world, schedule, simulation.run, simulation.give_up)
     return Run(scenario, schedule, tuple(world.recorder.records))
 
@@ -114,28 +120,40 @@ def drive(
         raise world.clock.failure
 
 
-def replay(case: str, make_handler: MakeHandler, *, kind: KindOf = with_deadline) -> Run:
+def replay(
+    case: str,
+    make_handler: MakeHandler,
+    *,
+    kind: KindOf = with_deadline,
+    make_service: MakeService | None = None,
+) -> Run:
     """Run a case again, as a story gives it.
 
     Args:
         case: one line of JSON, from `write_case`.
-        make_handler, kind: what they were when the story was told.
+        make_handler, kind, make_service: what they were when the story was told.
 
     Raises:
         ValueError: where the text is no case.
     """
     scenario, schedule = read_case(case)
-    return simulate(scenario, make_handler, schedule=schedule, kind=kind)
+    return simulate(scenario, make_handler, schedule=schedule, kind=kind, make_service=make_service)
 
 
 class _Simulation:
     def __init__(
-        self, scenario: Scenario, make_handler: MakeHandler, world: World, kind: KindOf
+        self,
+        scenario: Scenario,
+        make_handler: MakeHandler,
+        world: World,
+        kind: KindOf,
+        make_service: MakeService | None,
     ) -> None:
         self._scenario = scenario
         self._make_handler = make_handler
         self._world = world
         self._kind = kind
+        self._make_service = make_service
         self._lives = 0
         self._damaged: dict[str, None] = {}
         world.faults.crash = self._crash
@@ -232,7 +250,9 @@ class _Simulation:
     def _start(self) -> None:
         self._lives += 1
         handler = self._make_handler(self._world)
-        self._process = Process(self._lives, self._world, handler, self._kind)
+        self._process = Process(
+            self._lives, self._world, handler, self._kind, make_service=self._make_service
+        )
         self._nursery.start_soon(self._process.run, self._on_open)
 
     def _on_open(self) -> None:

@@ -10,6 +10,7 @@ import trio
 from ..journal.memory import MemoryJournal
 from ..limits import Limits
 from .faults import Faults
+from .lender import Lender
 from .recorder import Recorder
 from .schedule import TICK, Schedule
 from .schedulers.chosen import scheduler_of
@@ -31,6 +32,9 @@ SIMULATION_LIMITS: Final = Limits(
     drain_seconds=4 * TICK,
     close_seconds=8 * TICK,
     idle_seconds=3 * TICK,
+    # Longer than either thing that the lender does, and shorter than both.
+    lease_allocate_seconds=100 * TICK,
+    lease_release_seconds=72 * TICK,
     restart_intensity=2,
     restart_period_seconds=64 * TICK,
     journal_reopen_seconds=4 * TICK,
@@ -50,6 +54,7 @@ class World:
         delays: the scheduler: whom the ports ask for leave to go on.
         clock: virtual time.
         faults: what is to go wrong.
+        lender: lends to the services of the present process.
     """
 
     def __init__(self, schedule: Schedule, limits: Limits = SIMULATION_LIMITS) -> None:
@@ -59,6 +64,7 @@ class World:
         self.faults = Faults()
         self.delays = scheduler_of(schedule)
         self.clock = VirtualClock(self.delays)
+        self.lender = Lender(self, lambda _: None)
         self._ids = 0
 
     def now(self) -> float:
