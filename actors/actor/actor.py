@@ -305,7 +305,8 @@ class Actor:
         return bool(len(self._mailbox)) or self._committer.busy
 
     def _may_depart_drained(self) -> bool:
-        return self._draining and self.state.live is None and not self._has_work()
+        free = self.state.live is None and self._held is None
+        return self._draining and free and not self._has_work()
 
     # Deciding
 

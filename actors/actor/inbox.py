@@ -82,6 +82,7 @@ class Inbox:
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 return cast
             await self._box.news()
+        await trio.lowlevel.checkpoint_if_cancelled()  # that is why
         raise ServiceOver("this service was stopped")
 
     def __aiter__(self) -> Inbox:

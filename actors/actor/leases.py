@@ -195,7 +195,8 @@ class Keeper:
         while (now := trio.current_time()) < expires:
             await trio.sleep_until(min(now + lasts / _RENEWALS, expires))
             asked_at = trio.current_time()
-            if await self._renew(min(asked_at + lasts / _RENEWALS, expires)):
+            deadline = min(asked_at + lasts / _RENEWALS, expires)
+            if asked_at < expires and await self._renew(deadline):
                 expires = asked_at + lasts
         log.error("the lease of thread %s ran out", self.thread)
 

@@ -66,9 +66,9 @@ class ServiceRunner:
 
     def stop(self) -> None:
         """Cancel the service; its handle does nothing any more (I7)."""
-        self._service.close()
         self._stopping.set()
-        self._scope.cancel()
+        self._scope.cancel()  # first: what waits is to be cancelled, and not to fail
+        self._service.close()
 
     @trio.lowlevel.enable_ki_protection  # Ctrl-C is for the program's main task
     async def run(self) -> None:

@@ -313,6 +313,28 @@ async def test_what_comes_behind_an_end_waits_and_begins_the_service_anew(
         assert await world.thread().end() is (seen.begun == 2)
 
 
+async def test_an_end_that_waits_for_the_service_is_answered_while_the_runtime_drains(
+    autojump_clock: Any,
+) -> None:
+    async def slow(service: Service) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(2)
+
+    ended: list[bool] = []
+
+    async def end(world: World) -> None:
+        ended.append(await world.thread().end())
+
+    async with serving(slow) as world, trio.open_nursery() as nursery:
+        nursery.start_soon(end, world)
+        await trio.sleep(1)
+        await world.runtime.drain()
+        assert ended == [True]
+
+
 async def test_delete_ends_the_service_too(autojump_clock: Any) -> None:
     seen = Seen()
     async with serving(seen) as world:

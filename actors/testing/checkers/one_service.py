@@ -34,6 +34,8 @@ def one_service_at_a_time(history: History) -> Iterator[Broken]:
                 others = [each for each in running if each[0] == thread]
                 if others and not _long_ago(others, running, record.at, grace):
                     yield Broken("I1", f"two services of {thread} run side by side", index)
+                for other in others:
+                    del running[other]
                 running[thread, run] = record.at
             case ServiceExited(thread=thread, run=run):
                 running.pop((thread, run), None)
