@@ -41,8 +41,8 @@ from .watched_turn import watched
 if TYPE_CHECKING:
     from ..actor.kinds import Handler, ThreadKind
     from ..journal.contract import Journal
-    from .wire_facts import WireFact
     from .scripted_service import MakeService
+    from .wire_facts import WireFact
     from .world import World
 
 

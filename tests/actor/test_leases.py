@@ -59,13 +59,17 @@ class Orchestrator:
         return Lease(allocate=self.allocate, release=self.release, **more)
 
 
+async def for_ever(service: Service) -> None:
+    await trio.sleep_forever()
+
+
 @define
 class Holder:
     """A service that holds one lease for as long as it runs."""
 
     lease: Lease[str]
     held: list[str | None] = field(factory=list)
-    then: Callable[[Service], Awaitable[None]] = lambda _: trio.sleep_forever()
+    then: Callable[[Service], Awaitable[None]] = for_ever
 
     async def __call__(self, service: Service) -> None:
         async with service.hold(self.lease) as resource:
