@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ...core.effects import Cancelled, CancelOutcome, Submitted, Truncated
 from ..facts import Done, Refused
-from ..operations import Attach, Compact, Delete, Detach, End, Submit
+from ..operations import Attach, Cast, Compact, Delete, Detach, End, Submit
 from .broken import Broken
 from .sequential import Sequential
 
@@ -32,7 +32,7 @@ def one_order(history: History) -> Iterator[Broken]:
     """Find answers that were never right while their calls were under way, or came out of order."""
     by_thread: defaultdict[str, list[Call]] = defaultdict(list)
     for call in history.calls.values():
-        if not isinstance(call.operation, Attach | Compact | Detach):
+        if not isinstance(call.operation, Attach | Cast | Compact | Detach):
             by_thread[call.thread].append(call)
     for thread, calls in by_thread.items():
         yield from _Thread(history, history.logs[thread]).check(calls)
