@@ -58,6 +58,17 @@ def test_a_crippled_baseline_voids_the_row() -> None:
     assert "void, took 4.85 µs where 3.2 is usual" in table(_report(ours, slow))
 
 
+def test_a_crippled_baseline_voids_its_other_figures_too() -> None:
+    slow = evolve(THEIRS, values=[10.0])
+    rate = evolve(THEIRS, metric="deliveries/s", values=[70_000.0])
+    elsewhere = evolve(rate, case="500 viewers")
+    void_crippled([rate, slow, elsewhere], USUAL)
+    assert rate.void
+    assert not elsewhere.void
+    ours = evolve(OURS, metric="deliveries/s", against=rate.subject, ratio_goal=Goal(least=1))
+    assert _report(ours, rate).verdict(ours) == "void"
+
+
 def test_a_baseline_may_be_slow_on_a_slow_machine() -> None:
     slow = evolve(THEIRS, values=[6.4])
     void_crippled([slow], evolve(USUAL, loop=2 * USUAL_LOOP))

@@ -93,28 +93,32 @@ def _open(stack: ExitStack, port: int, path: str, count: int) -> None:
 
 
 def _silent_viewers(bench: Bench) -> Iterator[Result]:
-    count, tokens = bench.size(100, 20), bench.size(400_000, 100_000)
+    count, tokens = bench.size(200, 50), bench.size(200_000, 50_000)
     case = "viewer that never reads"
     bench.tell(f"{ROW}, {case}")
-    with holdfast(bench.scratch()) as server, Peer(server.port) as reader, ExitStack() as stack:
+    env = {"PYTHONTRACEMALLOC": "1"}
+    with (
+        holdfast(bench.scratch(), **env) as server,
+        Peer(server.port) as reader,
+        Peer(server.port) as counter,
+        ExitStack() as stack,
+    ):
         reader.attach("t", window=1)
         _speak(reader, tokens)  # what grows only once is there then
-        without = _grown(server, reader, tokens)
+        _grown(counter, reader, tokens)
         for _ in range(count):
             silent = stack.enter_context(Peer(server.port, buffer=4 * KIB))
             silent.attach("t", window=1)
-        value = (_grown(server, reader, tokens) - without) / count / KIB
-    notes = (
-        f"behind by {tokens:,} tokens; the memory of the process alone, without sockets' buffers"
-    )
+        value = _grown(counter, reader, tokens) / count / KIB
+    notes = f"behind by {tokens:,} tokens; Python's memory, without the sockets' buffers"
     yield Result(ROW, case, HOLDFAST, "memory", "KiB", [value], Goal(most=64.0), notes=notes)
 
 
-def _grown(server: Server, reader: Peer, tokens: int) -> int:
-    """Return by how much a turn makes the server grow."""
-    before = server.own_bytes()
+def _grown(counter: Peer, reader: Peer, tokens: int) -> float:
+    """Return by how many bytes a turn makes the server grow."""
+    before = counter.census()["bytes"]
     _speak(reader, tokens)
-    return server.own_bytes() - before
+    return float(counter.census()["bytes"] - before)
 
 
 def _speak(reader: Peer, tokens: int) -> None:
