@@ -15,7 +15,7 @@ from .actor.turn import Turn
 from .answer import Answer
 from .core.casting import Cast, Overflow
 from .core.commands import OnBusy, Truncation
-from .core.effects import Cancelled, CancelOutcome, RecordReceipt, Submitted, Truncated
+from .core.effects import Cancelled, CancelOutcome, ForkReceipt, RecordReceipt, Submitted, Truncated
 from .core.event_codec import Row
 from .core.events import (
     Entry,
@@ -98,6 +98,7 @@ __all__ = [
     "Executor",
     "Fact",
     "Fill",
+    "ForkReceipt",
     "Handler",
     "Head",
     "HistoryPage",

@@ -19,9 +19,18 @@ from .core.commands import (
     OnBusy,
     Truncate,
     Truncation,
+    checked_fork,
     checked_submit,
 )
-from .core.effects import Cancelled, Closed, RecordReceipt, Result, Submitted, Truncated
+from .core.effects import (
+    Cancelled,
+    Closed,
+    ForkReceipt,
+    RecordReceipt,
+    Result,
+    Submitted,
+    Truncated,
+)
 from .core.events import TurnEnded
 from .core.progress import Progress, progress_of
 from .core.record_kinds import checked_record
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
     from .journal.contract import HistoryPage
     from .ports import Ids
 
-R = TypeVar("R", Submitted, RecordReceipt, Cancelled, Truncated, Closed)
+R = TypeVar("R", Submitted, RecordReceipt, ForkReceipt, Cancelled, Truncated, Closed)
 
 # The principal of code that embeds a runtime, and of connections that show no credentials.
 LOCAL = "local"
@@ -208,6 +217,28 @@ class Thread:
         page = await journal.history(self.id, None, 1, 1)
         settled = await journal.settled(self.id, FINALISING)
         return progress_of(page.head, settled)
+
+    async def fork(self, to: str, *, after: str | None, key: str | None = None) -> ForkReceipt:
+        """Begin thread `to` with this one's history, and return once that is durable (I13).
+
+        The new thread has the items up to `after` under their own ids, records among them, and
+        shares nothing that changes with this one, which stays as it is. It is there wholly or not
+        at all.
+
+        Args:
+            to: the new thread's id.
+            after: the last item that is copied; None for none.
+            key: as in `submit`; the receipt is this thread's.
+
+        Raises:
+            Rejected: `thread_not_found`, `item_not_found`, `turn_in_progress`; `bad_request` where
+                thread `to` is there already; `too_large` above `limits.fork_items`;
+                `idempotency_conflict`, and what every command may raise.
+
+        A cancelled call may have been accepted: repeat it under its key.
+        """
+        command = checked_fork(self.id, to=to, after=after, principal=self.principal, key=key)
+        return _expect(ForkReceipt, await self._ask(command))
 
     async def end(self) -> bool:
         """Cancel what runs and waits and close the activation; False where there was none.

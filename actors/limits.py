@@ -99,6 +99,9 @@ class Limits:
     # Bytes of one public projection in a snapshot, which with its items fits in a frame.
     attribute_bytes: int = _whole(128 * KIB)
 
+    # Items that a fork copies: the appends of all threads wait meanwhile, a second for each 5,000.
+    fork_items: int = _whole(50_000)
+
     # Receipts kept in memory per live thread; older ones are looked up in the journal.
     receipts_in_memory: int = _whole(128)
     # Seconds that an idempotency key is kept at the least.

@@ -348,8 +348,8 @@ class Client:
             key: as in `submit`.
 
         Raises:
-            Rejected: `unsupported`, by a server that has no forks; `thread_not_found`,
-                `item_not_found`, `turn_in_progress`; and what every call raises, see `Client`.
+            Rejected: `thread_not_found`, `item_not_found`, `turn_in_progress`, `bad_request` where
+                the new thread is there already; and what every call raises, see `Client`.
 
         A cancelled call may have been accepted: repeat it under its key.
         """

@@ -190,11 +190,9 @@ class Session:
                 self._read(message.id, self._threads, message)
             case client.Cast():
                 self._cast(message)
-            case client.Fork():
-                self._refuse(message.id, _unsupported("fork"))
             case client.Submit() | client.Record() | client.Cancel() | client.Truncate():
                 self._command(message.id, message.thread, message)
-            case client.End() | client.Delete():
+            case client.Fork() | client.End() | client.Delete():
                 self._command(message.id, message.thread, message)
 
     def _command(
@@ -294,7 +292,3 @@ def _changed_by(message: client.ClientMessage) -> tuple[str, ...]:
         case client.Truncate() | client.End() | client.Delete():
             return (message.thread,)
     return ()
-
-
-def _unsupported(what: str) -> Rejected:
-    return Rejected("unsupported", f"this server does not support {what} yet")

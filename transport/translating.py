@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from actors import Cancelled, RecordReceipt, Submitted, Truncated, Truncation
+from actors import Cancelled, ForkReceipt, RecordReceipt, Submitted, Truncated, Truncation
 from actors.core import commands
 from actors.core.effects import Closed, Result
 from actors.core.record_kinds import checked_record
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 # What is answered by a thread's actor.
 Commands: TypeAlias = (
-    client.Submit | client.Record | client.Cancel | client.Truncate | client.End | client.Delete
+    client.Submit
+    | client.Record
+    | client.Fork
+    | client.Cancel
+    | client.Truncate
+    | client.End
+    | client.Delete
 )
 
 
@@ -53,6 +59,8 @@ def translate(message: Commands, principal: str, runtime: Runtime) -> commands.C
                 key=message.key,
                 limits=runtime.limits,
             )
+        case client.Fork(thread=thread, to=to, after=last, key=key):
+            return commands.checked_fork(thread, to=to, after=last, principal=principal, key=key)
         case client.Cancel(turn=turn, mode=mode):
             return commands.Cancel(turn=turn, rollback=mode == "rollback")
         case client.Truncate(after=after):
@@ -86,6 +94,8 @@ def reply_body(message: object, result: Result) -> replies.ReplyBody:
             return replies.SubmitReply(turn, position.cursor(), duplicate)
         case RecordReceipt(position=position, duplicate=duplicate):
             return replies.RecordReply(position.cursor(), duplicate)
+        case ForkReceipt(position=position):
+            return replies.ForkReply(position.cursor())
         case Cancelled(turn=turn_or_none, outcome=outcome, position=position):
             return replies.CancelReply(turn_or_none, outcome, position.cursor())
         case Truncated(position=position):

@@ -16,7 +16,18 @@ import trio
 from attrs import evolve
 
 from ..core.apply import restore
-from ..core.commands import FINALISING, Command, End, Ending, Exited, Finalise, Recover, Say, Submit
+from ..core.commands import (
+    FINALISING,
+    Command,
+    End,
+    Ending,
+    Exited,
+    Finalise,
+    Fork,
+    Recover,
+    Say,
+    Submit,
+)
 from ..core.decide import Decision, decide
 from ..core.effects import (
     Answer,
@@ -35,7 +46,7 @@ from ..delivery.folding import Folding
 from ..errors import JournalError, Rejected
 from .activation import Departure, Surroundings
 from .committer import Committer
-from .facts import load_context, needs_facts, with_facts, with_known_receipt
+from .facts import load_context, needs_facts, with_copy, with_facts, with_known_receipt
 from .kinds import NO_TURNS, takes_no_turns
 from .lifetime import EndAfter
 from .mailbox import Letter
@@ -97,6 +108,7 @@ class Actor:
             loaded.receipts,
             complete=not loaded.more_receipts,
         )
+        self._generation = claim.generation
         self._folding = Folding(kind.projections, loaded.kept, around.limits)
         self._committer = Committer(
             tail,
@@ -265,6 +277,9 @@ class Actor:
         if not needs_facts(self.state, command, self._receipts):
             return with_known_receipt(command, self._receipts)
         await self._committer.flushed()
+        if isinstance(command, Fork):
+            own = self.thread, self.state.offset, self._generation, self._around.clock.now()
+            return await with_copy(command, *own, self._receipts, self._around.journal)
         return await with_facts(self.thread, command, self._receipts, self._around.journal)
 
     async def _wait(self) -> None:

@@ -27,6 +27,8 @@ class Entry:
         actor: its present activation.
         quarantined: why it was set aside, in a sentence; None where it was not.
         kept: how many tasks of its attendance run.
+        stale: whether somebody else than its actor began the thread, as a fork does: the next
+            activation shows it.
     """
 
     thread: str
@@ -37,13 +39,15 @@ class Entry:
     actor: Actor | None = None
     quarantined: str | None = None
     kept: int = 0
+    stale: bool = False
     settled: trio.Event = field(factory=trio.Event)
     attendance: Attendance = field(init=False)
 
     @property
     def has_work(self) -> bool:
-        """Whether a command or a cast waits."""
-        return bool(len(self.mailbox)) or (self.box is not None and bool(len(self.box)))
+        """Whether a command or a cast waits, or something is to be shown."""
+        cast = self.box is not None and bool(len(self.box))
+        return self.stale or cast or bool(len(self.mailbox))
 
     def refuse_waiting(self, refusal: Rejected) -> None:
         """Refuse every command and every cast that waits."""

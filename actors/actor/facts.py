@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from ..core.commands import FINALISING, Cancel, Command, Finalise, Record, Submit, Truncate
-from ..core.head import Life
+from ..core.commands import FINALISING, Cancel, Command, Finalise, Fork, Record, Submit, Truncate
+from ..core.head import Life, Receipt
+from ..journal.contract import Copy
 
 if TYPE_CHECKING:
-    from ..core.head import Receipt
     from ..core.items import Item
     from ..core.thread_state import ThreadState
     from ..journal.contract import Journal
@@ -32,6 +32,9 @@ def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) ->
             return unknown and not receipts.complete
         case Finalise():
             return True
+        case Fork(key=key, principal=principal):
+            busy = state.live is not None or bool(state.queue)
+            return not busy and (key is None or receipts.find(principal, key) is None)
         case Cancel(turn=turn):
             live = state.live.turn if state.live else None
             return turn is not None and turn != live and state.queued(turn) is None
@@ -66,7 +69,7 @@ async def with_facts(
 
 def with_known_receipt(command: Command, receipts: ReceiptCache) -> Command:
     """Return a command with the receipt that the cache has for its key."""
-    if isinstance(command, Submit | Record) and command.key is not None:
+    if isinstance(command, Submit | Record | Fork) and command.key is not None:
         return evolve(command, prior=receipts.find(command.principal, command.key))
     return command
 
@@ -83,8 +86,48 @@ async def _submit_with_facts(
     return command
 
 
+async def with_copy(
+    command: Fork,
+    thread: str,
+    offset: int,
+    claim: int,
+    now: float,
+    receipts: ReceiptCache,
+    journal: Journal,
+) -> Command:
+    """Return a fork whose copy is durable; everything decided must be durable by now.
+
+    Args:
+        offset: of the thread's head.
+        claim: the generation that its actor writes under.
+        now: Unix seconds.
+
+    Raises:
+        Rejected, JournalError: as `Journal.fork`.
+    """
+    prior = await _prior(thread, command, receipts, journal)
+    if prior is not None:
+        return evolve(command, prior=prior)
+    receipt = None
+    if command.key is not None:
+        who = command.principal, command.key, command.digest()
+        receipt = Receipt(*who, turn=None, offset=offset, at=now)
+    made = await journal.fork(
+        Copy(
+            thread=thread,
+            generation=claim,
+            to=command.to,
+            after=command.after,
+            at=now,
+            receipt=receipt,
+        )
+    )
+    noted = None if receipt is None else evolve(receipt, forked=made)
+    return evolve(command, made=made, receipt=noted)
+
+
 async def _prior(
-    thread: str, command: Submit | Record, receipts: ReceiptCache, journal: Journal
+    thread: str, command: Submit | Record | Fork, receipts: ReceiptCache, journal: Journal
 ) -> Receipt | None:
     if command.key is None:
         return None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 from attrs import evolve
 
-from ..core.commands import Command, Delete, End, Ending
+from ..core.commands import Command, Delete, End, Ending, Fork
 from ..core.position import Position
 from ..core.restart_intensity import RestartIntensity
 from ..core.turn_lifecycle import TurnState
@@ -34,6 +35,7 @@ from .service_host import ServiceFailed
 
 if TYPE_CHECKING:
     from ..core.casting import Waiting
+    from ..core.effects import Result
     from ..core.folds import Folded
     from ..journal.contract import Journal
     from ..limits import Limits
@@ -87,6 +89,8 @@ class Registry:
             command: what is asked.
             reply: gets the one answer, at once where the command is refused here.
         """
+        if isinstance(command, Fork):
+            reply = partial(self._forked, command.to, reply)
         try:
             entry = self._admit(thread, command)
             entry.mailbox.put(Letter(command, reply))
@@ -343,6 +347,15 @@ class Registry:
         ):
             del self._entries[thread]
 
+    def _forked(self, to: str, reply: Reply, answer: Result | Rejected) -> None:
+        """Have those who watch a thread that was begun by a fork see it, then answer."""
+        entry = self._entries.get(to)
+        failed = isinstance(answer, Rejected) and answer.code != "internal"
+        if entry is not None and entry.quarantined is None and not failed:
+            entry.stale = True
+            self._activate(entry)
+        reply(answer)
+
     # Supervision
 
     def _activate(self, entry: Entry) -> None:
@@ -378,6 +391,7 @@ class Registry:
     async def _run_activation(self, entry: Entry, reason: str) -> Departure:
         kind = self._kind_of(entry.thread)
         box = self._box(entry, kind) if kind.service is not None else None
+        entry.stale = False
         claim = await self.journal.claim(entry.thread)
         stuck: tuple[str, str] | None = None
         try:

@@ -19,6 +19,8 @@ from .events import Recorded, TurnDelta, TurnItem
 from .head import Cut, Receipt
 from .items import Content, is_blank, is_content
 from .json_values import taken_over
+from .position import Position
+from .thread_id import is_thread_id
 from .turn_lifecycle import TurnState
 
 
@@ -159,6 +161,46 @@ class Finalise:
     settled: bool = False
 
 
+@frozen(kw_only=True)
+class Fork:
+    """Copy the history, up to an item, into a thread that is not there.
+
+    Args:
+        to: the new thread's id.
+        after: the last item that is copied; None for none.
+        principal: who asks.
+        key: the idempotency key.
+        prior: the receipt that was given for this key, where one was.
+        made: the head of the new thread, once the copy is durable.
+        receipt: what was noted with it under the key.
+    """
+
+    to: str
+    after: str | None
+    principal: str
+    key: str | None = None
+    prior: Receipt | None = None
+    made: Position | None = None
+    receipt: Receipt | None = None
+
+    def digest(self) -> str:
+        """Digest the body that a retry under the same key has to repeat (rule 8)."""
+        return _digest({"fork": self.to, "after": self.after})
+
+
+def checked_fork(thread: str, *, to: Any, after: Any, principal: str, key: Any = None) -> Fork:
+    """Make a fork of values from outside.
+
+    Raises:
+        Rejected: `bad_request`, for what cannot be the id of another thread, or no item.
+    """
+    if not isinstance(to, str) or not is_thread_id(to) or to == thread:
+        raise Rejected("bad_request", "`to` is the id of another thread")
+    if not isinstance(after, str | None) or not isinstance(key, str | None):
+        raise Rejected("bad_request", "`after` is an item or null, and a key is a text")
+    return Fork(to=to, after=after, principal=principal, key=key)
+
+
 def _digest(body: object) -> str:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
@@ -264,5 +306,5 @@ class Recover:
 
 
 Command: TypeAlias = (
-    Submit | Record | Finalise | Cancel | Truncate | End | Delete | Say | Exited | Recover
+    Submit | Record | Fork | Finalise | Cancel | Truncate | End | Delete | Say | Exited | Recover
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from ..errors import Rejected
+from ..errors import InternalError, Rejected
 from ..limits import DEFAULT_LIMITS, Limits
 from .commands import (
     FINALISING,
@@ -18,6 +18,7 @@ from .commands import (
     Ending,
     Exited,
     Finalise,
+    Fork,
     OnBusy,
     Record,
     Recover,
@@ -34,6 +35,7 @@ from .effects import (
     CloseThread,
     DecideAgain,
     Effect,
+    ForkReceipt,
     RecordReceipt,
     StartTurn,
     StopTurn,
@@ -108,11 +110,13 @@ def _submit(state: ThreadState, command: Submit, now: float, limits: Limits) -> 
     return Decision(_single(events), (Answer(receipt), *effects), receipts, command.cut)
 
 
-def _repeat(state: ThreadState, command: Submit | Record, prior: Receipt) -> Decision:
+def _repeat(state: ThreadState, command: Submit | Record | Fork, prior: Receipt) -> Decision:
     if prior.digest != command.digest():
         raise Rejected(
             "idempotency_conflict", "this key was used before, for a command with another body"
         )
+    if prior.forked is not None:
+        return Decision((), (Answer(ForkReceipt(prior.forked, duplicate=True)),))
     position = Position(state.epoch, prior.offset)
     if prior.turn is None:
         return Decision((), (Answer(RecordReceipt(position, duplicate=True)),))
@@ -193,6 +197,16 @@ def _submitted(command: Submit, live: LiveTurn | None) -> TurnSubmitted:
     )
 
 
+def _fork(state: ThreadState, command: Fork, now: float, limits: Limits) -> Decision:
+    if command.prior is not None:
+        return _repeat(state, command, command.prior)
+    _check_at_rest(state)
+    if command.made is None:
+        raise InternalError("a fork is decided once its copy is durable")
+    receipts = (command.receipt,) if command.receipt is not None else ()
+    return Decision((), (Answer(ForkReceipt(command.made)),), receipts)
+
+
 def _receipt(
     command: Submit | Record, turn: str | None, offset: int, now: float
 ) -> tuple[Receipt, ...]:
@@ -229,12 +243,17 @@ def _settled_cancel(turn: str | None, outcome: CancelOutcome, position: Position
     return Decision((), (Answer(Cancelled(turn, outcome, position)),))
 
 
-def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits) -> Decision:
+def _check_at_rest(state: ThreadState) -> None:
+    """Refuse what may not come upon a live or queued turn (rule 10)."""
     if state.life is Life.ABSENT:
         raise Rejected("thread_not_found", "there is no such thread")
     busy = state.live or next(iter(state.queue), None)
     if busy is not None:
         raise _turn_in_progress(busy)
+
+
+def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits) -> Decision:
+    _check_at_rest(state)
     event = ThreadTruncated(command.truncate.after, command.cut.items)
     answer = Answer(Truncated(Position(state.epoch, state.offset + 1)))
     return Decision(_single((event,)), (answer,), cut=command.cut)
@@ -341,6 +360,7 @@ _DECIDE: Final[dict[type, Callable[[ThreadState, Any, float, Limits], Decision]]
     Submit: _submit,
     Record: _record,
     Finalise: _finalise,
+    Fork: _fork,
     Cancel: _cancel,
     Truncate: _truncate,
     End: _end,

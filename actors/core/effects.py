@@ -38,6 +38,14 @@ class RecordReceipt:
 
 
 @frozen
+class ForkReceipt:
+    """The receipt of a fork; `position` is the head of the new thread."""
+
+    position: Position
+    duplicate: bool = False
+
+
+@frozen
 class Cancelled:
     """The settled answer to a cancel: which turn, what became of it, where the stream stands."""
 
@@ -60,7 +68,7 @@ class Closed:
     existed: bool
 
 
-Result: TypeAlias = Submitted | RecordReceipt | Cancelled | Truncated | Closed
+Result: TypeAlias = Submitted | RecordReceipt | ForkReceipt | Cancelled | Truncated | Closed
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 Records are what a thread's log never takes back: no truncation, rollback or compaction touches
 them. So a fold over them has one value at each position, however it came about: kept current as
-records come, gone on with from a kept one, or folded anew from the first (docs/adr/0016).
+records come, gone on with from a kept one, or folded anew from the first (docs/adr/0017).
 """
 
 from __future__ import annotations

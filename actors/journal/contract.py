@@ -27,6 +27,7 @@ from ..core.position import Position
 __all__ = [
     "Append",
     "Claim",
+    "Copy",
     "Cut",
     "Head",
     "HistoryPage",
@@ -70,6 +71,28 @@ class Append:
     cut: Cut | None = None
     delete: bool = False
     kept: Kept | None = None
+
+
+@frozen(kw_only=True)
+class Copy:
+    """A thread's history, up to an item, as the beginning of a thread that is not there.
+
+    Args:
+        thread: whose history.
+        generation: the number of its writer, from `Journal.claim`.
+        to: the new thread's id.
+        after: the last item that is copied, of a turn or a record; None for none. Of its turn the
+            items up to it are copied, and of everything else what stands before it in turn order.
+        at: when it was asked for, Unix seconds.
+        receipt: noted with `thread` in the same step, once it has the head of the new one.
+    """
+
+    thread: str
+    generation: int
+    to: str
+    after: str | None
+    at: float
+    receipt: Receipt | None = None
 
 
 @frozen
@@ -164,6 +187,27 @@ class Journal(Protocol):
             JournalUnavailable: where the store failed.
 
         A cancelled call may have fenced the writer before.
+        """
+        ...
+
+    async def fork(self, copy: Copy) -> Position:
+        """Begin a thread with the history of another one, wholly or not at all.
+
+        What is copied is told anew (`core.telling`): it has the items of the source under their own
+        ids, and offsets, an epoch and a floor of its own. The source keeps its head and its rows. A
+        writer of the new thread, if there is one, is fenced.
+
+        Returns:
+            The head of the new thread.
+
+        Raises:
+            Rejected: `thread_not_found`; `item_not_found`; `bad_request` where the new thread is
+                there already; `too_large` above `limits.fork_items`.
+            JournalFenced: the generation is not the source's.
+            JournalCorrupt: the rows of one of the two are damaged (I16).
+            JournalUnavailable: where the store failed.
+
+        A cancelled call may have made the thread, wholly.
         """
         ...
 

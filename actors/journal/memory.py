@@ -16,6 +16,7 @@ from attrs import define, evolve
 
 from ..core.event_codec import Row
 from ..core.resume import check_position
+from ..core.thread_state import ThreadState
 from ..errors import (
     InternalError,
     JournalCorrupt,
@@ -24,10 +25,11 @@ from ..errors import (
     PositionUnrecoverable,
 )
 from ..limits import DEFAULT_LIMITS, Limits
-from . import rules
+from . import copying, rules
 from .contract import (
     Append,
     Claim,
+    Copy,
     Cut,
     Head,
     HistoryPage,
@@ -87,6 +89,10 @@ class _Thread:
         """Yield the parts that a reader may see, newest first."""
         return (part for part in reversed(self.parts) if not part.hidden)
 
+    def note(self, receipt: Receipt) -> None:
+        self.receipts.pop((receipt.principal, receipt.key), None)
+        self.receipts[receipt.principal, receipt.key] = receipt
+
     def part(self, owner: str) -> _Part | None:
         return next((part for part in self.shown() if part.settled.owner == owner), None)
 
@@ -129,6 +135,10 @@ class MemoryJournal:
         """Undo `damage`."""
         self._damaged.discard(thread)
 
+    def rows(self, thread: str) -> tuple[Row, ...]:
+        """Return all rows of a thread, for whoever looks at the store itself."""
+        return tuple(self._thread(thread).rows)
+
     async def aclose(self) -> None:
         """Close; see `Journal.aclose`."""
         self._unavailable = "the journal is closed"
@@ -164,6 +174,28 @@ class MemoryJournal:
         self._threads[append.thread] = thread
         _apply(append, thread)
         self._count(commits=1, appends=1, rows=len(append.rows))
+
+    async def fork(self, copy: Copy) -> Position:
+        """Begin a thread with another's history; see `Journal.fork`."""
+        await self._ready(copy.thread)
+        self._check_readable(copy.to)
+        if self._claims.get(copy.thread) != copy.generation:
+            self._refuse(JournalFenced("another writer has the thread"))
+        source, made = self._thread(copy.thread), self._thread(copy.to)
+        copying.check_source(source.head)
+        copying.check_absent(made.head)
+        retelling = copying.Retelling(copy, ThreadState(epoch=made.head.epoch), self._limits)
+        steps = [retelling.begin()]
+        for part in _copied(source, copy.after):
+            steps += retelling.part(part)
+        steps.append(retelling.end())
+        self._claims.pop(copy.to, None)
+        self._threads[copy.to] = made
+        _apply(retelling.append(steps), made)
+        if copy.receipt is not None:
+            source.note(evolve(copy.receipt, forked=made.head.position))
+        self._count(commits=1, appends=1, rows=len(made.rows))
+        return made.head.position
 
     def _check(self, append: Append, thread: _Thread) -> None:
         try:
@@ -296,6 +328,10 @@ class MemoryJournal:
         await trio.lowlevel.checkpoint()
         if self._unavailable is not None:
             raise JournalUnavailable(self._unavailable)
+        if thread is not None:
+            self._check_readable(thread)
+
+    def _check_readable(self, thread: str) -> None:
         if thread in self._damaged:
             raise JournalCorrupt("the thread cannot be read")
 
@@ -318,12 +354,24 @@ def _apply(append: Append, thread: _Thread) -> None:
     for settled in append.settled:
         insort(thread.parts, _Part(settled), key=lambda part: part.settled.place)
     for receipt in append.receipts:
-        thread.receipts.pop((receipt.principal, receipt.key), None)
-        thread.receipts[receipt.principal, receipt.key] = receipt
+        thread.note(receipt)
     thread.kept = append.kept or thread.kept
     if append.cut is not None:
         for part in thread.parts:
             part.cut(append.cut, append.head.floor)
+
+
+def _copied(source: _Thread, after: str | None) -> Iterator[Settled]:
+    """Yield what a fork copies, oldest part first."""
+    if after is None:
+        return
+    found = source.part(rules.named_item(after)[0])
+    newest = None if found is None else evolve(found.settled, items=found.items)
+    last = copying.last_copied(newest, after)
+    for part in source.parts:
+        if not part.hidden and part.settled.place < last.place:
+            yield evolve(part.settled, items=part.items)
+    yield last
 
 
 def _parts_before(thread: _Thread, before: str | int | None) -> Iterator[tuple[Item, ...]]:

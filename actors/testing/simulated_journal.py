@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..journal.contract import (
         Append,
         Claim,
+        Copy,
         Cut,
         HistoryPage,
         Loaded,
@@ -63,6 +64,10 @@ class SimulatedJournal:
     async def claim(self, thread: str) -> Claim:
         """See `Journal.claim`."""
         return await self._there_and_back(partial(self._claim, thread))
+
+    async def fork(self, copy: Copy) -> Position:
+        """See `Journal.fork`."""
+        return await self._there_and_back(partial(self._fork, copy))
 
     def release(self, thread: str, generation: int) -> None:
         """See `Journal.release`."""
@@ -156,6 +161,11 @@ class SimulatedJournal:
             case _:
                 self._process.note(Struck(Fault.ACTOR, thread))
                 raise ActorBug("a bug, as the scenario says")
+
+    async def _fork(self, copy: Copy) -> Position:
+        made = await self._disk.fork(copy)
+        self._process.note(Stored(copy.to, 0, made.epoch, self._disk.rows(copy.to)))
+        return made
 
     async def _there_and_back(self, call: Callable[[], Awaitable[T]]) -> T:
         there, back = self._delays.trip()

@@ -151,7 +151,7 @@ EXPECTED: dict[str, Row] = {
         "thread_not_found", {"id": ID, "thread": T, "after": Field("t_1.0", TEXT, null=None)}
     ),
     "fork": Row(
-        "unsupported",
+        "thread_not_found",
         {
             "id": ID,
             "thread": T,

@@ -223,10 +223,39 @@ async def test_a_record_is_a_fact_of_the_thread(peer: Peer) -> None:
     assert (await peer.ask("end", thread="facts"))["existed"]
 
 
-async def test_a_cast_to_a_thread_without_a_service_and_fork_are_unsupported(peer: Peer) -> None:
+async def test_a_fork_begins_a_thread_with_the_history_of_another(peer: Peer) -> None:
+    """Rule 10, and rule 8 for its key; who is attached to the new thread sees it at once."""
+    await peer.attach("trunk")
+    await peer.attach("branch")
+    await peer.ending("trunk", (await peer.submit("trunk", "say 1"))["turn"])
+    await peer.ask("record", thread="trunk", kind="note", data=1)
+    await peer.ending("trunk", (await peer.submit("trunk", "say 1"))["turn"])
+    items = (await peer.ask("history", thread="trunk"))["items"]
+    assert [i["kind"] for i in items] == ["message", "answer", "record", "message", "answer"]
+    fork = {"thread": "trunk", "to": "branch", "after": items[2]["item"], "key": "k"}
+    since = len(peer.heard)
+    made = await peer.ask("fork", **fork)
+    assert made["type"] == "reply"
+    shown = await peer.until(lambda m: m["type"] == "snapshot" and m["thread"] == "branch", since)
+    assert (shown["items"], shown["cursor"]) == (items[:3], made["cursor"])
+    assert (await peer.ask("fork", **fork))["cursor"] == made["cursor"]
+    for other in ({"to": "twig"}, {"after": None}):
+        assert await peer.refusal("fork", **{**fork, **other}) == "idempotency_conflict"
+    del fork["key"]
+    assert await peer.refusal("fork", **fork) == "bad_request"  # it is there
+    assert await peer.refusal("fork", **{**fork, "to": "trunk"}) == "bad_request"
+    fork["to"] = "twig"
+    assert await peer.refusal("fork", **{**fork, "after": "ghost.0"}) == "item_not_found"
+    turn = (await peer.submit("trunk", "wait"))["turn"]
+    assert await peer.refusal("fork", **fork) == "turn_in_progress"
+    await peer.ask("cancel", thread="trunk", turn=turn)
+    assert await peer.refusal("history", thread="twig") == "thread_not_found"
+    await peer.ending("branch", (await peer.submit("branch", "say 1"))["turn"])
+    assert (await peer.ask("history", thread="trunk"))["items"][:5] == items
+
+
+async def test_a_cast_to_a_thread_without_a_service_is_unsupported(peer: Peer) -> None:
     await peer.attach("later")
-    fork = {"thread": "later", "to": "fork", "after": None}
-    assert await peer.refusal("fork", **fork) == "unsupported"
     await peer.send({"type": "cast", "thread": "later", "kind": "typing", "data": None})
     error = await peer.until(lambda m: m["type"] == "error" and "id" not in m)
     assert (error["code"], error["retryable"]) == ("unsupported", False)

@@ -122,7 +122,9 @@ def test_refusals_come_as_the_server_says_them() -> None:
             ("bad_request", client.threads("no page gave this")),
             ("too_large", client.submit("t", "x" * LIMITS.command_bytes)),
             ("bad_request", client.record("t", "", {})),
-            ("unsupported", client.fork("t", "u", None)),
+            ("turn_in_progress", client.fork("t", "u", None)),
+            ("bad_request", client.fork("t", "t", None)),
+            ("thread_not_found", client.fork("absent", "u", None)),
         ):
             with pytest.raises(Rejected) as refused:
                 await call

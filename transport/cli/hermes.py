@@ -18,11 +18,12 @@ from attrs import define, evolve, field
 
 from actors.core.events import Recorded, ThreadCreated, TurnEnded, TurnSubmitted
 from actors.core.items import Item, is_content, item_id
+from actors.core.telling import Told, place_events, tell_turn
 from actors.core.thread_id import is_thread_id
 from actors.core.turn_lifecycle import TurnState
 from actors.handles import LOCAL
 from actors.limits import DEFAULT_LIMITS, Limits
-from actors.transfer import Restoration, Told, place_events, tell_turn
+from actors.transfer import Restoration
 
 from .thread_lines import Complete, Refused
 

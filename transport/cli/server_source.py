@@ -13,8 +13,8 @@ from attrs import frozen
 from actors import Events, Position, PositionUnrecoverable, Rejected, Row, Snapshot
 from actors.core.event_codec import encode
 from actors.core.events import ThreadCreated
+from actors.core.telling import Part, Told, place_events, tell_turn
 from actors.limits import DEFAULT_LIMITS
-from actors.transfer import Part, Told, place_events, tell_turn
 
 from ..client import Client
 from ..connecting import connect

@@ -18,6 +18,7 @@ from ...ports import Executor, WorkerThread
 from ..contract import (
     Append,
     Claim,
+    Copy,
     Cut,
     HistoryPage,
     Loaded,
@@ -130,6 +131,17 @@ class SqliteJournal:
             self._generation += 1
             self._claims[thread] = self._generation
         return Claim(self._generation, loaded)
+
+    async def fork(self, copy: Copy) -> Position:
+        """Begin a thread with another's history; see `Journal.fork`. Appends wait meanwhile."""
+        self._refuse_when_closed()
+        async with self._lock:
+            if self._claims.get(copy.thread) != copy.generation:
+                raise JournalFenced("another writer has the thread")
+            made = await self._blocking(partial(self._opened.fork, copy))
+            self._claims.pop(copy.to, None)
+            self._released.add(copy.to)
+            return made
 
     def release(self, thread: str, generation: int) -> None:
         """Give a claim back; see `Journal.release`."""

@@ -17,12 +17,14 @@ from attrs import define
 from ...errors import HoldfastError, JournalCorrupt, JournalUnavailable
 from ...limits import Limits
 from . import schema
+from .fork import fork
 from .lock import FileLock
 from .reader import Reader
 from .writer import Outcomes, Writer
 
 if TYPE_CHECKING:
-    from ..contract import Append, Loaded
+    from ...core.position import Position
+    from ..contract import Append, Copy, Loaded
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +71,12 @@ class Opened:
         loaded = self.reader.load(found)
         self.writer.claim(thread, found.number, found.head)
         return loaded
+
+    def fork(self, copy: Copy) -> Position:
+        """Begin a thread with another's history; see `Journal.fork`."""
+        made, size = fork(self.reader, self.writer, copy)
+        self._since_checkpoint += size
+        return made
 
     def checkpoint(self) -> None:
         """Move what was committed from the write-ahead log into the file.

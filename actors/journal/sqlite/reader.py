@@ -67,6 +67,7 @@ _PART = (
     " crc, body FROM part"
 )
 _PARTS_BELOW = f"{_PART} WHERE spot BETWEEN ? AND ? ORDER BY spot DESC LIMIT ?"
+_PARTS_ABOVE = f"{_PART} WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
 _PART_OF = f"{_PART} WHERE thread = ? AND owner = ? LIMIT 1"
 _ITEMS = "SELECT spot k, 0 x, crc, body FROM items WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
 _SHOWN_BEHIND = "SELECT coalesce(sum(shown), 0) FROM part WHERE spot > ? AND spot <= ? AND is_turn"
@@ -241,6 +242,23 @@ class Reader:
         behind = self._shown_behind(found.number, part.place)
         lost = len(items) - len(rules.kept(items, keep))
         return Cut(part.place, keep, found.head.items - behind - lost)
+
+    def parts_below(self, thread: str, place: int) -> Iterator[Settled]:
+        """Yield the parts in front of a place with their items, oldest first, a few at a time.
+
+        What is written meanwhile is seen only where it lies behind what was read.
+        """
+        number, start = self.find(thread).number, 0
+        while number is not None and start < place:
+            args = spot(number, start), spot(number, place - 1), _PARTS_AT_ONCE
+            rows = gather(self.db, _PARTS_ABOVE, args)
+            if not rows:
+                return
+            parts = [part_of(number, row).settled for row in rows]
+            items = [*self.items_of_parts(number, rows[::-1])][::-1]
+            yield from (evolve(p, items=i) for p, i in zip(parts, items, strict=True))
+            check_progress(parts[-1].place >= start)
+            start = parts[-1].place + 1
 
     def _shown_behind(self, number: int | None, place: int) -> int:
         if number is None:

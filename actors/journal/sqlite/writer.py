@@ -10,7 +10,7 @@ from attrs import define, evolve, field, frozen
 
 from ...errors import HoldfastError, InternalError, JournalCorrupt, JournalFenced
 from .. import rules
-from ..contract import Append, Cut, Head, Settled
+from ..contract import Append, Cut, Head, Receipt, Settled
 from . import sealing
 from .schema import SPOTTED
 from .sealing import Part
@@ -74,11 +74,7 @@ class _Batch:
         if append.kept is not None:
             last, body = append.kept.offset, append.kept.body
             self.folds.append((spot(number, 0), last, sealing.seal(number, body, last), body))
-        for receipt in append.receipts:
-            body = sealing.encode_receipt(receipt)
-            who = (number, receipt.principal, receipt.key, receipt.turn, receipt.at)
-            crc = sealing.seal(number, body)
-            self.receipts.append((*who, spot(number, receipt.offset), crc, body))
+        self.receipts += [_receipt_row(number, receipt) for receipt in append.receipts]
 
     def _add_part(self, number: int, part: Settled) -> None:
         key, is_turn = spot(number, part.place), part.state is not None
@@ -115,9 +111,28 @@ class Writer:
 
     def claim(self, thread: str, number: int | None, head: Head) -> None:
         """Remember where a thread stands; one without a number is not in the file yet."""
+        self._claimed[thread] = Written(self.number_for(number), head)
+
+    def number_for(self, number: int | None) -> int:
+        """Return the number of a thread: a fresh one where it is not in the file yet."""
         if number is None:
             self._newest = number = self._newest + 1
-        self._claimed[thread] = Written(number, head)
+        return number
+
+    def write_rows(self, number: int, append: Append) -> None:
+        """Write an append's rows and what they settled, within the caller's transaction."""
+        batch = _Batch()
+        batch.add(number, append)
+        batch.insert(self._db)
+
+    def write_head(self, thread: str, number: int, head: Head) -> None:
+        """Write a thread's head, within the caller's transaction."""
+        row = _head_row(thread, Written(number, head))
+        insert_many(self._db, "thread", [row], _HEAD_AND_LISTING)
+
+    def write_receipt(self, number: int, receipt: Receipt) -> None:
+        """Note a receipt, within the caller's transaction."""
+        insert_many(self._db, "receipt", [_receipt_row(number, receipt)], _NEWEST_RECEIPT)
 
     def release(self, thread: str) -> None:
         """Forget a thread that has no writer any more."""
@@ -247,6 +262,12 @@ class Writer:
                 sql = "UPDATE part SET due = 1, shown = ?, crc = ?, body = ? WHERE spot = ?"
                 crc = sealing.seal(number, body)
                 self._db.execute(sql, (len(left), crc, body, row.key))
+
+
+def _receipt_row(number: int, receipt: Receipt) -> tuple[Any, ...]:
+    body = sealing.encode_receipt(receipt)
+    who = (number, receipt.principal, receipt.key, receipt.turn, receipt.at)
+    return *who, spot(number, receipt.offset), sealing.seal(number, body), body
 
 
 def _head_row(thread: str, written: Written) -> tuple[Any, ...]:

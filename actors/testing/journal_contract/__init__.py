@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import appending, compacting, history, lifetime, reading, recording, truncating
+from . import appending, compacting, forking, history, lifetime, reading, recording, truncating
 from .kit import Check, Opener
 
 __all__ = ["CHECKS", "Check", "Opener"]
@@ -26,5 +26,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     *history.CHECKS,
     *truncating.CHECKS,
     *recording.CHECKS,
+    *forking.CHECKS,
     *compacting.CHECKS,
 )

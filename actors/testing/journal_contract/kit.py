@@ -61,10 +61,10 @@ async def all_rows(journal: Journal, thread: str, after: Position, limit: int = 
     return rows
 
 
-async def refusal(journal: Journal, after: Position) -> str | None:
-    """Return the word in which thread `t` cannot be read from a position; None where it can."""
+async def refusal(journal: Journal, after: Position, thread: str = "t") -> str | None:
+    """Return the word in which a thread cannot be read from a position; None where it can."""
     try:
-        await journal.read("t", after, PAGE)
+        await journal.read(thread, after, PAGE)
     except PositionUnrecoverable as exc:
         return exc.reason
     return None

@@ -22,10 +22,11 @@ from actors.core.events import (
     TurnSubmitted,
 )
 from actors.core.items import item_id
+from actors.core.telling import place_events
 from actors.core.turn_lifecycle import TurnState
 from actors.journal.sqlite import open_sqlite_journal, sealing
 from actors.journal.sqlite.spots import offset_of, spot
-from actors.transfer import Restoration, import_thread, place_events
+from actors.transfer import Restoration, import_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
