@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...delivery.batches import Events, Snapshot
+from ...limits import DEFAULT_LIMITS
 from ..facts import Filled, Opening, Saw, Stored
 from .broken import Broken
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 def bounds_hold(history: History) -> Iterator[Broken]:
     """Find what grew larger than its bound."""
-    largest = 0
+    largest, limits = 0, DEFAULT_LIMITS
     for index, record in enumerate(history.records):
         match record.fact:
-            case Opening(limits=limits):
-                pass
+            case Opening():
+                limits = record.fact.limits
             case Stored(rows=rows):
                 largest = max(largest, *(len(row.body) for row in rows))
                 yield from _broken(_rows(rows, limits), index)
