@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from actors.core.event_codec import decode
 from actors.errors import Rejected
 from actors.journal.contract import Copy, Journal
 from actors.journal.memory import MemoryJournal
@@ -13,6 +14,7 @@ from actors.journal.sqlite import fork, open_sqlite_journal, verify
 from actors.limits import Limits
 from actors.testing.journal_contract.kit import LATER, item_ids
 from actors.testing.scripted_thread import ScriptedThread
+from actors.transfer import Restoration, export_thread, import_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,4 +71,24 @@ async def test_what_a_fork_makes_passes_every_check(tmp_path: Path) -> None:
         await journal.fork(copy)
         await (await ScriptedThread.claim(journal, "w")).turn("more", "x")
         assert len(await item_ids(journal, "w")) == 18
+    assert list(verify(path)) == []
+
+
+async def test_a_fork_is_exported_and_imported_like_any_thread(tmp_path: Path) -> None:
+    """Records and all, under its own offsets; what goes on after it as well."""
+    async with await open_sqlite_journal(tmp_path / "one.db") as one:
+        thread = await written(one, 3)
+        await thread.record("r", {"n": 1})
+        await one.fork(copy_of(thread, "r.0"))
+        await (await ScriptedThread.claim(one, "u")).turn("more", "x")
+        (summary,) = [s for s in (await one.summaries(None, 9)).summaries if s.thread == "u"]
+        restoration = Restoration()
+        async for row in export_thread(one, summary):
+            restoration.add(decode(row))
+        items = (await one.history("u", None, 99, 1 << 20)).items
+    path = tmp_path / "two.db"
+    async with await open_sqlite_journal(path) as two:
+        await import_thread(two, "u", restoration, now=9.0)
+        assert (await two.history("u", None, 99, 1 << 20)).items == items
+        assert len(await two.records("u", 0, 1 << 20)) == 1
     assert list(verify(path)) == []

@@ -9,7 +9,7 @@ import trio
 from actors.errors import OutcomeUnknown, Rejected
 
 from ..wire import client_messages as client
-from ..wire.replies import CancelReply, DeleteReply
+from ..wire.replies import CancelReply, DeleteReply, ForkReply, RecordReply
 from .client_scene import HOUR, LIMITS, RECEIPT, Check, ConnectClient, scene
 
 
@@ -57,6 +57,31 @@ async def an_unanswered_submit_is_sent_again(connect: ConnectClient) -> None:
             assert len({*keys, submit.key}) == 1
             assert submit.key
             assert key in (None, submit.key)
+
+
+async def an_unanswered_record_and_fork_are_sent_again(connect: ConnectClient) -> None:
+    """Under one key each, its own or a drawn one: rule 8 is for them as for a submit."""
+    for key in ("k", None):
+        async with scene(connect, LIMITS) as play:
+            noted = play.ask(play.client.record, "t", "vote", {"up": 1}, key=key)
+            peer = await play.server.greet()
+            first = await peer.expect(client.Record)
+            assert (first.thread, first.kind, first.data) == ("t", "vote", {"up": 1})
+            forked = play.ask(play.client.fork, "t", "u", "a.0", key=key)
+            branch = await peer.expect(client.Fork)
+            assert (branch.thread, branch.to, branch.after) == ("t", "u", "a.0")
+            peer.cut()
+            peer = await play.server.greet()
+            again = await peer.expect(client.Record)
+            assert again.key == first.key
+            await peer.reply(again, RecordReply("1.2", duplicate=True))
+            branch_again = await peer.expect(client.Fork)
+            assert branch_again.key == branch.key
+            await peer.reply(branch_again, ForkReply("1.9"))
+            assert (await noted.result()).cursor == "1.2"
+            assert (await forked.result()).cursor == "1.9"
+            assert first.key
+            assert (first.key == branch.key) == (key is not None)
 
 
 async def a_read_and_a_cancel_of_a_turn_are_sent_again(connect: ConnectClient) -> None:
@@ -175,6 +200,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     a_submit_is_answered,
     answers_come_in_any_order,
     an_unanswered_submit_is_sent_again,
+    an_unanswered_record_and_fork_are_sent_again,
     a_read_and_a_cancel_of_a_turn_are_sent_again,
     what_is_not_safe_is_sent_once,
     what_was_never_sent_waits,

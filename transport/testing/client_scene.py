@@ -41,6 +41,18 @@ class SomeClient(Protocol):
         """Cancel; the answer has `outcome`."""
         ...
 
+    def record(
+        self, thread: str, kind: str, data: Any, *, key: str | None = None
+    ) -> Awaitable[Any]:
+        """Record; the answer has `cursor` and `duplicate`."""
+        ...
+
+    def fork(
+        self, thread: str, to: str, after: str | None, *, key: str | None = None
+    ) -> Awaitable[Any]:
+        """Fork; the answer has `cursor`."""
+        ...
+
     def truncate(self, thread: str, after: str | None) -> Awaitable[Any]:
         """Truncate."""
         ...
