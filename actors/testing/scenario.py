@@ -201,19 +201,19 @@ def scenarios(
     return st.lists(phase, min_size=1, max_size=phases).map(_scenario)
 
 
-def sample_scenario(random: Random, *operations: Choices) -> Scenario:
+def sample_scenario(random: Random, *operations: Choices, steps: int = STEPS) -> Scenario:
     """Return a scenario of a random generator: quicker than Hypothesis, for long campaigns.
 
     Args:
         random: seeded by whoever wants the same one again.
-        operations: as for `scenarios`.
+        operations, steps: as for `scenarios`.
     """
     choices = operations or everything()
     who = _who(THREADS, CLIENTS)
     phases = [
         tuple(
             Step(*random.choice(who), random.choice(random.choice(choices)))
-            for _ in range(random.randint(1, STEPS))
+            for _ in range(random.randint(1, steps))
         )
         for _ in range(random.randint(1, PHASES))
     ]

@@ -27,7 +27,7 @@ from actors.testing.wire_facts import Delivered, Disconnected, Shown
 from tests.simulation.wire import race, runs
 from transport.testing import replay_wire, simulate_wire, wire_everything
 
-RUNS = 500
+RUNS = 300
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -120,9 +120,9 @@ def hunt(mutant: Mutant, seed: int, runs: int) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        shutil.copytree(
-            ROOT / "actors", root / "actors", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        for package in ("actors", "transport"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / package, root / package, ignore=ignored)
         apply(mutant, root)
         command = [sys.executable, str(CAMPAIGN), "--seed", str(seed), "--hunt", str(runs)]
         command += ["--invariant", mutant.invariant]

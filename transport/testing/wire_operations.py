@@ -57,6 +57,6 @@ def revoke() -> Choices:
 def wire_everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
     talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), *[attach()] * 4)
-    network = (cut(), cut(), cut(), stall(), stall(), leave())
-    rare = (detach(), end(), crash(), restart(), truncate(), delete(), revoke(), renew())
+    network = (cut(), cut(), cut(), stall(), stall(), leave(), revoke())
+    rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew())
     return (*talking, *talking, *network, *network, *rare)
