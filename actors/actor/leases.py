@@ -212,8 +212,9 @@ class Keeper:
 
     async def _give_back(self) -> None:
         assert self.lease.release is not None
+        patience = trio.move_on_after(self.release_seconds, shield=True)
         try:
-            with trio.move_on_after(self.release_seconds, shield=True) as patience:
+            with patience:
                 await self.lease.release(self.resource)
         except Exception:  # the lender's failure; nothing more can be done here
             log.exception("giving the lease of thread %s back failed", self.thread)
