@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from actors.core.position import Position
-    from actors.journal.contract import Copy
+    from actors.journal.contract import Claim, Copy
 
 
 async def refused(call: Any) -> str:
@@ -196,6 +196,42 @@ async def test_a_fork_races_a_first_submit(moment: str, autojump_clock: MockCloc
         await trio.testing.wait_all_tasks_blocked()
         assert watcher.position == (await world.thread("u").history()).head.position
         assert world.runtime.statistics().restarts == 0
+        nursery.cancel_scope.cancel()
+
+
+class ClaimHolds(FakeJournal):
+    """A journal that hands out the claim of thread `u` late: what it read is old by then."""
+
+    gate = trio.Event()
+
+    async def claim(self, thread: str) -> Claim:
+        claim = await super().claim(thread)
+        if thread == "u":
+            await self.gate.wait()
+        return claim
+
+
+async def test_an_activation_that_read_too_early_is_followed_by_one_that_shows_the_fork(
+    autojump_clock: MockClock,
+) -> None:
+    journal = ClaimHolds()
+    journal.gate = trio.Event()
+    async with open_world(journal=journal) as world, trio.open_nursery() as nursery:
+        (answer,) = await conversation(world.thread(), "a")
+        watcher = Watcher(world.thread("u"))
+        nursery.start_soon(watcher.run)
+        codes: list[str] = []
+
+        async def cancel() -> None:
+            codes.append(await refused(world.thread("u").cancel()))
+
+        nursery.start_soon(cancel)
+        await trio.testing.wait_all_tasks_blocked()
+        receipt = await world.thread().fork("u", after=answer)
+        journal.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert codes == ["thread_not_found"]
+        assert watcher.position == receipt.position
         nursery.cancel_scope.cancel()
 
 
