@@ -148,7 +148,7 @@ class Thread:
         that the thread is not there, or has ended, it is dropped.
 
         Args:
-            kind: the application's own word.
+            kind: the application's own word, one of `ThreadKind.casts` where that names any.
             data: bytes, or JSON of at most `limits.command_bytes`; together with what waits, at
                 most `limits.inbox_bytes`.
 
@@ -160,8 +160,9 @@ class Thread:
                 `too_large`, `overloaded` where the inbox is full and its policy is to refuse;
                 `draining`, `journal_unavailable`, `thread_failed`.
         """
-        limits = self._registry.limits
-        return self._registry.cast(self.id, checked_cast(kind, data, self.principal, limits))
+        limits, kinds = self._registry.limits, self._registry.kind(self.id).casts
+        waiting = checked_cast(kind, data, self.principal, limits, kinds=kinds)
+        return self._registry.cast(self.id, waiting)
 
     async def cancel(self, turn: str | None = None, *, rollback: bool = False) -> Cancelled:
         """End a turn, and return once it is settled: scope exited, partial answer durable (I6).

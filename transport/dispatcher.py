@@ -98,6 +98,7 @@ class Dispatcher:
             code: of the close frame; None where there was none.
             final: whether there will be no other, whatever the code says.
         """
+        self.following.lost()
         for event in self.protocol.connection_lost(code, final=final):
             if isinstance(event, Abandoned) and not event.sent:
                 self.calls.settle(event.command.id, ClientClosed(reason, code))

@@ -116,6 +116,11 @@ class Following:
             if follower.thread not in self._protocol.following:
                 self._attach_again(follower)
 
+    def lost(self) -> None:
+        """Note that the connection is gone, and with it every attachment."""
+        for follower in self._followers.values():
+            follower.subscription.local.clear()
+
     def heed(self, message: wire.StreamMessage, size: int) -> None:
         """Take a message of a thread's stream that the protocol delivered.
 
@@ -132,6 +137,7 @@ class Following:
                 follower.backoff.connected(trio.current_time())
             case wire.Detached(reason="slow" | "failed"):
                 follower.resume = message.cursor or None
+                follower.subscription.local.clear()
                 self._start_attaching(follower)
             case _:
                 self._hand_over(follower, message, size)
@@ -169,6 +175,7 @@ class Following:
     def _park(self, follower: _Follower) -> None:
         follower.resume = self._protocol.detach(follower.thread)
         follower.parked = True
+        follower.subscription.local.clear()
         self._on_frames()
 
     def _unpark(self, subscription: RemoteSubscription) -> None:

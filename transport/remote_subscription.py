@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -28,6 +28,9 @@ class RemoteSubscription:
 
     Attributes:
         cursor: that of the batch that was handed over last: the one to come back with.
+        local: what holds for this attachment alone, for whoever made it to keep. It is emptied
+            whenever the server loses the attachment, with the connection or otherwise, and when it
+            is left. What is to outlive it goes into a record.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class RemoteSubscription:
     ) -> None:
         self.thread = thread
         self.cursor = cursor
+        self.local: dict[str, Any] = {}
         self._bound = bound
         self._on_drained = on_drained
         self._batches: deque[tuple[Batch, int]] = deque()
@@ -98,6 +102,7 @@ class RemoteSubscription:
 
     def finish(self, failure: HoldfastError | None = None) -> None:
         """End the iteration behind what is kept, or fail it there; the first call counts."""
+        self.local.clear()
         if not self._over:
             self._over, self._failure = True, failure
             self._news.unpark_all()

@@ -235,7 +235,8 @@ class Session:
     def _cast(self, message: client.Cast) -> None:
         try:
             kind, data, author = message.kind, message.data, self._principal
-            waiting = checked_cast(kind, data, author, self._limits, self._refuse_cast)
+            kinds = self.runtime.registry.kind(message.thread).casts
+            waiting = checked_cast(kind, data, author, self._limits, self._refuse_cast, kinds)
             self.runtime.registry.cast(message.thread, waiting)
         except Rejected as refusal:
             self._refuse_cast(refusal)

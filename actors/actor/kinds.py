@@ -69,6 +69,8 @@ class ThreadKind:
         service: a background task of the thread. It runs while the thread is open and active, takes
             what is cast to the thread, and keeps the thread active unless `Passivate`
             names its seconds.
+        casts: the kinds of cast that the service takes, each with what its data has to be, as with
+            `records`; the function of one that comes as bytes gets bytes. None takes any.
         on_exit: what it means that the service is over by itself. `restart`: begin it again where
             it failed, at most `limits.restart_intensity` times in the period, then set the thread
             aside; a return is its end. `end_thread`: end the thread. `leave`: nothing; casts are
@@ -91,6 +93,7 @@ class ThreadKind:
     presence: bool = False
     records: RecordKinds | None = field(default=None, validator=_are_schemas)
     service: ServiceFunction | None = None
+    casts: RecordKinds | None = field(default=None, validator=_are_schemas)
     on_exit: OnExit = field(default=OnExit.RESTART, converter=OnExit)
     overflow: Overflow = field(default=Overflow.DROP_OLDEST, converter=Overflow)
     projections: Projections = NO_PROJECTIONS

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from ..errors import Rejected
 from .json_values import taken_over
+from .record_kinds import RecordKinds, checked_data
 
 if TYPE_CHECKING:
     from ..limits import Limits
@@ -59,7 +60,12 @@ class Waiting:
 
 
 def checked_cast(
-    kind: Any, data: Any, author: str, limits: Limits, refuse: Refuse | None = None
+    kind: Any,
+    data: Any,
+    author: str,
+    limits: Limits,
+    refuse: Refuse | None = None,
+    kinds: RecordKinds | None = None,
 ) -> Waiting:
     """Make a cast of values from outside, which stay as they are whatever becomes of those.
 
@@ -67,17 +73,26 @@ def checked_cast(
         kind, data, author: what came.
         limits: `command_bytes` bounds a JSON value with its kind; bytes are bounded by the inbox.
         refuse: told where nobody will take it.
+        kinds: what the thread takes; None where any kind and any data will do.
 
     Raises:
         Rejected: `bad_request` where a value is of the wrong sort, `too_large` above the limit.
     """
     if not isinstance(kind, str) or not kind:
         raise Rejected("bad_request", "a cast's kind is a word")
+    data, size = _held(kind, data, limits)
+    if kinds is not None:
+        data, size = _held(kind, checked_data(kinds, "cast", kind, data), limits)
+    return Waiting(Cast(kind, data, author), size, refuse)
+
+
+def _held(kind: str, data: Any, limits: Limits) -> tuple[Any, int]:
+    """Return the data as our own, and its bytes with the kind's."""
     if isinstance(data, bytes | bytearray | memoryview):
         held = bytes(data)
-        return Waiting(Cast(kind, held, author), len(held) + len(kind), refuse)
-    kind, data = taken_over([kind, data], "the cast", limits.command_bytes, limits.json_depth)
-    return Waiting(Cast(kind, data, author), len(orjson.dumps(data)) + len(kind), refuse)
+        return held, len(held) + len(kind)
+    _, data = taken_over([kind, data], "the cast", limits.command_bytes, limits.json_depth)
+    return data, len(orjson.dumps(data)) + len(kind)
 
 
 class CastQueue:

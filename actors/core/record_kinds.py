@@ -1,4 +1,5 @@
-"""Which kinds of record a thread takes, and what each has to look like: checked at the edge."""
+"""Which kinds of record and of cast a thread takes, and what each has to look like: checked at the
+edge."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def check_schemas(kinds: RecordKinds | None) -> None:
     """
     for kind, schema in (kinds or {}).items():
         if not kind or not (attrs.has(schema) if isinstance(schema, type) else callable(schema)):
-            raise TypeError(f"record {kind!r} takes an attrs class or a function, not {schema!r}")
+            raise TypeError(f"{kind!r} takes an attrs class or a function, not {schema!r}")
 
 
 def checked_record(
@@ -75,24 +76,36 @@ def checked_fact(
     kind, data = taken_over([kind, data], "the record", limits.item_bytes, limits.json_depth)
     if not isinstance(kind, str) or not kind:
         raise Rejected("bad_request", "a record's kind is a word")
-    return kind, data if kinds is None else _checked_data(kinds, kind, data, limits)
+    if kinds is not None:
+        kept = checked_data(kinds, "record", kind, data)
+        data = taken_over(kept, "the record", limits.item_bytes, limits.json_depth)
+    return kind, data
 
 
-def _checked_data(kinds: RecordKinds, kind: str, data: Any, limits: Limits) -> Any:
+def checked_data(kinds: RecordKinds, what: str, kind: str, data: Any) -> Any:
+    """Return the data as it is to be kept.
+
+    Args:
+        kinds: those that the thread takes.
+        what: what this is, in a word, for the refusal.
+        kind, data: what came.
+
+    Raises:
+        Rejected: `bad_request`, naming the known kinds or what is wrong with the data.
+    """
     if kind not in kinds:
         known = ", ".join(sorted(kinds)) or "none"
-        raise Rejected("bad_request", f"no record {kind!r:.80} here; the kinds are: {known}")
+        raise Rejected("bad_request", f"no {what} {kind!r:.80} here; the kinds are: {known}")
     schema = kinds[kind]
     try:
         if isinstance(schema, type):
             _strict.structure(data, schema)
             return data
-        kept = schema(data)
+        return schema(data)
     except (ValueError, BaseValidationError) as exc:
-        raise Rejected("bad_request", f"record {kind}: {_complaint(exc)}") from exc
+        raise Rejected("bad_request", f"{what} {kind}: {_complaint(exc)}") from exc
     except Exception as exc:  # the application's own function tripped over what a client sent
-        raise Rejected("bad_request", f"record {kind}: this is not its data") from exc
-    return taken_over(kept, "the record", limits.item_bytes, limits.json_depth)
+        raise Rejected("bad_request", f"{what} {kind}: this is not its data") from exc
 
 
 def _complaint(exc: Exception) -> str:

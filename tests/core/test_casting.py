@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,12 @@ from actors.core.casting import Cast, CastQueue, Overflow, Waiting, checked_cast
 from actors.core.windowing import Collector
 from actors.errors import Rejected
 from actors.limits import Limits
+
+
+@frozen
+class Typing:
+    by: str
+
 
 OPERATIONS = st.lists(st.one_of(st.integers(0, 12), st.just(None)), max_size=40)
 
@@ -72,3 +79,28 @@ def test_windows_are_full_and_in_order_and_none_is_lost(things: list[int], size:
 def test_a_window_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Collector[int](0)
+
+
+def even(data: bytes) -> bytes:
+    if len(data) % 2:
+        raise ValueError(f"expected samples of 2 bytes, got {len(data)} bytes")
+    return data + b"."
+
+
+def test_a_cast_has_to_be_of_a_kind_that_the_thread_takes() -> None:
+    def checked(kind: str, data: object) -> Waiting:
+        return checked_cast(kind, data, "ann", Limits(), kinds={"pcm": even, "typing": Typing})
+
+    assert checked("pcm", b"ab").cast.data == b"ab."
+    assert checked("pcm", b"ab").size == 6
+    assert checked("typing", {"by": "ann"}).cast.data == {"by": "ann"}
+    for kind, data, words in (
+        ("pcm", b"abc", "cast pcm: expected samples of 2 bytes, got 3 bytes"),
+        ("pcm", 7, "this is not its data"),
+        ("typing", {"by": 7}, "expected str"),
+        ("typing", b"ann", "expected an object"),
+        ("mp3", b"ab", "the kinds are: pcm, typing"),
+    ):
+        with pytest.raises(Rejected, match=words) as refusal:
+            checked(kind, data)
+        assert refusal.value.code == "bad_request"

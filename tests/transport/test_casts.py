@@ -11,7 +11,17 @@ import trio.testing
 from attrs import define, evolve, field
 from memory_server import LIMITS, MemoryServer, memory_server, play
 
-from actors import Cast, Detached, Events, Recorded, Rejected, Service, ThreadKind, Windows
+from actors import (
+    Cast,
+    CaughtUp,
+    Detached,
+    Events,
+    Recorded,
+    Rejected,
+    Service,
+    ThreadKind,
+    Windows,
+)
 from transport import Client, ClientClosed, connect
 
 
@@ -147,3 +157,57 @@ def test_a_full_inbox_is_told_where_the_kind_refuses(caplog: pytest.LogCaptureFi
 
     kind = ThreadKind(service=busy, overflow="refuse")
     play(scene, kind, evolve(LIMITS, inbox_casts=2))
+
+
+def chunk(data: bytes) -> bytes:
+    if len(data) != 4:
+        raise ValueError(f"expected 4 bytes, got {len(data)}")
+    return data
+
+
+def test_a_cast_that_does_not_fit_its_kind_is_told_and_the_thread_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ear = Ear()
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        await client.record("t", "created", None)
+        for kind, data in (("audio", b"odd"), ("video", b"even")):
+            client.cast("t", kind, data)
+            await client.ping()
+            await trio.sleep(1)
+        for number in range(10):
+            client.cast("t", "audio", bytes([number] * 4))
+        await client.ping()
+        await trio.testing.wait_all_tasks_blocked()
+        assert [cast.data[0] for cast in ear.heard] == list(range(10))
+        told = [record.getMessage() for record in caplog.records]
+        assert [("bad_request" in each, "expected 4" in each) for each in told] == [
+            (True, True),
+            (True, False),
+        ]
+        with pytest.raises(Rejected, match="bad_request"):
+            server.runtime.thread("t").cast("audio", b"odd")
+
+    play(scene, ThreadKind(service=ear, casts={"audio": chunk}))
+
+
+def test_what_holds_for_an_attachment_goes_with_it() -> None:
+    async def scene(server: MemoryServer, client: Client) -> None:
+        await client.record("t", "created", None)
+        async with client.attach("t") as subscription:
+            async for batch in subscription:
+                if isinstance(batch, CaughtUp):
+                    break
+            subscription.local["speaker 1"] = "ann"
+            await client.ping()
+            assert subscription.local == {"speaker 1": "ann"}
+            server.links[-1].abort()
+            async for batch in subscription:
+                if isinstance(batch, CaughtUp):
+                    break
+            assert subscription.local == {}
+            subscription.local["speaker 1"] = "bob"
+        assert subscription.local == {}
+
+    play(scene, ThreadKind(service=Ear()))
