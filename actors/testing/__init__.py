@@ -38,6 +38,8 @@ from .script import Script, Then, scripted, scripts
 from .scripted_service import Wish, scripted_service
 from .shrink import shrink
 from .simulation import DEADLINE, replay, simulate, with_deadline
+from .state_machine import RuntimeStateMachine
+from .stepping import StillWaiting
 from .world import SIMULATION_LIMITS, Model, World
 
 __all__ = [
@@ -57,10 +59,12 @@ __all__ = [
     "Operation",
     "Overlaps",
     "Run",
+    "RuntimeStateMachine",
     "Scenario",
     "Schedule",
     "Script",
     "Step",
+    "StillWaiting",
     "Target",
     "Then",
     "Wish",

@@ -37,13 +37,13 @@ class Run:
     Args:
         scenario, schedule: what was run.
         records: what was seen, in the order in which it happened.
-        replayed_by: the name of what runs the case again.
+        replayed_by: the name of what runs the case again; None where Hypothesis does.
     """
 
     scenario: Scenario
     schedule: Schedule
     records: tuple[Record, ...]
-    replayed_by: str = "replay"
+    replayed_by: str | None = "replay"
 
     def check(self) -> Run:
         """Hold the run against every invariant, and return it.
@@ -98,5 +98,7 @@ class Run:
         found = [f"{each.invariant}: {each.message}" for each in broken]
         if self.schedule.latent:
             found.append("latent: tasks ran one at a time, as no trio of today runs them")
-        again = f"{self.replayed_by}({self.case!r}, make_handler)"
-        return "\n".join([*found, "", *plan, "", *told_lines, "", f"play it again: {again}"])
+        again = []
+        if self.replayed_by is not None:
+            again = ["", f"play it again: {self.replayed_by}({self.case!r}, make_handler)"]
+        return "\n".join([*found, "", *plan, "", *told_lines, *again])

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
@@ -90,7 +91,8 @@ def simulate_in(
     make_service: MakeService | None = None,
 ) -> Run:
     """Run a scenario as `simulate` does, in a fresh world that the caller made of the schedule."""
-    simulation = _Simulation(scenario, make_handler, world, kind, make_service)
+    play = partial(play_phases, scenario)
+    simulation = Simulation(play, make_handler, world, kind, make_service)
     drive(world, schedule, simulation.run, simulation.give_up)
     return Run(scenario, schedule, tuple(world.recorder.records))
 
@@ -114,7 +116,7 @@ def drive(
         Exception: what broke in the scheduler itself.
     """
     world.clock.patience(math.inf, give_up)
-    with _quiet_log(), trio_order(arrange_of(schedule)):
+    with quiet_log(), trio_order(arrange_of(schedule)):
         trio.run(main, clock=world.clock)
     if world.clock.failure is not None:
         raise world.clock.failure
@@ -140,16 +142,30 @@ def replay(
     return simulate(scenario, make_handler, schedule=schedule, kind=kind, make_service=make_service)
 
 
-class _Simulation:
+async def play_phases(scenario: Scenario, simulation: Simulation) -> None:
+    """Play a scenario phase by phase, each with a patience of its own."""
+    for phase in scenario.phases:
+        simulation.renew_patience()
+        await simulation.play(phase)
+
+
+class Simulation:
+    """The lives of a process in a world, and the clients who speak to it.
+
+    Args:
+        play: does what is to be done, by `play` and `perform`; the faults end with it.
+        make_handler, world, kind, make_service: as for `simulate_in`.
+    """
+
     def __init__(
         self,
-        scenario: Scenario,
+        play: Callable[[Simulation], Awaitable[None]],
         make_handler: MakeHandler,
         world: World,
         kind: KindOf,
         make_service: MakeService | None,
     ) -> None:
-        self._scenario = scenario
+        self._play = play
         self._make_handler = make_handler
         self._world = world
         self._kind = kind
@@ -161,6 +177,7 @@ class _Simulation:
         self._patience = trio.CancelScope()
 
     async def run(self) -> None:
+        """Start the process, play, and come to rest."""
         tasks = trio.lowlevel.current_statistics().tasks_living
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -176,20 +193,19 @@ class _Simulation:
 
     async def _play_all(self) -> None:
         self._start()
-        for phase in self._scenario.phases:
-            self._renew_patience()
-            await self._play(phase)
+        await self._play(self)
         self._world.delays.calm()
         self._world.faults.calm()
         self._mend_all()
-        self._renew_patience()
+        self.renew_patience()
         await self._come_to_rest()
 
     def give_up(self) -> None:
         """Stop where everything is."""
         self._patience.cancel()
 
-    def _renew_patience(self) -> None:
+    def renew_patience(self) -> None:
+        """Allow `PATIENCE` more seconds from now on."""
         self._world.clock.patience(PATIENCE, self.give_up)
 
     def _note_stuck(self) -> None:
@@ -199,7 +215,8 @@ class _Simulation:
 
     # Phases
 
-    async def _play(self, phase: tuple[Step, ...]) -> None:
+    async def play(self, phase: tuple[Step, ...]) -> None:
+        """Have each client do its steps of one phase, and wait until all is at rest."""
         async with trio.open_nursery() as nursery:
             for client in dict.fromkeys(step.client for step in phase):
                 own = [step for step in phase if step.client == client]
@@ -210,20 +227,28 @@ class _Simulation:
     async def _play_client(self, steps: list[Step]) -> None:
         for step in steps:
             await self._world.pause(f"client {step.client}")
-            match step.operation:
-                case Crash(moment=None):
-                    self._crash()
-                case Crash() | FailJournal() | BreakActor() as fault:
-                    self._world.faults.arm(fault, step.thread)
-                case Damage():
-                    self._damage(step.thread)
-                case Mend():
-                    self._mend(step.thread)
-                    (await self._serving()).release(step.thread)
-                case Restart():
-                    await self._restart()
-                case _:
-                    await self._clients.perform(await self._serving(), step)
+            await self.perform(step)
+
+    def start(self, step: Step) -> None:
+        """Begin one step, beside whatever is under way."""
+        self._nursery.start_soon(self.perform, step)
+
+    async def perform(self, step: Step) -> None:
+        """Do one step, and wait for what its client waits for."""
+        match step.operation:
+            case Crash(moment=None):
+                self._crash()
+            case Crash() | FailJournal() | BreakActor() as fault:
+                self._world.faults.arm(fault, step.thread)
+            case Damage():
+                self._damage(step.thread)
+            case Mend():
+                self._mend(step.thread)
+                (await self.serving()).release(step.thread)
+            case Restart():
+                await self._restart()
+            case _:
+                await self._clients.perform(await self.serving(), step)
 
     # The disk
 
@@ -269,7 +294,13 @@ class _Simulation:
         if process is self._process:  # nobody killed it meanwhile, and started another
             self._start()
 
-    async def _serving(self) -> Process:
+    @property
+    def process(self) -> Process:
+        """The life of the process that is the present one."""
+        return self._process
+
+    async def serving(self) -> Process:
+        """Wait until the process serves, and return it."""
         while not self._process.serving:
             await self._changed.park()
         return self._process
@@ -278,7 +309,7 @@ class _Simulation:
 
     async def _come_to_rest(self) -> None:
         """Let everything end by itself, see that nothing is left to do, and close."""
-        process = await self._serving()
+        process = await self.serving()
         if self._world.faults.struck:
             await process.healthy()
         for client, thread in list(self._clients.cursors):
@@ -306,7 +337,7 @@ class _Simulation:
 
 
 @contextmanager
-def _quiet_log() -> Iterator[None]:
+def quiet_log() -> Iterator[None]:
     """Keep the runtime from logging: handlers are meant to fail here, again and again."""
     logs = [logging.getLogger(name) for name in ("holdfast", "holdfast.client")]
     were = [log.disabled for log in logs]
