@@ -17,6 +17,7 @@ from .core.commands import (
     End,
     Finalise,
     OnBusy,
+    Open,
     Truncate,
     Truncation,
     checked_fork,
@@ -26,6 +27,7 @@ from .core.effects import (
     Cancelled,
     Closed,
     ForkReceipt,
+    Opened,
     RecordReceipt,
     Result,
     Submitted,
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from .journal.contract import HistoryPage
     from .ports import Ids
 
-R = TypeVar("R", Submitted, RecordReceipt, ForkReceipt, Cancelled, Truncated, Closed)
+R = TypeVar("R", Submitted, RecordReceipt, ForkReceipt, Cancelled, Truncated, Opened, Closed)
 
 # The principal of code that embeds a runtime, and of connections that show no credentials.
 LOCAL = "local"
@@ -240,6 +242,17 @@ class Thread:
         """
         command = checked_fork(self.id, to=to, after=after, principal=self.principal, key=key)
         return _expect(ForkReceipt, await self._ask(command))
+
+    async def open(self) -> bool:
+        """Make the thread where it is not there, without any content; False where it was there.
+
+        Raises:
+            Rejected: `unsupported` where it was ended: a submit or a record opens it again; and
+                what every command may raise.
+
+        A cancelled call may have made it; to repeat it is safe.
+        """
+        return not _expect(Opened, await self._ask(Open())).existed
 
     async def end(self) -> bool:
         """Cancel what runs and waits and close the activation; False where there was none.

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from actors import Cancelled, ForkReceipt, RecordReceipt, Submitted, Truncated, Truncation
+from actors import (
+    Cancelled,
+    ForkReceipt,
+    InternalError,
+    RecordReceipt,
+    Submitted,
+    Truncated,
+    Truncation,
+)
 from actors.core import commands
-from actors.core.effects import Closed, Result
+from actors.core.effects import Closed, Opened, Result
 from actors.core.record_kinds import checked_record
 
 from .wire import client_messages as client
@@ -100,6 +108,8 @@ def reply_body(message: object, result: Result) -> replies.ReplyBody:
             return replies.CancelReply(turn_or_none, outcome, position.cursor())
         case Truncated(position=position):
             return replies.TruncateReply(position.cursor())
+        case Opened():
+            raise InternalError("no message of a client's is answered so")
         case Closed(existed=existed):
             ended = isinstance(message, client.End)
             return replies.EndReply(existed) if ended else replies.DeleteReply(existed)

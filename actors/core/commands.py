@@ -233,6 +233,11 @@ class Truncate:
 
 
 @frozen
+class Open:
+    """Make the thread where it is not there, without any content yet."""
+
+
+@frozen
 class End:
     """Close the activation: cancel what runs and waits, then end the thread.
 
@@ -306,5 +311,16 @@ class Recover:
 
 
 Command: TypeAlias = (
-    Submit | Record | Fork | Finalise | Cancel | Truncate | End | Delete | Say | Exited | Recover
+    Submit
+    | Record
+    | Fork
+    | Finalise
+    | Cancel
+    | Truncate
+    | Open
+    | End
+    | Delete
+    | Say
+    | Exited
+    | Recover
 )

@@ -20,6 +20,7 @@ from .commands import (
     Finalise,
     Fork,
     OnBusy,
+    Open,
     Record,
     Recover,
     Say,
@@ -36,6 +37,7 @@ from .effects import (
     DecideAgain,
     Effect,
     ForkReceipt,
+    Opened,
     RecordReceipt,
     StartTurn,
     StopTurn,
@@ -265,6 +267,14 @@ def _end(state: ThreadState, command: End, now: float, limits: Limits) -> Decisi
     return _close(state, "ended", ThreadEnded())
 
 
+def _open(state: ThreadState, command: Open, now: float, limits: Limits) -> Decision:
+    if state.life is Life.ENDED:
+        raise Rejected("unsupported", "a submit or a record opens a thread that was ended")
+    existed = state.life is Life.OPEN
+    events = () if existed else (ThreadCreated(),)
+    return Decision(_single(events), (Answer(Opened(existed)),))
+
+
 def _delete(state: ThreadState, command: Delete, now: float, limits: Limits) -> Decision:
     used = state.transcript_items > 0 or _is_busy(state)
     if state.life is Life.ABSENT or (used and command.unless_used):
@@ -363,6 +373,7 @@ _DECIDE: Final[dict[type, Callable[[ThreadState, Any, float, Limits], Decision]]
     Fork: _fork,
     Cancel: _cancel,
     Truncate: _truncate,
+    Open: _open,
     End: _end,
     Delete: _delete,
     Say: _say,

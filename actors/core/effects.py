@@ -62,13 +62,22 @@ class Truncated:
 
 
 @frozen
+class Opened:
+    """The answer to `open`: whether the thread was there before."""
+
+    existed: bool
+
+
+@frozen
 class Closed:
     """The answer to `end` and `delete`: whether there was anything to end."""
 
     existed: bool
 
 
-Result: TypeAlias = Submitted | RecordReceipt | ForkReceipt | Cancelled | Truncated | Closed
+Result: TypeAlias = (
+    Submitted | RecordReceipt | ForkReceipt | Cancelled | Truncated | Opened | Closed
+)
 
 
 @frozen

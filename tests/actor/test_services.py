@@ -539,3 +539,22 @@ async def test_a_thread_is_served_in_the_next_life_of_the_program(autojump_clock
         world.thread().cast("audio", b"x")
         await blocked()
         assert (seen.begun, seen.data) == (2, [b"x"])
+
+
+async def test_an_opened_thread_has_its_service_and_no_content(autojump_clock: Any) -> None:
+    seen = Seen()
+    async with open_world(kind=ThreadKind(service=seen)) as world:
+        thread = world.thread()
+        assert await thread.open()
+        assert not await thread.open()
+        assert thread.cast("audio", b"x")
+        await blocked()
+        assert seen.data == [b"x"]
+        assert (await thread.history()).items == ()
+        assert await thread.delete(unless_used=True)
+        assert await thread.open()
+        await thread.record("noted", 1)
+        assert not await thread.delete(unless_used=True)
+        await thread.end()
+        with pytest.raises(Rejected, match="unsupported"):
+            await thread.open()

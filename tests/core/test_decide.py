@@ -15,6 +15,7 @@ from actors.core.commands import (
     Ending,
     Exited,
     OnBusy,
+    Open,
     Recover,
     Say,
     Submit,
@@ -31,6 +32,7 @@ from actors.core.effects import (
     CloseThread,
     DecideAgain,
     Effect,
+    Opened,
     StartTurn,
     StopTurn,
     Submitted,
@@ -638,3 +640,13 @@ def test_end_and_delete_take_two_steps_while_a_turn_runs(command: End | Delete) 
         assert kinds == [TurnEnded, TurnEnded, ThreadEnded]
     else:
         assert shell.state == ThreadState(epoch=EPOCH + 1)
+
+
+def test_opening_makes_what_is_not_there_and_nothing_else() -> None:
+    """Not there: created; there: nothing; ended: refused, for it has to be said what opens it."""
+    made = decide(absent(), Open(), 0.0, LIMITS)
+    assert made == Decision(((ThreadCreated(), 1),), (Answer(Opened(existed=False)),))
+    for state in (idle(), busy()):
+        assert decide(state, Open(), 0.0, LIMITS) == Decision((), (Answer(Opened(existed=True)),))
+    with pytest.raises(Rejected, match="unsupported"):
+        decide(ended(), Open(), 0.0, LIMITS)
