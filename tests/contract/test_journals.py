@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     from actors.journal.contract import Journal
 
-pytestmark = pytest.mark.parametrize(
-    "check", journal_contract.CHECKS, ids=lambda check: check.__name__
-)
+pytestmark = pytest.mark.parametrize("check", journal_contract.CHECKS, ids=journal_contract.name_of)
 
 
 async def test_memory(check: journal_contract.Check) -> None:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from actors.testing.naming import name_of
+
 from . import client_commands, client_connections, client_streams
 from .client_scene import Check, ConnectClient, SomeClient
 
@@ -23,8 +25,3 @@ CHECKS: Final[tuple[Check, ...]] = (
     *client_streams.CHECKS,
     *client_connections.CHECKS,
 )
-
-
-def name_of(check: Check) -> str:
-    """Return a check's name, for a test id."""
-    return getattr(check, "__name__", "check")

@@ -18,8 +18,11 @@ from typing import Final, TypeAlias, TypeVarTuple, Unpack
 import trio
 
 from actors.limits import Limits
+from actors.testing.naming import name_of
 
 from ..link import ABNORMAL, NORMAL, TOO_BIG, Link, LinkClosed
+
+__all__ = ["CHECKS", "Check", "Pair", "name_of"]
 
 Pair: TypeAlias = Callable[[Limits], AbstractAsyncContextManager[tuple[Link, Link]]]
 Check: TypeAlias = Callable[[Pair], Awaitable[None]]
@@ -33,11 +36,6 @@ _HASTY: Final = Limits(
 )
 # What a bounded wait may take longer on a busy machine.
 _SLACK_SECONDS: Final = 2.0
-
-
-def name_of(check: Check) -> str:
-    """Return a check's name, for a test id."""
-    return getattr(check, "__name__", "check")
 
 
 async def messages_keep_their_order(pair: Pair) -> None:

@@ -2,7 +2,7 @@
 
 A backend of your own is tested with a few lines::
 
-    @pytest.mark.parametrize("check", journal_contract.CHECKS, ids=lambda check: check.__name__)
+    @pytest.mark.parametrize("check", journal_contract.CHECKS, ids=journal_contract.name_of)
     async def test_my_journal(check, tmp_path):
         await check(lambda: open_my_journal(tmp_path / "journal"))
 
@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..naming import name_of
 from . import appending, compacting, forking, history, lifetime, reading, recording, truncating
 from .kit import Check, Opener
 
-__all__ = ["CHECKS", "Check", "Opener"]
+__all__ = ["CHECKS", "Check", "Opener", "name_of"]
 
 CHECKS: Final[tuple[Check, ...]] = (
     *appending.CHECKS,
