@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from .core.commands import Recover, Submit
 from .core.decide import Decision, decide
@@ -77,15 +77,15 @@ async def _in_front_of_floor(
 ) -> AsyncGenerator[Entry, None]:
     """Tell what a truncation left, and at the floor the truncation itself."""
     kept = await _kept(journal, thread, head.floor, limits)
-    count, items, newest = 0, 0, None
-    for each in kept:
-        part = await _items_of(journal, thread, each)
-        count += sum(1 for _ in part.told(limits))
-        items, newest = items + len(part.items), part.items[-1].item
     # Whatever opens a thread again comes behind the floor.
     was_ended = head.life is Life.ENDED and head.offset == head.floor
+    told = await _measure(journal, thread, kept, limits)
+    # It may have been written in larger pieces than are allowed today.
+    while told.events > head.floor - was_ended - 2 and limits.piece_bytes < limits.frame_bytes:
+        limits = evolve(limits, piece_bytes=2 * limits.piece_bytes)
+        told = await _measure(journal, thread, kept, limits)
     # Offsets that are over go to the first event, so that the others end where they did.
-    offset = head.floor - count - was_ended
+    offset = head.floor - told.events - was_ended
     yield Entry(1, offset - 1, head.created_at, ThreadCreated())
     for each in kept:
         part = await _items_of(journal, thread, each)
@@ -94,7 +94,30 @@ async def _in_front_of_floor(
             yield entry
     if was_ended:
         yield Entry(offset, offset, head.active_at, ThreadEnded())
-    yield Entry(head.floor, head.floor, head.active_at, ThreadTruncated(newest, items))
+    yield Entry(head.floor, head.floor, head.active_at, ThreadTruncated(told.newest, told.items))
+
+
+@frozen
+class _Measure:
+    """How much a history comes to when it is told: its events, its items, and the newest of those.
+
+    The first event of a thread, its end and the truncation do not count.
+    """
+
+    events: int
+    items: int
+    newest: str | None
+
+
+async def _measure(
+    journal: Journal, thread: str, kept: list[str | Item], limits: Limits
+) -> _Measure:
+    events, items, newest = 0, 0, None
+    for each in kept:
+        part = await _items_of(journal, thread, each)
+        events += sum(1 for _ in part.told(limits))
+        items, newest = items + len(part.items), part.items[-1].item
+    return _Measure(events, items, newest)
 
 
 async def _kept(journal: Journal, thread: str, place: int, limits: Limits) -> list[str | Item]:

@@ -11,7 +11,7 @@ import orjson
 import pytest
 import trio
 from attrs import evolve, frozen
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actors import Item, Journal, Life, PositionUnrecoverable, Row, Settled, Summary
@@ -140,6 +140,7 @@ def told(items: list[Item]) -> list[dict[str, Any]]:
 
 @settings(max_examples=150, deadline=None)
 @given(done=ops, leave_open=st.booleans())
+@example(done=[Op("talk", 64), Op("truncate", 2)], leave_open=False)
 def test_a_thread_is_the_same_in_another_journal(done: list[Op], leave_open: bool) -> None:
     async def run() -> None:
         source, target = MemoryJournal(3), MemoryJournal(70)
@@ -241,6 +242,24 @@ async def test_a_long_text_before_a_truncation_is_cut_between_characters() -> No
     await thread.truncate("t1.1")
     await import_thread(target, NAME, restored(await rows_of(journal, SMALL)), now=NOW)
     assert (await items_of(target))[1].body["text"] == text
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_was_written_in_larger_pieces_than_today_s_leaves_in_as_many(
+    ended: bool,
+) -> None:
+    journal, target = MemoryJournal(), MemoryJournal()
+    thread = await ScriptedThread.claim(journal, NAME)
+    await thread.turn("t1", "é" * 500, "x" * 300)
+    if ended:
+        await thread.write(ThreadEnded())
+    await thread.truncate("t1.1")
+    rows = await rows_of(journal, SMALL)
+    assert [row.offset for row in rows] == [1, *(row.to + 1 for row in rows[:-1])]
+    assert all(row.offset <= row.to for row in rows)
+    await import_thread(target, NAME, restored(rows), now=NOW)
+    assert told(await items_of(target)) == told(await items_of(journal))
+    assert (await target.load(NAME)).head.offset == thread.state.offset
 
 
 async def test_an_absent_thread_has_no_events() -> None:
