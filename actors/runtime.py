@@ -321,8 +321,8 @@ class Runtime:
             await trio.sleep(self.limits.compact_every_seconds)
             try:
                 await self.compact()
-            except JournalUnavailable as exc:
-                self._note_failure(exc)
+            except JournalUnavailable:
+                log.warning("compaction was cut short: the journal failed")
             except JournalCorrupt:  # of some thread: no reason to stop all of them (I16)
                 log.exception("compaction met damage")
 

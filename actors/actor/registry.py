@@ -22,6 +22,7 @@ from ..delivery.folding import read_folded
 from ..delivery.subscription import Subscription
 from ..delivery.tail import Tail
 from ..errors import JournalCorrupt, JournalUnavailable, Rejected
+from ..journal.reporting import ReportingJournal
 from .activation import Departure, Surroundings
 from .actor import Actor
 from .attending import Attending
@@ -51,7 +52,7 @@ class Registry:
         nursery: where the activations run.
         around: journal, clock and limits.
         kind_of: gives a thread's kind from its id.
-        on_journal_failure: called when an activation found the journal failed.
+        on_journal_failure: called when an activation, or whoever reads, found the journal failed.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Registry:
         self._nursery = nursery
         self._kind_of = kind_of
         self._on_journal_failure = on_journal_failure
+        self._reads = ReportingJournal(around.journal, on_journal_failure)
         self._entries: dict[str, Entry] = {}
         # Of the threads that failed within the last period; an entry may go long before that.
         self._failing: dict[str, RestartIntensity] = {}
@@ -192,8 +194,8 @@ class Registry:
 
     @property
     def journal(self) -> Journal:
-        """The journal in force."""
-        return self.around.journal
+        """The journal in force, for those who read: where it fails, the runtime is told."""
+        return self._reads
 
     @property
     def limits(self) -> Limits:
@@ -269,6 +271,8 @@ class Registry:
     def reopened(self, journal: Journal) -> None:
         """Go on with a journal that was opened anew; nobody is active."""
         self.around = evolve(self.around, journal=journal)
+        self._reads.retire()
+        self._reads = ReportingJournal(journal, self._on_journal_failure)
         for entry in list(self._entries.values()):
             entry.tail.forget()
 
@@ -392,7 +396,8 @@ class Registry:
         kind = self._kind_of(entry.thread)
         box = self._box(entry, kind) if kind.service is not None else None
         entry.stale = False
-        claim = await self.journal.claim(entry.thread)
+        journal = self.around.journal
+        claim = await journal.claim(entry.thread)
         stuck: tuple[str, str] | None = None
         try:
             settled = entry.settled.set
@@ -404,7 +409,7 @@ class Registry:
                     self._strand(entry, stuck, departure, failure)
                 nursery.cancel_scope.cancel()
         finally:
-            self.journal.release(entry.thread, claim.generation)
+            journal.release(entry.thread, claim.generation)
         if stuck is not None:
             self._stranded.remove(stuck)
             return Departure.STRANDED

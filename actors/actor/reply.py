@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from ..errors import InternalError, JournalCorrupt, JournalUnavailable, Rejected
+from ..errors import InternalError, JournalUnavailable, Rejected
 
 if TYPE_CHECKING:
     from ..core.effects import Result
@@ -45,11 +45,13 @@ class Awaited:
 
 
 def refusal_for(failure: BaseException) -> Rejected:
-    """Return what a caller is told whose command a failing actor had taken."""
+    """Return what a caller is told whose command a failing actor had taken.
+
+    It may have taken effect, also where the thread is set aside for the failure: no answer to that
+    is final. `thread_failed` is for commands that nobody has looked at.
+    """
     if isinstance(failure, JournalUnavailable):
         return Rejected("journal_unavailable", "the journal cannot be written to at present")
-    if isinstance(failure, JournalCorrupt):  # its supervisor sets it aside for that
-        return thread_failed()
     return Rejected("internal", "the thread's actor failed before it could answer")
 
 

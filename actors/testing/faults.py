@@ -1,7 +1,7 @@
 """Faults: what goes wrong under the runtime, once an operation has said that it is to.
 
-Each waits for the next append that it is for, strikes once, and is over. What has not struck when
-the faults are switched off never does.
+Each waits for the next append, or read, that it is for, strikes once, and is over. What has not
+struck when the faults are switched off never does.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Faults:
 
     crash: Callable[[], None] = field(default=_nobody)
     struck: bool = False
+    _of_a_read: bool = False
     _of_the_file: dict[Fault, Strike] = field(factory=dict)
     _of_threads: dict[str, list[Strike]] = field(factory=dict)
 
@@ -54,6 +55,8 @@ class Faults:
         match operation:
             case Crash(moment=Moment() as moment):
                 self._of_the_file[Fault.KILL] = Strike(Fault.KILL, moment)
+            case FailJournal(reads=True):
+                self._of_a_read = True
             case FailJournal(moment=moment):
                 self._of_the_file[Fault.JOURNAL] = Strike(Fault.JOURNAL, moment)
             case BreakActor(times=times, moment=moment):
@@ -63,12 +66,19 @@ class Faults:
 
     def calm(self) -> None:
         """Put away whatever still waits."""
+        self._of_a_read = False
         self._of_the_file.clear()
         self._of_threads.clear()
 
     def disarm(self, thread: str) -> None:
         """Put away what waits for one thread."""
         self._of_threads.pop(thread, None)
+
+    def take_of_a_read(self) -> bool:
+        """Say whether a read fails now; it is over with that."""
+        fails, self._of_a_read = self._of_a_read, False
+        self.struck = self.struck or fails
+        return fails
 
     def take(self, thread: str) -> Strike | None:
         """Return the fault that strikes a thread's append now, if any; it is over with that."""

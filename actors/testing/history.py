@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .recorder import Record
 
 # Refusals of commands that were taken before the runtime gave up: they may have taken effect.
-_UNCERTAIN = frozenset({"draining", "internal", "journal_unavailable", "thread_failed"})
+_UNCERTAIN = frozenset({"draining", "internal", "journal_unavailable"})
 # What ends the activations of a thread; a journal is not opened anew before they are over.
 _FAILURES = (Fault.JOURNAL, Fault.REOPENED, Fault.ACTOR, Fault.DAMAGE)
 # What ends a turn, as the wire names it.

@@ -222,11 +222,19 @@ WireOperation: TypeAlias = CutConnection | HalfClose | Stall | Leave | Renew | R
 
 @frozen
 class FailJournal:
-    """Have the next append fail, and with it the whole file, until it is opened anew."""
+    """Have the next append, or read, fail, and with it the whole file until it is opened anew.
+
+    Args:
+        moment: of the append.
+        reads: whether it is a read; no thread's activation need take part in one.
+    """
 
     moment: Moment = Moment.BEFORE
+    reads: bool = False
 
     def __str__(self) -> str:
+        if self.reads:
+            return "fail the journal in a read"
         return f"fail the journal in an append, {self.moment} its commit"
 
 

@@ -154,7 +154,7 @@ def restart() -> Choices:
 
 def fail_journal() -> Choices:
     """Return failures of the whole journal, which the runtime then opens anew."""
-    return tuple(map(FailJournal, Moment))
+    return (*map(FailJournal, Moment), FailJournal(reads=True))
 
 
 def break_actor() -> Choices:

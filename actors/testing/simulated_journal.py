@@ -80,43 +80,41 @@ class SimulatedJournal:
 
     async def load(self, thread: str) -> Loaded:
         """See `Journal.load`."""
-        return await self._there_and_back(lambda: self._disk.load(thread))
+        return await self._looked_up(lambda: self._disk.load(thread))
 
     async def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
         """See `Journal.read`."""
-        return await self._there_and_back(lambda: self._disk.read(thread, after, limit_bytes))
+        return await self._looked_up(lambda: self._disk.read(thread, after, limit_bytes))
 
     async def history(
         self, thread: str, before: str | int | None, limit: int, limit_bytes: int
     ) -> HistoryPage:
         """See `Journal.history`."""
-        return await self._there_and_back(
-            lambda: self._disk.history(thread, before, limit, limit_bytes)
-        )
+        return await self._looked_up(lambda: self._disk.history(thread, before, limit, limit_bytes))
 
     async def settled(self, thread: str, owner: str) -> Settled | None:
         """See `Journal.settled`."""
-        return await self._there_and_back(lambda: self._disk.settled(thread, owner))
+        return await self._looked_up(lambda: self._disk.settled(thread, owner))
 
     async def records(self, thread: str, after: int, limit_bytes: int) -> tuple[Row, ...]:
         """See `Journal.records`."""
-        return await self._there_and_back(lambda: self._disk.records(thread, after, limit_bytes))
+        return await self._looked_up(lambda: self._disk.records(thread, after, limit_bytes))
 
     async def locate(self, thread: str, after: str | None) -> Cut:
         """See `Journal.locate`."""
-        return await self._there_and_back(lambda: self._disk.locate(thread, after))
+        return await self._looked_up(lambda: self._disk.locate(thread, after))
 
     async def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
         """See `Journal.receipt`."""
-        return await self._there_and_back(lambda: self._disk.receipt(thread, principal, key))
+        return await self._looked_up(lambda: self._disk.receipt(thread, principal, key))
 
     async def summaries(self, after: str | None, limit: int) -> SummaryPage:
         """See `Journal.summaries`."""
-        return await self._there_and_back(lambda: self._disk.summaries(after, limit))
+        return await self._looked_up(lambda: self._disk.summaries(after, limit))
 
     async def unsettled(self) -> tuple[str, ...]:
         """See `Journal.unsettled`."""
-        return await self._there_and_back(self._disk.unsettled)
+        return await self._looked_up(self._disk.unsettled)
 
     async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
         """See `Journal.compact`."""
@@ -155,9 +153,7 @@ class SimulatedJournal:
                 self._faults.crash()
                 await trio.sleep_forever()
             case Fault.JOURNAL:
-                self._unavailable = "the disk failed, as the scenario says"
-                self._process.note(Struck(Fault.JOURNAL))
-                raise JournalUnavailable(self._unavailable)
+                raise self._failed()
             case _:
                 self._process.note(Struck(Fault.ACTOR, thread))
                 raise ActorBug("a bug, as the scenario says")
@@ -166,6 +162,20 @@ class SimulatedJournal:
         made = await self._disk.fork(copy)
         self._process.note(Stored(copy.to, 0, made.epoch, self._disk.rows(copy.to)))
         return made
+
+    def _failed(self) -> JournalUnavailable:
+        self._unavailable = "the disk failed, as the scenario says"
+        self._process.note(Struck(Fault.JOURNAL))
+        return JournalUnavailable(self._unavailable)
+
+    async def _looked_up(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._there_and_back(partial(self._look_up, call))
+
+    async def _look_up(self, call: Callable[[], Awaitable[T]]) -> T:
+        # A runtime that cannot read while it opens has nothing to serve: it is not to survive that.
+        if self._process.serving and self._faults.take_of_a_read():
+            raise self._failed()
+        return await call()
 
     async def _there_and_back(self, call: Callable[[], Awaitable[T]]) -> T:
         there, back = self._delays.trip()

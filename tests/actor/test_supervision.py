@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,7 @@ from actors import (
     JournalCorrupt,
     JournalFenced,
     JournalUnavailable,
+    Projection,
     Rejected,
     Snapshot,
     ThreadKind,
@@ -331,6 +333,39 @@ async def test_a_thread_whose_rows_are_damaged_is_set_aside_at_once(
     assert "thread t is quarantined" in caplog.text
 
 
+async def test_who_was_under_way_when_damage_was_met_may_ask_again_and_is_told_for_good(
+    autojump_clock: MockClock,
+) -> None:
+    """I8: what became of the command nobody knows, so its first answer is not the last."""
+    journal = FakeJournal()
+    async with open_world(stays, journal=journal) as world, trio.open_nursery() as nursery:
+        await world.ends(await world.asked("quick"))
+        held = Holds()
+
+        async def durable_and_damaged(append: Append) -> None:
+            await held(append)
+            raise JournalCorrupt("met on the way back")
+
+        journal.after_append = durable_and_damaged
+        told: list[tuple[str, bool]] = []
+
+        async def submits(text: str, on_busy: str) -> None:
+            with pytest.raises(Rejected) as caught:
+                await world.thread().submit(text, key=text, on_busy=on_busy)
+            told.append((caught.value.code, caught.value.retryable))
+
+        nursery.start_soon(submits, "first", "reject")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(submits, "second", "queue")
+        await trio.testing.wait_all_tasks_blocked()
+        held.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert told == [("internal", True), ("internal", True)]
+        assert (await journal.receipt("t", "local", "first")) is not None
+        await submits("first", "reject")
+        assert told[2:] == [("thread_failed", False)]
+
+
 async def test_history_that_is_damaged_sets_the_thread_aside_and_is_not_the_handlers_failure(
     autojump_clock: MockClock,
 ) -> None:
@@ -423,6 +458,83 @@ async def test_a_journal_that_fails_is_nobodys_fault_and_is_opened_anew(
         assert len(tries) == pytest.approx(11, abs=2)  # one a second
         nursery.cancel_scope.cancel()
     assert "the journal is open again" in caplog.text
+
+
+async def attached(world: World) -> None:
+    async with world.thread().attach():
+        pass
+
+
+async def attached_behind(world: World) -> None:
+    async with world.thread().attach("1.1") as subscription:
+        await anext(subscription)
+
+
+READS: dict[str, Callable[[World], Awaitable[object]]] = {
+    "history": lambda world: world.thread().history(),
+    "progress": lambda world: world.thread().progress(),
+    "projection": lambda world: world.thread().projection("count"),
+    "outcome": lambda world: world.thread().outcome("t1"),
+    "attach": attached,
+    "resume": attached_behind,
+    "threads": lambda world: world.runtime.threads(),
+    "compact": lambda world: world.runtime.compact(),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_whoever_reads_in_vain_has_the_journal_opened_anew(
+    read: str, autojump_clock: MockClock
+) -> None:
+    """Nobody has to write before the runtime learns that its file is gone."""
+    journal = FakeJournal()
+    count = Projection(0, lambda state, _: state + 1)
+    kind = ThreadKind(on_turn=stays, projections={"count": count})
+    async with open_world(kind=kind, journal=journal, opener=reopening(journal)) as world:
+        assert await world.ends(await world.asked("quick")) == "completed"
+        await trio.sleep(LIMITS.idle_seconds + 1)  # nothing of it is in memory any more
+        journal.fail()
+        with pytest.raises(JournalUnavailable):
+            await READS[read](world)
+        assert world.runtime.statistics().journal_failed
+        await trio.sleep(LIMITS.journal_reopen_seconds / 2)
+        assert not world.runtime.statistics().journal_failed
+        await READS[read](world)
+
+
+async def test_a_read_that_fails_after_its_journal_was_replaced_is_no_news(
+    autojump_clock: MockClock,
+) -> None:
+    journal = FakeJournal()
+    late = Holds()
+    async with (
+        open_world(stays, journal=journal, opener=reopening(journal)) as world,
+        trio.open_nursery() as nursery,
+    ):
+        await world.ends(await world.asked("quick"))
+
+        async def held(thread: str) -> None:
+            await late(thread)
+            raise JournalUnavailable("of the one before")
+
+        async def read() -> None:
+            with pytest.raises(JournalUnavailable, match="of the one before"):
+                await world.thread().history()
+
+        journal.on_history = held
+        nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked()
+        journal.on_history = None
+        journal.fail()
+        with pytest.raises(JournalUnavailable):
+            await world.runtime.threads()
+        await trio.sleep(LIMITS.journal_reopen_seconds / 2)
+        opened = journal.closed
+        late.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert not world.runtime.statistics().journal_failed
+        await trio.sleep(LIMITS.journal_reopen_seconds * 2)
+        assert journal.closed == opened
 
 
 async def test_an_ending_that_was_durable_when_the_journal_failed_reaches_who_waits_for_it(

@@ -12,6 +12,7 @@ from actors.delivery.batches import Detached, Events, Snapshot, TurnItems
 from actors.testing.checkers import same_trace
 from actors.testing.facts import (
     Answered,
+    AtRest,
     Closed,
     Closing,
     CutOff,
@@ -102,8 +103,16 @@ def test_i10_finds_a_journal_that_stays_failed_after_it_was_opened_anew() -> Non
     told.note(Struck(Fault.REOPENED))
     told.turn("t1")
     assert told.broken("I10") == []
+    told.note(AtRest())
+    assert told.broken("I10") == []
     told.call(Cancel(), Refused("journal_unavailable"))
     assert told.broken("I10") == ["call 3 was refused, journal_unavailable, for no reason"]
+
+
+def test_i10_finds_a_journal_that_nobody_opens_anew() -> None:
+    told = Told()
+    told.note(Struck(Fault.JOURNAL), AtRest())
+    assert told.broken("I10") == ["the journal failed, and was never opened anew"]
 
 
 # I11: leases.

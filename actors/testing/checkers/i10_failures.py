@@ -10,6 +10,7 @@ from ...core.effects import Submitted
 from ...delivery.batches import Detached
 from ..facts import (
     Answered,
+    AtRest,
     Claimed,
     Closing,
     CutOff,
@@ -164,6 +165,11 @@ class _Reader:
         for thread in sorted({*fact.quarantined} - self.aside):
             yield Broken("I10", f"{thread} was set aside, and nothing explains it", index)
 
+    def at_rest(self, index: int, at: float, fact: AtRest) -> Iterator[Broken]:
+        """Find a journal that failed, and that nobody opened anew."""
+        if self.failed > -1 and self.reopened < self.failed:
+            yield Broken("I10", "the journal failed, and was never opened anew", index)
+
     def surprised(self, index: int, at: float, fact: Surprise) -> Iterator[Broken]:
         """Find what nobody foresaw."""
         yield Broken("I10", fact.what, index)
@@ -178,7 +184,7 @@ class _Reader:
 
     def is_restarting(self, call: Call) -> bool:
         """Say whether the thread's actor failed, or was cut short, while the call was under way."""
-        if self.closing:
+        if self.closing or self.is_aside(call):  # whoever was under way then is told so as well
             return True
         bug = self.last_bug.get(call.thread)
         records = self.history.records
@@ -216,5 +222,6 @@ _TAKE: Final[dict[type, Any]] = {
     Saw: _Reader.saw,
     CutOff: _Reader.cut,
     Drained: _Reader.drained,
+    AtRest: _Reader.at_rest,
     Surprise: _Reader.surprised,
 }

@@ -38,8 +38,8 @@ class _Damage:
                     yield Broken("I16", message, index)
                 case Answered(call=call, answer=Refused(code="thread_failed")):
                     yield from self._refused(call, index)
-                case Saw(batch=Snapshot() as snapshot):
-                    yield from self._shown(snapshot, index)
+                case Saw(attachment=number, batch=Snapshot() as snapshot):
+                    yield from self._shown(snapshot, number, index)
                 case Drained(quarantined=quarantined):
                     for thread in sorted(self._met.difference(quarantined)):
                         yield Broken("I16", f"{thread} is damaged and not set aside", index)
@@ -63,8 +63,11 @@ class _Damage:
         if call.thread in self._damaged and not isinstance(call.operation, Attach):
             self._met.add(call.thread)
 
-    def _shown(self, snapshot: Snapshot, index: int) -> Iterator[Broken]:
-        head = self._history.head(snapshot.thread, index)
+    def _shown(self, snapshot: Snapshot, number: int, index: int) -> Iterator[Broken]:
+        # It may have been read before the damage, but not before it was asked for.
+        before = [at for at, _ in self._history.seen[number] if at < index]
+        asked = max(before, default=self._history.calls[number].called)
+        head = self._history.head(snapshot.thread, asked)
         if snapshot.thread in self._damaged and snapshot.position.offset == 0 < head.offset:
             yield Broken("I16", f"{snapshot.thread} is damaged, and shown as empty", index)
 
