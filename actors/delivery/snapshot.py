@@ -23,10 +23,12 @@ async def shown_state(tail: Tail, journal: Journal) -> ThreadState:
 
     Activates nothing and changes nothing (I5). Raises as `Journal.load`.
     """
-    if tail.state is None:
+    while tail.state is None:
+        forgotten = tail.forgotten
         loaded = await journal.load(tail.thread)
-        # An activation may have published meanwhile; what it says is newer.
-        if tail.state is None:
+        # An activation may have published meanwhile; what it says is newer. And where one failed,
+        # it may have written what this does not have, and would never tell.
+        if tail.state is None and tail.forgotten == forgotten:
             tail.state = restore(loaded.head, (decode(row) for row in loaded.rows))
     return tail.state
 

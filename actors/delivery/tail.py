@@ -57,6 +57,8 @@ class Tail:
         # What the thread's records come to at that state; None where nobody has asked yet.
         self.folded: Folded | None = None
         self.projections = projections
+        # How often it was told to forget: what was read from disk before is no news after it.
+        self.forgotten = 0
         self._limits = limits
         self._rows: list[Row] = []
         self._epoch = 0  # of the rows; a deletion moves the state on before they are read
@@ -97,6 +99,7 @@ class Tail:
         Who watches looks there; the next activation takes it over with `show`.
         """
         self.state = self.folded = None
+        self.forgotten += 1
         self._wake_all()
 
     def publish(

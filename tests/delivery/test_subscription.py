@@ -34,7 +34,7 @@ from actors.limits import Limits
 if TYPE_CHECKING:
     from actors.core.step import Step as CoreStep
     from actors.delivery.subscription import Subscription
-    from actors.journal.contract import HistoryPage
+    from actors.journal.contract import HistoryPage, Loaded
 
 
 async def some_thread(limits: Limits | None = None) -> Written:
@@ -383,6 +383,33 @@ async def test_what_was_durable_but_never_published_reaches_who_watches() -> Non
     (snapshot, _) = await drain(fresh)
     assert isinstance(snapshot, Snapshot)
     assert snapshot.turn is None
+
+
+async def test_what_was_read_before_an_unpublished_commit_is_not_taken_for_the_head(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """I3: nobody would tell of the difference, as the writer is gone."""
+    thread = await Written.begin()
+    await thread.submit()
+    thread.tail.forget()
+    load, late = thread.journal.load, trio.Event()
+
+    async def slow(name: str) -> Loaded:
+        loaded = await load(name)
+        await late.wait()
+        return loaded
+
+    monkeypatch.setattr(thread.journal, "load", slow)
+    subscription = thread.subscription()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(subscription.attach, None)
+        await trio.testing.wait_all_tasks_blocked()
+        await thread.finish(publish=False)
+        thread.tail.forget()
+        late.set()
+    (snapshot, _) = await drain(subscription)
+    assert isinstance(snapshot, Snapshot)
+    assert (snapshot.position, snapshot.turn) == (thread.state.position, None)
 
 
 async def test_too_many_viewers_are_refused_and_leave_nothing_behind() -> None:
