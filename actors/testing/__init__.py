@@ -5,12 +5,33 @@ disk, ids and a model of its own; what was seen from outside is then held agains
 Scenarios and schedules are Hypothesis strategies. It needs the extra `testing`.
 """
 
+from . import handler_contract, journal_contract
 from .case import read_case, write_case
 from .checkers import CHECKERS, Broken
 from .coverage import Overlaps
 from .determinism import assert_deterministic
 from .lender import Lender
-from .operations import Cursor, Operation, Target
+from .operations import (
+    Attach,
+    BreakActor,
+    Cancel,
+    Cast,
+    Compact,
+    Crash,
+    Cursor,
+    Damage,
+    Delete,
+    Detach,
+    End,
+    FailJournal,
+    Mend,
+    Moment,
+    Operation,
+    Restart,
+    Submit,
+    Target,
+    Truncate,
+)
 from .run import InvariantBroken, Run
 from .scenario import (
     Scenario,
@@ -40,7 +61,7 @@ from .shrink import shrink
 from .simulation import DEADLINE, replay, simulate, with_deadline
 from .state_machine import RuntimeStateMachine
 from .stepping import StillWaiting
-from .world import SIMULATION_LIMITS, Model, World
+from .world import SIMULATION_LIMITS, Model, Tool, World
 
 __all__ = [
     "CHECKERS",
@@ -48,16 +69,30 @@ __all__ = [
     "PLAIN",
     "SIMULATION_LIMITS",
     "TICK",
+    "Attach",
+    "BreakActor",
     "Broken",
+    "Cancel",
+    "Cast",
+    "Compact",
+    "Crash",
     "Cursor",
+    "Damage",
     "Delays",
+    "Delete",
+    "Detach",
+    "End",
     "Explored",
     "Explorer",
+    "FailJournal",
     "InvariantBroken",
     "Lender",
+    "Mend",
     "Model",
+    "Moment",
     "Operation",
     "Overlaps",
+    "Restart",
     "Run",
     "RuntimeStateMachine",
     "Scenario",
@@ -65,8 +100,11 @@ __all__ = [
     "Script",
     "Step",
     "StillWaiting",
+    "Submit",
     "Target",
     "Then",
+    "Tool",
+    "Truncate",
     "Wish",
     "World",
     "assert_deterministic",
@@ -82,6 +120,8 @@ __all__ = [
     "everything",
     "explore",
     "fail_journal",
+    "handler_contract",
+    "journal_contract",
     "read_case",
     "replay",
     "restart",

@@ -221,6 +221,16 @@ class Exited:
     error: str | None
 
 
+@frozen
+class Acted:
+    """Something that a handler set going took effect outside of the runtime: a tool, say."""
+
+    thread: str
+    turn: str
+    attempt: int
+    what: str
+
+
 # Services
 
 
@@ -342,6 +352,7 @@ Fact: TypeAlias = (
     | Said
     | Flushed
     | Exited
+    | Acted
     | ServiceEntered
     | ServiceExited
     | LeaseTaken

@@ -13,6 +13,7 @@ from ..core.event_codec import Row
 from ..core.position import Position
 from ..limits import DEFAULT_LIMITS, Limits
 from .facts import (
+    Acted,
     Answer,
     Answered,
     Called,
@@ -115,6 +116,7 @@ class HandlerRun:
     error: str | None = None
     said: list[tuple[int, str]] = field(factory=list)
     flushed: list[int] = field(factory=list)
+    acted: list[tuple[int, str]] = field(factory=list)
 
 
 @define(eq=False)
@@ -281,6 +283,10 @@ def _flushed(history: History, index: int, life: int, fact: Flushed) -> None:
     history.runs[fact.turn, fact.attempt, life].flushed.append(index)
 
 
+def _acted(history: History, index: int, life: int, fact: Acted) -> None:
+    history.runs[fact.turn, fact.attempt, life].acted.append((index, fact.what))
+
+
 def _exited(history: History, index: int, life: int, fact: Exited) -> None:
     run = history.runs[fact.turn, fact.attempt, life]
     run.exited, run.error = index, fact.error
@@ -328,6 +334,7 @@ _TAKE: dict[type, Any] = {
     Said: _said,
     Flushed: _flushed,
     Exited: _exited,
+    Acted: _acted,
     Opening: _opening,
     Opened: _opened,
     Closing: _closing,

@@ -98,7 +98,7 @@ def _row(row: Row) -> str:
 
 
 def _handler(
-    fact: facts.Entered | facts.Exited | facts.Read | facts.Said | facts.Flushed,
+    fact: facts.Entered | facts.Exited | facts.Read | facts.Said | facts.Flushed | facts.Acted,
 ) -> str:
     attempt = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
     return f"handler of {fact.turn}{attempt}"
@@ -173,6 +173,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Said: lambda fact: f"{_handler(fact)} says {fact.text!r}",
     facts.Flushed: lambda fact: f"{_handler(fact)} knows all that durable",
     facts.Exited: _exited,
+    facts.Acted: lambda fact: f"{_handler(fact)}: {fact.what} takes effect",
     facts.ServiceEntered: lambda fact: f"service {fact.run} of thread {fact.thread} runs",
     facts.ServiceExited: _service_exited,
     facts.LeaseTaken: lambda fact: f"{fact.lease} is leased",

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
-from .facts import Entered, Exited, Flushed, Read, Said
+from .facts import Acted, Entered, Exited, Flushed, Read, Said
 
 if TYPE_CHECKING:
     from ..actor.kinds import Handler
@@ -22,29 +22,33 @@ class WatchedTurn:
 
     def __init__(self, turn: Turn, process: Process) -> None:
         self._turn = turn
-        self._process = process
+        self.process = process
         self._place = (turn.thread, turn.id, turn.attempt)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._turn, name)
 
+    def acted(self, what: str) -> None:
+        """Note that something which the handler set going took effect."""
+        self.process.note(Acted(*self._place, what))
+
     def messages(self) -> list[dict[str, Any]]:
         """See `Turn.messages`."""
         messages = self._turn.messages()
-        self._process.note(Read(*self._place, tuple(messages)))
+        self.process.note(Read(*self._place, tuple(messages)))
         return messages
 
     async def write(self, text: str) -> None:
         """See `Turn.write`."""
-        with self._process.connection():
+        with self.process.connection():
             await self._turn.write(text)
-            self._process.note(Said(*self._place, text))
+            self.process.note(Said(*self._place, text))
 
     async def flush(self) -> None:
         """See `Turn.flush`."""
-        with self._process.connection():
+        with self.process.connection():
             await self._turn.flush()
-            self._process.note(Flushed(*self._place))
+            self.process.note(Flushed(*self._place))
 
 
 def watched(handler: Handler, process: Process) -> Handler:

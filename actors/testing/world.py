@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import trio
 
@@ -15,9 +15,16 @@ from .recorder import Recorder
 from .schedule import TICK, Schedule
 from .schedulers.chosen import scheduler_of
 from .virtual_clock import VirtualClock
+from .watched_turn import WatchedTurn
+
+if TYPE_CHECKING:
+    from ..actor.turn import Turn
 
 # A model: gives the pieces of its answer to a conversation.
 Model: TypeAlias = Callable[[Sequence[Any]], AsyncIterator[str]]
+
+# A tool: is called with the turn that it is for, and whatever it is to be told.
+Tool: TypeAlias = Callable[..., Awaitable[Any]]
 
 # Small enough that a few steps reach every bound and every timer.
 SIMULATION_LIMITS: Final = Limits(
@@ -84,6 +91,32 @@ class World:
         """
         await self.delays.step(label)
 
+    def effect(self, turn: Turn, what: str) -> None:
+        """Note that something took effect outside: to be called by stand-ins for services.
+
+        What takes effect when its turn is over breaks I7.
+
+        Args:
+            turn: as the handler under test was given it.
+            what: says in a word what it was.
+        """
+        _watched(turn).acted(what)
+
+    def tool(self, name: str, result: Any = None) -> Tool:
+        """Return a tool that takes effect, and answers with `result`, each after a drawn time.
+
+        Its first argument is the turn that it is called for; it takes any others.
+        """
+
+        async def call(turn: Turn, *args: Any, **more: Any) -> Any:
+            with _watched(turn).process.connection():
+                await self.pause()
+                self.effect(turn, name)
+                await self.pause()
+            return result
+
+        return call
+
     def model(self, *pieces: str) -> Model:
         """Return a model that answers everything with these pieces, each after a drawn time."""
 
@@ -93,3 +126,9 @@ class World:
                 yield piece
 
         return answer
+
+
+def _watched(turn: Turn) -> WatchedTurn:
+    if not isinstance(turn, WatchedTurn):
+        raise TypeError(f"expected the turn that a simulated handler was given, got {turn!r}")
+    return turn

@@ -28,6 +28,10 @@ def _after(turn: TurnHistory, ending: Logged) -> Iterator[Broken]:
         late = [index for index, _ in run.said if index > ending.index]
         if run.entered > ending.index:
             late.append(run.entered)
+        for index, what in run.acted:
+            if index > ending.index:
+                message = f"{what}, which {turn.turn} began, took effect after its end"
+                yield Broken("I7", message, index)
         for index in late:
             yield Broken("I7", f"the handler of {turn.turn} was heard after its end", index)
 
