@@ -70,7 +70,7 @@ class _Part:
             return
         if self.settled.place > cut.place:
             self.hidden = self.due = True
-        elif self.keep is None or cut.keep < self.keep:
+        elif len(rules.kept(self.items, cut.keep)) < len(self.items):
             self.keep, self.due = cut.keep, True
 
 

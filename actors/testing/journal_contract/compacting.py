@@ -55,6 +55,16 @@ async def compaction(open_journal: Opener) -> None:
         await thread.end("c")
 
 
+async def nothing_cut_away(open_journal: Opener) -> None:
+    """A truncation behind the last item of a compacted turn leaves nothing to compact."""
+    async with opened(open_journal) as journal:
+        thread = await ScriptedThread.claim(journal, "t")
+        await thread.turn("a", "hello")
+        assert await journal.compact(LATER, 0.0, 10) == 1
+        await thread.truncate("a.1")
+        assert await journal.compact(LATER, 0.0, 10) == 0
+
+
 async def _everything(journal: Journal) -> Any:
     return (
         (await journal.history("t", None, 100, PAGE)).items,
@@ -180,6 +190,7 @@ async def _keys(journal: Journal) -> set[str]:
 
 CHECKS: Final[tuple[Check, ...]] = (
     compaction,
+    nothing_cut_away,
     compaction_waits,
     large_turn,
     compacting_while_writing,
