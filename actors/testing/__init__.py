@@ -6,7 +6,7 @@ Scenarios and schedules are Hypothesis strategies. It needs the extra `testing`.
 """
 
 from . import handler_contract, journal_contract
-from .case import read_case, write_case
+from .case import Kept, read_case, read_kept, write_case, write_kept
 from .checkers import CHECKERS, Broken
 from .coverage import Overlaps
 from .determinism import assert_deterministic
@@ -58,7 +58,7 @@ from .schedulers.exhaustive import Explored, explore
 from .script import Script, Then, scripted, scripts
 from .scripted_service import Wish, scripted_service
 from .shrink import shrink
-from .simulation import DEADLINE, replay, simulate, with_deadline
+from .simulation import DEADLINE, KindOf, MakeHandler, replay, simulate, with_deadline
 from .state_machine import RuntimeStateMachine
 from .stepping import StillWaiting
 from .world import SIMULATION_LIMITS, Model, Tool, World
@@ -86,7 +86,10 @@ __all__ = [
     "Explorer",
     "FailJournal",
     "InvariantBroken",
+    "Kept",
+    "KindOf",
     "Lender",
+    "MakeHandler",
     "Mend",
     "Model",
     "Moment",
@@ -123,6 +126,7 @@ __all__ = [
     "handler_contract",
     "journal_contract",
     "read_case",
+    "read_kept",
     "replay",
     "restart",
     "sample_scenario",
@@ -138,4 +142,5 @@ __all__ = [
     "truncate",
     "with_deadline",
     "write_case",
+    "write_kept",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import orjson
+from attrs import frozen
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
@@ -18,13 +19,44 @@ _converter.register_unstructure_hook(bytes, bytes.hex)
 _converter.register_structure_hook(bytes, lambda text, _: bytes.fromhex(text))
 
 
+@frozen
+class Kept:
+    """A case and what is known of it.
+
+    Args:
+        scenario, schedule: what was run.
+        replayed_by: the name of what runs it: `replay`, or `replay_wire` over a network.
+        trace: the digest of its trace, where it is to be the same again.
+    """
+
+    scenario: Scenario
+    schedule: Schedule
+    replayed_by: str = "replay"
+    trace: str | None = None
+
+
+def write_kept(kept: Kept) -> str:
+    """Return a case and what is known of it as one line of JSON."""
+    raw: dict[str, Any] = _converter.unstructure(kept)
+    known = {key: value for key, value in raw.items() if value not in (None, "replay")}
+    return orjson.dumps(known).decode()
+
+
+def read_kept(text: str) -> Kept:
+    """Read what `write_kept` wrote, or `write_case`.
+
+    Raises:
+        ValueError: where the text is no case.
+    """
+    try:
+        return _converter.structure(orjson.loads(text), Kept)
+    except (KeyError, TypeError, AttributeError, ExceptionGroup) as exc:
+        raise ValueError("this is no case of a simulation") from exc
+
+
 def write_case(scenario: Scenario, schedule: Schedule) -> str:
     """Return both as one line of JSON."""
-    case = {
-        "scenario": _converter.unstructure(scenario),
-        "schedule": _converter.unstructure(schedule),
-    }
-    return orjson.dumps(case).decode()
+    return write_kept(Kept(scenario, schedule))
 
 
 def read_case(text: str) -> tuple[Scenario, Schedule]:
@@ -33,9 +65,5 @@ def read_case(text: str) -> tuple[Scenario, Schedule]:
     Raises:
         ValueError: where the text is no case.
     """
-    raw: dict[str, Any] = orjson.loads(text)
-    try:
-        scenario = _converter.structure(raw["scenario"], Scenario)
-        return scenario, _converter.structure(raw["schedule"], Schedule)
-    except (KeyError, TypeError, ExceptionGroup) as exc:
-        raise ValueError("this is no case of a simulation") from exc
+    kept = read_kept(text)
+    return kept.scenario, kept.schedule

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from .case import write_case
+from .case import Kept, write_case, write_kept
 from .checkers import CHECKERS, Broken
 from .history import History
 from .recorder import Record
 from .scenario import Scenario
 from .schedule import Schedule
 from .story import lines, told
+
+if TYPE_CHECKING:
+    import os
 
 
 class InvariantBroken(AssertionError):
@@ -72,6 +78,23 @@ class Run:
         return write_case(self.scenario, self.schedule)
 
     @property
+    def command(self) -> str:
+        """The command line that plays it again."""
+        kept = Kept(self.scenario, self.schedule, self.replayed_by or "replay")
+        return f"holdfast replay {shlex.quote(write_kept(kept))} --handler MODULE:FUNCTION"
+
+    def keep(self, path: str | os.PathLike[str]) -> None:
+        """Write the case into a file, with what its trace has to be when it is played again."""
+        by = self.replayed_by or "replay"
+        text = write_kept(Kept(self.scenario, self.schedule, by, self.digest))
+        Path(path).write_text(f"{text}\n")
+
+    @property
+    def digest(self) -> str:
+        """A digest of the trace: equal for runs that are equal byte for byte."""
+        return hashlib.blake2b(self.trace, digest_size=16).hexdigest()
+
+    @property
     def trace(self) -> bytes:
         """Everything that was seen, line by line with its time: equal for equal arguments."""
         return "\n".join(lines(self.records)).encode()
@@ -101,4 +124,5 @@ class Run:
         again = []
         if self.replayed_by is not None:
             again = ["", f"play it again: {self.replayed_by}({self.case!r}, make_handler)"]
+            again.append(f"or: {self.command}")
         return "\n".join([*found, "", *plan, "", *told_lines, *again])

@@ -12,6 +12,7 @@ from .conform import conform
 from .failures import EXIT_CODES
 from .moving import export, import_
 from .reading import show, threads
+from .replay import replay
 from .serve import serve
 from .upkeep import compact, verify
 
@@ -36,5 +37,5 @@ def main() -> None:
     logging.basicConfig(handlers=[logging.NullHandler()])
 
 
-for command in (serve, chat, threads, show, export, import_, verify, compact, conform):
+for command in (serve, chat, threads, show, export, import_, verify, compact, conform, replay):
     main.add_command(command)

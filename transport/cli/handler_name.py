@@ -29,12 +29,26 @@ def load_kind(name: str) -> ThreadKind:
     Raises:
         WrongUsage: naming what was expected and what was found.
     """
+    module, found = _find(name)
+    _check_service(name, module)
+    return _as_kind(name, found)
+
+
+def load_maker(name: str) -> Any:
+    """Return what a `--handler` of `holdfast replay` names, whatever it is.
+
+    Raises:
+        WrongUsage: where there is nothing of that name.
+    """
+    return _find(name)[1]
+
+
+def _find(name: str) -> tuple[ModuleType, Any]:
     module_name, colon, attribute = name.partition(":")
     if not colon or not module_name or not attribute:
         raise _wrong(name, "expected module:function, such as my_handlers:reply")
     module = _import(name, module_name)
-    _check_service(name, module)
-    return _as_kind(name, _attribute(name, module, attribute))
+    return module, _attribute(name, module, attribute)
 
 
 def _wrong(name: str, why: str) -> WrongUsage:
@@ -72,7 +86,7 @@ def _attribute(name: str, module: ModuleType, attribute: str) -> Any:
     try:
         return reduce(getattr, attribute.split("."), module)
     except AttributeError:
-        handlers = [n for n, value in vars(module).items() if _is_handler(value)]
+        handlers = [n for n, value in vars(module).items() if is_handler(value)]
         own = [n for n in handlers if vars(module)[n].__module__ == module.__name__]
         there = f"found {', '.join(own)}" if own else "found no handler at all"
         raise _wrong(name, f"expected {attribute} in {module.__name__}, {there}") from None
@@ -81,7 +95,7 @@ def _attribute(name: str, module: ModuleType, attribute: str) -> Any:
 def _as_kind(name: str, found: Any) -> ThreadKind:
     if isinstance(found, ThreadKind):
         return found
-    if not _is_handler(found):
+    if not is_handler(found):
         expected = "expected an async function, an async generator function or a ThreadKind"
         raise _wrong(name, f"{expected}, found {_described(found)}")
     try:
@@ -92,7 +106,8 @@ def _as_kind(name: str, found: Any) -> ThreadKind:
     return ThreadKind(on_turn=cast("Handler", found))
 
 
-def _is_handler(found: Any) -> bool:
+def is_handler(found: Any) -> bool:
+    """Say whether something is a handler by itself: asynchronous, and no class."""
     while isinstance(found, partial):
         found = found.func
     if inspect.isclass(found):
