@@ -285,14 +285,18 @@ class Thread:
             limit: items, at most `limits.page_items_max`.
 
         Raises:
-            Rejected: `item_not_found`, where `before` names no item.
+            Rejected: `item_not_found`, where `before` names no item; `thread_failed` where the
+                thread was set aside and nothing is there to show: it must not pass for empty (I16).
             JournalCorrupt, JournalUnavailable: as the journal does.
 
         Cancellation changes nothing.
         """
         limits = self._registry.limits
         want = min(limit or limits.page_items, limits.page_items_max)
-        return await self._registry.journal.history(self.id, before, want, limits.page_bytes)
+        page = await self._registry.journal.history(self.id, before, want, limits.page_bytes)
+        if not page.items and self._registry.is_failed(self.id):
+            raise _set_aside()
+        return page
 
     async def projection(self, name: str) -> Any:
         """Return what a projection of `ThreadKind.projections` comes to: all durable records.
@@ -375,7 +379,7 @@ class Thread:
             subscription.close()
         settled = await self._registry.journal.settled(self.id, turn)
         if settled is None and self._registry.is_failed(self.id):
-            raise Rejected("thread_failed", "this thread was set aside after it failed")
+            raise _set_aside()
         if settled is None:
             raise Rejected("turn_not_found", "this thread has no such turn")
         return settled
@@ -384,6 +388,10 @@ class Thread:
         reply = Awaited()
         self._registry.post(self.id, command, reply)
         return await reply.result()
+
+
+def _set_aside() -> Rejected:
+    return Rejected("thread_failed", "this thread was set aside after it failed")
 
 
 def _has_ended(batch: Batch, turn: str) -> bool:

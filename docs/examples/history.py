@@ -17,7 +17,7 @@ from pathlib import Path
 
 import trio
 
-from actors import Events, Item, Rejected, Turn, TurnDelta, open_runtime
+from actors import Events, Item, Limits, Rejected, Turn, TurnDelta, open_runtime
 from transport import Client, connect
 
 LONG, CLEARED, DAMAGED = "long", "cleared", "damaged"
@@ -175,11 +175,11 @@ async def survive_damage(client: Client, server: ServerProcess) -> None:
     try:
         await items_of(client, DAMAGED)
     except Rejected as refusal:
-        print(f"damaged on disk: {refusal.code}: {refusal}")
+        print(f"damaged on disk: {refusal}")
     else:
         raise AssertionError("a damaged thread was shown")
     async with client.ask(LONG, "And now?") as answer:
-        print("the others go on:", "".join([text async for text in answer]))
+        print("the others go on:", "".join([text async for text in answer]).strip())
 
 
 async def main() -> None:
@@ -189,7 +189,7 @@ async def main() -> None:
         await fill(server.folder / "history.db")
         await server.start()
         try:
-            async with connect(server.url) as client:
+            async with connect(server.url, limits=Limits(reconnect_most_seconds=0.5)) as client:
                 print(f"{len(await items_of(client, LONG)):,} items, served at {server.url}")
                 await survive_kills(client, server)
                 await survive_edits(client, server)
