@@ -1,7 +1,7 @@
 """Runs examples and keeps what they print: `python docs/record.py chat history`.
 
-For each, `docs/examples/NAME.txt` is the output as it came, and `docs/_static/NAME.svg` a picture of
-it; the example's page shows both.
+For each, `docs/examples/NAME.txt` is its output as it came, and `docs/_static/NAME.svg` a picture
+of it; the page of the example shows both.
 """
 
 from __future__ import annotations
