@@ -285,8 +285,7 @@ class Thread:
             limit: items, at most `limits.page_items_max`.
 
         Raises:
-            Rejected: `item_not_found`, where `before` names no item; `thread_failed` where the
-                thread was set aside and nothing is there to show: it must not pass for empty (I16).
+            Rejected: `item_not_found`, where `before` names no item.
             JournalCorrupt, JournalUnavailable: as the journal does.
 
         Cancellation changes nothing.
@@ -295,7 +294,8 @@ class Thread:
         want = min(limit or limits.page_items, limits.page_items_max)
         page = await self._registry.journal.history(self.id, before, want, limits.page_bytes)
         if not page.items and self._registry.is_failed(self.id):
-            raise _set_aside()
+            # Nothing is settled, and what is not may be damaged: it must not pass for empty (I16).
+            await self._registry.journal.load(self.id)
         return page
 
     async def projection(self, name: str) -> Any:
@@ -379,7 +379,7 @@ class Thread:
             subscription.close()
         settled = await self._registry.journal.settled(self.id, turn)
         if settled is None and self._registry.is_failed(self.id):
-            raise _set_aside()
+            raise Rejected("thread_failed", "this thread was set aside after it failed")
         if settled is None:
             raise Rejected("turn_not_found", "this thread has no such turn")
         return settled
@@ -388,10 +388,6 @@ class Thread:
         reply = Awaited()
         self._registry.post(self.id, command, reply)
         return await reply.result()
-
-
-def _set_aside() -> Rejected:
-    return Rejected("thread_failed", "this thread was set aside after it failed")
 
 
 def _has_ended(batch: Batch, turn: str) -> bool:
