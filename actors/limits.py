@@ -109,6 +109,12 @@ class Limits:
 
     # Appends that share one commit.
     commit_appends: int = _whole(512)
+    # Appends in a commit that show the journal under load: the next commit waits then.
+    commit_load_appends: int = _whole(8)
+    # Seconds that it waits at the most, and never for longer than the last one took.
+    commit_rest_seconds: float = _seconds(0.001)
+    # Threads that are shown what became durable before others get their turn of the loop.
+    commit_burst_threads: int = _whole(32)
     # Seconds after a turn's end before its deltas may merge on disk.
     compact_after_seconds: float = _seconds(15 * 60)
     # Seconds between two looks for turns to compact.

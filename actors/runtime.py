@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import trio
 
 from .actor.activation import Surroundings
+from .actor.commits import Commits
 from .actor.kinds import Handler, ThreadKind
 from .actor.leases import Leases
 from .actor.registry import Registry
@@ -151,7 +152,10 @@ class Runtime:
             journal = await self._opener()
             async with trio.open_nursery() as nursery:
                 self._leases = Leases(nursery, self.limits)
-                around = Surroundings(journal, clock, self.ids, self._leases, self.limits)
+                commits = Commits(nursery, journal, self.limits)
+                around = Surroundings(
+                    journal, commits, clock, self.ids, self._leases, self.limits
+                )
                 self._registry = Registry(nursery, around, self._kind_of, self._note_failure)
                 await self._settle_unsettled()
                 nursery.start_soon(self._keep_journal_open)

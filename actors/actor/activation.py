@@ -10,6 +10,7 @@ from attrs import field, frozen
 from ..journal.contract import Journal
 from ..limits import Limits
 from ..ports import Clock, Ids
+from .commits import Commits
 from .leases import Leases
 
 
@@ -31,6 +32,7 @@ class Surroundings:
     """
 
     journal: Journal
+    commits: Commits
     clock: Clock
     ids: Ids
     leases: Leases

@@ -1,8 +1,7 @@
 """The actor: the one writer of one thread while it is active.
 
 It decides commands one by one, hands what follows to the journal, and carries out the rest once
-that is durable. One task loops over the mailbox; a second one commits, and is there only while
-there is something to commit.
+that is durable. One task loops over the mailbox; the runtime's commits are no task of its own.
 """
 
 from __future__ import annotations
@@ -112,7 +111,7 @@ class Actor:
         self._folding = Folding(kind.projections, loaded.kept, around.limits)
         self._committer = Committer(
             tail,
-            around.journal,
+            around.commits,
             claim.generation,
             self.state.position,
             self._folding,
@@ -148,7 +147,6 @@ class Actor:
             Exception: a bug; the supervisor decides what becomes of the thread (I10).
         """
         self._nursery = nursery
-        self._committer.open(nursery)
         self.service.open(nursery)
         self._tail.show(self.state, await self._folding.catch_up(self.thread, self._around.journal))
         self._decide(
@@ -219,6 +217,10 @@ class Actor:
     def fail(self, failure: Exception) -> None:
         """Make `run` raise: what was decided and is not durable is void."""
         self._committer.fail(failure)
+
+    def close(self) -> None:
+        """Show and answer nothing more: another activation may have the thread."""
+        self._committer.close()
 
     def refuse_unanswered(self, refusal: Rejected) -> None:
         """Answer everybody whose command was taken and will not be answered otherwise."""

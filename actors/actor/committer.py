@@ -1,4 +1,4 @@
-"""The committer: takes decisions to the journal in order, and shows them once they are durable."""
+"""The committer: takes a thread's decisions to disk in order, and shows them once durable."""
 
 from __future__ import annotations
 
@@ -12,34 +12,36 @@ from .outbox import Outbox, Outgoing, append_of
 
 if TYPE_CHECKING:
     from ..core.position import Position
+    from ..core.thread_state import ThreadState
     from ..delivery.folding import Folding
     from ..delivery.tail import Tail
-    from ..journal.contract import Journal
+    from ..journal.contract import Append
+    from .commits import Commits
     from .reply import Reply
 
 
 class Committer:
     """Write-ahead visibility for one activation (idea 2, I4).
 
-    Its task is there only while there is something to commit; what is decided meanwhile goes into
-    the next commit, so commits grow under load and nothing waits when idle.
+    It has one append on its way at a time, together with those of other threads (`Commits`); what
+    is decided meanwhile goes into the next one.
 
     Args:
         tail: where durable rows are published.
-        journal: where they go first.
+        commits: how they get to the disk first.
         generation: the number that the activation writes under.
         durable: the head on disk.
         folding: what the thread's records come to, moved on with what becomes durable.
-        gather: called before each commit, to decide what has come together since the last one.
+        gather: called before each append, to decide what has come together since the last one.
         carry_out: called for each decision, in order, once it is durable and published.
-        done: called when nothing is left, and when a commit failed.
-        bound: how many decisions may wait for the commit in flight.
+        done: called when nothing is left, and when an append failed.
+        bound: how many decisions may wait for the append on its way.
     """
 
     def __init__(
         self,
         tail: Tail,
-        journal: Journal,
+        commits: Commits,
         generation: int,
         durable: Position,
         folding: Folding,
@@ -50,7 +52,7 @@ class Committer:
         bound: int,
     ) -> None:
         self._tail = tail
-        self._journal = journal
+        self._commits = commits
         self._generation = generation
         self._durable = durable
         self._folding = folding
@@ -62,13 +64,15 @@ class Committer:
         self._taken = 0
         self._gone = 0
         self._batch: tuple[Outgoing, ...] = ()
+        self._on_its_way: tuple[Append, ThreadState] | None = None
         self._running = False
+        self._closed = False
         self._failure: Exception | None = None
         self._moved = trio.lowlevel.ParkingLot()
 
-    def open(self, nursery: trio.Nursery) -> None:
-        """Take the nursery that commits run in."""
-        self._nursery = nursery
+    def close(self) -> None:
+        """Commit and carry out nothing more; what is on its way may become durable yet."""
+        self._closed = True
 
     @property
     def busy(self) -> bool:
@@ -87,10 +91,14 @@ class Committer:
         self.soon()
 
     def soon(self) -> None:
-        """Have a commit run, where none does."""
-        if not self._running and self._failure is None:
+        """Have what has come together committed, where nothing is on its way."""
+        if not self._running and self._is_open:
             self._running = True
-            self._nursery.start_soon(self._run)
+            self._commits.add(self)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._failure is None and not self._closed
 
     def fail(self, failure: Exception) -> None:
         """Commit nothing more; `check` and `flushed` raise `failure` from now on."""
@@ -130,34 +138,56 @@ class Committer:
         self._batch = ()
         return replies + self._outbox.take_replies()
 
-    @trio.lowlevel.enable_ki_protection
-    async def _run(self) -> None:
+    def begin(self) -> Append | None:
+        """Return all that was decided as one append; see `Author`.
+
+        What needs none is carried out.
+        """
         try:
-            while await self._commit_batch():
-                pass
+            while self._is_open and self._take_batch():
+                append = append_of(
+                    self._tail.thread, self._generation, self._durable, self._batch
+                )
+                if append is not None:
+                    append = evolve(append, kept=self._folding.due())
+                    # The batch may be gone when the append is back.
+                    self._on_its_way = append, self._batch[-1].step.state
+                    return append
+                self._carry_out_batch()
         except Exception as exc:  # raised in the actor's loop, the one place that winds down
             self.fail(exc)
-            return
         self._running = False
-        self._done()
+        if self._is_open:
+            self._done()
+        return None
 
-    async def _commit_batch(self) -> bool:
-        self._gather()
-        self._batch = self._outbox.take_batch()
-        if not self._batch:
-            return False
-        state = self._batch[-1].step.state  # the batch may be gone when the append is back
-        append = append_of(self._tail.thread, self._generation, self._durable, self._batch)
-        if append is not None:
-            await self._journal.append(evolve(append, kept=self._folding.due()))
-            self.check()
+    def settle(self, wrong: Exception | None) -> None:
+        """Show what is durable and carry it out; see `Author`."""
+        on_its_way, self._on_its_way = self._on_its_way, None
+        if on_its_way is None or not self._is_open:
+            return
+        append, state = on_its_way
+        try:
+            if wrong is not None:
+                raise wrong
             self._durable = state.position
             folded = self._folding.take(append.settled, deleted=append.delete)
             self._tail.publish(append.rows, state, folded)
+            self._carry_out_batch()
+        except Exception as exc:  # raised in the actor's loop, the one place that winds down
+            self.fail(exc)
+            return
+        self._commits.add(self)
+
+    def _take_batch(self) -> bool:
+        self._gather()
+        self._batch = self._outbox.take_batch()
+        return bool(self._batch)
+
+    def _carry_out_batch(self) -> None:
         while self._batch:
             # Taken off first: what it leads to must not be answered a second time.
             outgoing, self._batch = self._batch[0], self._batch[1:]
             self._carry_out(outgoing)
             self._gone += 1
         self._moved.unpark_all()
-        return True

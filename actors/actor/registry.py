@@ -26,6 +26,7 @@ from ..journal.reporting import ReportingJournal
 from .activation import Departure, Surroundings
 from .actor import Actor
 from .attending import Attending
+from .commits import Commits
 from .entry import Entry
 from .fill import Fill, fill_of
 from .inbox import CastBox
@@ -270,7 +271,8 @@ class Registry:
 
     def reopened(self, journal: Journal) -> None:
         """Go on with a journal that was opened anew; nobody is active."""
-        self.around = evolve(self.around, journal=journal)
+        commits = Commits(self._nursery, journal, self.limits)
+        self.around = evolve(self.around, journal=journal, commits=commits)
         self._reads.retire()
         self._reads = ReportingJournal(journal, self._on_journal_failure)
         for entry in list(self._entries.values()):
@@ -436,6 +438,7 @@ class Registry:
             actor.refuse_unanswered(refusal_for(exc))
             raise
         finally:
+            actor.close()
             entry.mailbox.forget_notes()
             entry.actor = None
 

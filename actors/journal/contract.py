@@ -15,6 +15,7 @@ The rules that hold for every method:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from attrs import frozen
@@ -227,6 +228,22 @@ class Journal(Protocol):
 
         A cancelled call may or may not have written the step; it is never half there.
         """
+
+    async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
+        """Make the steps of many threads durable, in one commit where nothing is wrong.
+
+        Args:
+            appends: at least one; of one thread at most one.
+
+        Returns:
+            For each what `append` would have raised, or None where it is durable.
+
+        Raises:
+            JournalUnavailable: where the journal was closed or failed before.
+
+        A cancelled call may have written each of the steps or not; none is half there.
+        """
+        ...
 
     async def load(self, thread: str) -> Loaded:
         """Read what `claim` reads, without becoming the writer.

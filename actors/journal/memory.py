@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -174,6 +174,17 @@ class MemoryJournal:
         self._threads[append.thread] = thread
         _apply(append, thread)
         self._count(commits=1, appends=1, rows=len(append.rows))
+
+    async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
+        """Make many durable, one after the other; see `Journal.append_many`."""
+        return [await self._outcome(append) for append in appends]
+
+    async def _outcome(self, append: Append) -> Exception | None:
+        try:
+            await self.append(append)
+        except Exception as exc:  # of this append, and told to whoever made it
+            return exc
+        return None
 
     async def fork(self, copy: Copy) -> Position:
         """Begin a thread with another's history; see `Journal.fork`."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from ..errors import JournalUnavailable
+from ..errors import HoldfastError, JournalUnavailable
 from .facts import Claimed, Fault, Stored, Struck
 from .faults import ActorBug
 from .operations import Moment
@@ -78,6 +78,10 @@ class SimulatedJournal:
         """See `Journal.append`."""
         await self._there_and_back(partial(self._store, append))
 
+    async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
+        """See `Journal.append_many`."""
+        return await self._there_and_back(partial(self._store_many, appends))
+
     async def load(self, thread: str) -> Loaded:
         """See `Journal.load`."""
         return await self._looked_up(lambda: self._disk.load(thread))
@@ -145,6 +149,18 @@ class SimulatedJournal:
         self._process.note(Stored(append.thread, append.generation, epoch, append.rows))
         if strike is not None and strike.moment is Moment.AFTER:
             await self._strike(strike, append.thread)
+
+    async def _store_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
+        """Store one after the other, so that what is struck leaves the earlier ones on the disk."""
+        outcomes: list[Exception | None] = []
+        for append in appends:
+            try:
+                await self._store(append)
+            except (HoldfastError, ActorBug) as exc:
+                outcomes.append(exc)
+            else:
+                outcomes.append(None)
+        return outcomes
 
     async def _strike(self, strike: Strike, thread: str) -> None:
         """Do what a fault does to an append; raises what the append is to raise."""

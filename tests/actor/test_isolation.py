@@ -6,7 +6,7 @@ Each case runs over the memory journal and over SQLite, whose appends share comm
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,20 @@ class Meddled:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.journal, name)
+
+    async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
+        outcomes: list[Exception | None] = [None] * len(appends)
+
+        async def write(number: int) -> None:
+            try:
+                await self.append(appends[number])
+            except Exception as exc:
+                outcomes[number] = exc
+
+        async with trio.open_nursery() as nursery:
+            for number in range(len(appends)):
+                nursery.start_soon(write, number)
+        return outcomes
 
     async def append(self, append: Append) -> None:
         if append.thread == BAD and self.meddle is not None:

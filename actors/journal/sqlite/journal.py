@@ -157,6 +157,16 @@ class SqliteJournal:
         self._refuse_when_closed()
         await self._commits.submit(append)
 
+    async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
+        """Make many durable; see `Journal.append_many`. A commit that began is not cancelled."""
+        self._refuse_when_closed()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        outcomes: Sequence[Exception | None] = ()
+        with trio.CancelScope(shield=True):
+            async with self._lock:
+                outcomes = await self._commit(appends)
+        return outcomes
+
     async def _commit(self, appends: Sequence[Append]) -> Sequence[HoldfastError | None]:
         """Commit a batch; the lock is held, and nothing cancels it."""
         if self._unavailable is not None:
