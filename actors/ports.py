@@ -8,9 +8,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import trio
+
+if TYPE_CHECKING:
+    import outcome
 
 T = TypeVar("T")
 
@@ -59,14 +62,47 @@ class RandomIds:
 
 
 class WorkerThread:
-    """Runs one call at a time in a worker thread of trio's."""
+    """Runs one call at a time in a worker thread of trio's cache.
+
+    By the primitive below `trio.to_thread.run_sync`, whose limiter, context and names are of no use
+    here and cost as much again as the hop itself.
+    """
 
     def __init__(self) -> None:
-        self._limiter = trio.CapacityLimiter(1)
+        self._lock = trio.Lock()
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Run `call` in the worker thread; see `Executor.run`."""
-        return await trio.to_thread.run_sync(call, limiter=self._limiter)
+        """Run `call` in a worker thread; see `Executor.run`."""
+        await acquire(self._lock)
+        try:
+            return await self._hop(call)
+        finally:
+            self._lock.release()
+
+    @staticmethod
+    async def _hop(call: Callable[[], T]) -> T:
+        task = trio.lowlevel.current_task()
+        token = trio.lowlevel.current_trio_token()
+
+        def deliver(result: outcome.Outcome[T]) -> None:
+            token.run_sync_soon(trio.lowlevel.reschedule, task, result)
+
+        trio.lowlevel.start_thread_soon(call, deliver)
+        answer: T = await trio.lowlevel.wait_task_rescheduled(_not_before_it_is_done)
+        return answer
+
+
+def _not_before_it_is_done(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.FAILED
+
+
+async def acquire(lock: trio.Lock) -> None:
+    """Acquire a lock; one that is free costs no turn of the loop."""
+    await trio.lowlevel.checkpoint_if_cancelled()
+    try:
+        lock.acquire_nowait()
+    except trio.WouldBlock:
+        await lock.acquire()
 
 
 class Inline:

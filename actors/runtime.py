@@ -153,9 +153,7 @@ class Runtime:
             async with trio.open_nursery() as nursery:
                 self._leases = Leases(nursery, self.limits)
                 commits = Commits(nursery, journal, self.limits)
-                around = Surroundings(
-                    journal, commits, clock, self.ids, self._leases, self.limits
-                )
+                around = Surroundings(journal, commits, clock, self.ids, self._leases, self.limits)
                 self._registry = Registry(nursery, around, self._kind_of, self._note_failure)
                 await self._settle_unsettled()
                 nursery.start_soon(self._keep_journal_open)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import evolve
 
 from .outbox import Outbox, Outgoing, append_of
 
@@ -145,11 +144,9 @@ class Committer:
         """
         try:
             while self._is_open and self._take_batch():
-                append = append_of(
-                    self._tail.thread, self._generation, self._durable, self._batch
-                )
+                whose = self._tail.thread, self._generation, self._durable
+                append = append_of(*whose, self._batch, self._folding.due)
                 if append is not None:
-                    append = evolve(append, kept=self._folding.due())
                     # The batch may be gone when the append is back.
                     self._on_its_way = append, self._batch[-1].step.state
                     return append

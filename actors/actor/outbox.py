@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -13,6 +15,7 @@ from ..journal.contract import Append
 from .reply import Reply
 
 if TYPE_CHECKING:
+    from ..core.head import Kept
     from ..core.position import Position
 
 
@@ -68,11 +71,21 @@ class Outbox:
 
 
 def append_of(
-    thread: str, generation: int, expected: Position, batch: tuple[Outgoing, ...]
+    thread: str,
+    generation: int,
+    expected: Position,
+    batch: tuple[Outgoing, ...],
+    due: Callable[[], Kept | None],
 ) -> Append | None:
-    """Return the batch as one atomic append, or None where it only answers."""
+    """Return the batch as one atomic append, or None where it only answers.
+
+    Args:
+        thread, generation, expected: as of `Append`.
+        batch: what was decided.
+        due: gives the fold that is to be kept with it.
+    """
     steps = [outgoing.step for outgoing in batch]
-    rows = tuple(row for step in steps for row in step.rows)
+    rows = tuple(chain.from_iterable([step.rows for step in steps]))
     if not rows:
         return None
     return Append(
@@ -81,8 +94,9 @@ def append_of(
         generation=generation,
         rows=rows,
         head=steps[-1].state.head,
-        settled=tuple(part for step in steps for part in step.settled),
-        receipts=tuple(receipt for step in steps for receipt in step.receipts),
+        settled=tuple(chain.from_iterable([step.settled for step in steps])),
+        receipts=tuple(chain.from_iterable([step.receipts for step in steps])),
         cut=steps[-1].cut,
         delete=steps[-1].deletes,
+        kept=due(),
     )

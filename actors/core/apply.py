@@ -102,12 +102,23 @@ def _started(state: ThreadState, entry: Entry, event: TurnStarted) -> ThreadStat
 def _said(state: ThreadState, entry: Entry, event: TurnDelta | TurnItem) -> ThreadState:
     if state.live is None or state.live.turn != event.turn:
         raise InternalError(f"turn {event.turn} is not running at offset {entry.offset}")
-    # Two copies for each piece are enough; `evolve` costs as much as all the rest.
+    # `evolve` would cost as much as all the rest, and this is done for each piece.
     live = state.live
     said = LiveTurn(
         live.turn, see(live.view, entry), live.first, live.place, live.attempt, live.metadata
     )
-    return evolve(state, live=said, offset=entry.to)
+    return ThreadState(
+        epoch=state.epoch,
+        offset=entry.to,
+        floor=state.floor,
+        life=state.life,
+        created_at=state.created_at,
+        active_at=state.active_at,
+        transcript_items=state.transcript_items,
+        settled=state.settled,
+        live=said,
+        queue=state.queue,
+    )
 
 
 def _ended(state: ThreadState, entry: Entry, event: TurnEnded) -> ThreadState:

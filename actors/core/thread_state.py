@@ -95,7 +95,7 @@ class ThreadState:
             items=self.transcript_items,
             settled=self.settled,
             live=self.live.turn if self.live else None,
-            queued=tuple(turn.turn for turn in self.queue),
+            queued=tuple([turn.turn for turn in self.queue]),
             open_from=min(firsts, default=None),
         )
 

@@ -238,9 +238,6 @@ class Journal(Protocol):
         Returns:
             For each what `append` would have raised, or None where it is durable.
 
-        Raises:
-            JournalUnavailable: where the journal was closed or failed before.
-
         A cancelled call may have written each of the steps or not; none is half there.
         """
         ...

@@ -80,7 +80,12 @@ class SimulatedJournal:
 
     async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
         """See `Journal.append_many`."""
-        return await self._there_and_back(partial(self._store_many, appends))
+        there, back = self._delays.trip()
+        await self._way(there)
+        outcomes = await self._store_many(appends)
+        if not any(outcomes):  # what fails is told at once, as a call that raises does
+            await self._way(back)
+        return outcomes
 
     async def load(self, thread: str) -> Loaded:
         """See `Journal.load`."""
@@ -155,6 +160,7 @@ class SimulatedJournal:
         outcomes: list[Exception | None] = []
         for append in appends:
             try:
+                self._check()
                 await self._store(append)
             except (HoldfastError, ActorBug) as exc:
                 outcomes.append(exc)

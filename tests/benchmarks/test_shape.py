@@ -58,8 +58,8 @@ async def test_concurrent_submits_share_their_commits(tmp_path: Path) -> None:
             for n in range(100):
                 nursery.start_soon(_said, runtime.thread(f"t{n}"))
         counted = journal.statistics()
-    assert counted.appends >= 300
-    assert counted.commits <= 25
+    assert counted.appends >= 200
+    assert counted.commits <= 12
 
 
 async def test_a_turn_flat_out_is_a_few_rows_and_encodes(

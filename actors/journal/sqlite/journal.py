@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ...errors import HoldfastError, JournalCorrupt, JournalFenced, JournalUnavailable
 from ...limits import DEFAULT_LIMITS, Limits
-from ...ports import Executor, WorkerThread
+from ...ports import Executor, WorkerThread, acquire
 from ..contract import (
     Append,
     Claim,
@@ -159,13 +159,14 @@ class SqliteJournal:
 
     async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
         """Make many durable; see `Journal.append_many`. A commit that began is not cancelled."""
-        self._refuse_when_closed()
-        await trio.lowlevel.checkpoint_if_cancelled()
-        outcomes: Sequence[Exception | None] = ()
-        with trio.CancelScope(shield=True):
-            async with self._lock:
+        await acquire(self._lock)
+        try:
+            outcomes: Sequence[Exception | None] = ()
+            with trio.CancelScope(shield=True):
                 outcomes = await self._commit(appends)
-        return outcomes
+            return outcomes
+        finally:
+            self._lock.release()
 
     async def _commit(self, appends: Sequence[Append]) -> Sequence[HoldfastError | None]:
         """Commit a batch; the lock is held, and nothing cancels it."""

@@ -21,6 +21,7 @@ from ...core.turn_lifecycle import TurnState
 from ...errors import (
     InternalError,
     JournalFenced,
+    JournalUnavailable,
 )
 from ...limits import DEFAULT_LIMITS
 from ..scripted_thread import ScriptedThread
@@ -194,6 +195,23 @@ async def refused_beside_others(open_journal: Opener) -> None:
             assert (await journal.load(thread.thread)).head == thread.state.head
 
 
+async def many_at_once(open_journal: Opener) -> None:
+    """Each of the steps that are handed over together is written or refused by itself."""
+    async with opened(open_journal) as journal:
+        threads = [await ScriptedThread.claim(journal, f"t{n}") for n in range(4)]
+        steps = [thread.step(ThreadCreated(), _note(n)) for n, thread in enumerate(threads)]
+        appends = [t.append_of(step) for t, step in zip(threads, steps, strict=True)]
+        appends[1] = evolve(appends[1], generation=-1)
+        appends[2] = evolve(appends[2], rows=())
+        outcomes = await journal.append_many(appends)
+        kinds = [None if wrong is None else type(wrong) for wrong in outcomes]
+        assert kinds == [None, JournalFenced, InternalError, None]
+        offsets = [(await journal.load(thread.thread)).head.offset for thread in threads]
+        assert offsets == [2, 0, 0, 2]
+    closed = await journal.append_many(appends)
+    assert {type(wrong) for wrong in closed} == {JournalUnavailable}
+
+
 async def appends_in_a_row(open_journal: Opener) -> None:
     """A writer may append before the last append returned; behind a refused one all are fenced."""
     async with opened(open_journal) as journal:
@@ -293,6 +311,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     turn_ends_once,
     refused_beside_others,
     appends_in_a_row,
+    many_at_once,
     many_threads_at_once,
     cancelled_append,
     statistics_count,
