@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import JournalUnavailable
@@ -67,6 +67,14 @@ class ReportingJournal:
     async def append(self, append: Append) -> None:
         """See `Journal.append`."""
         await self._reported(self._journal.append(append))
+
+    async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
+        """See `Journal.append_many`."""
+        outcomes = await self._journal.append_many(appends)
+        for failure in outcomes:
+            if isinstance(failure, JournalUnavailable):
+                self._on_failure(failure)
+        return outcomes
 
     async def load(self, thread: str) -> Loaded:
         """See `Journal.load`."""
