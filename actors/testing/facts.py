@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -21,9 +22,15 @@ from .operations import Operation
 
 @frozen
 class Opening:
-    """The process started, and opens its runtime, with these limits."""
+    """The process started, and opens its runtime.
+
+    Args:
+        limits: with which it does.
+        slowest: ticks that a step of the disk takes at the most.
+    """
 
     limits: Limits
+    slowest: float = math.inf
 
 
 @frozen

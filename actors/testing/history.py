@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from attrs import define, field, frozen
 
 from ..core.event_codec import Row
 from ..core.position import Position
+from ..handles import LOCAL
 from ..limits import DEFAULT_LIMITS, Limits
 from .facts import (
     Acted,
@@ -37,6 +39,7 @@ from .facts import (
     Unanswered,
 )
 from .operations import Operation
+from .wire_facts import Connected, Sent
 
 if TYPE_CHECKING:
     from .recorder import Record
@@ -54,7 +57,10 @@ ENDINGS = frozenset(
 
 @define(eq=False)
 class Call:
-    """A call and what came of it. `called` and `over` are places in the records."""
+    """A call and what came of it. `called` and `over` are places in the records.
+
+    `principal` is whose it is: the one of its connection, or of the process where it has none.
+    """
 
     number: int
     life: int
@@ -65,6 +71,7 @@ class Call:
     called: int
     over: int | None = None
     answer: Answer | None = None
+    principal: str = LOCAL
 
     @property
     def may_have_happened(self) -> bool:
@@ -148,6 +155,7 @@ class Life:
     drained: int | None = None
     killed: int | None = None
     limits: Limits = DEFAULT_LIMITS
+    slowest: float = math.inf
 
 
 @frozen
@@ -173,6 +181,8 @@ class History:
         self.calls: dict[int, Call] = {}
         self.seen: defaultdict[int, list[tuple[int, Saw]]] = defaultdict(list)
         self.left: dict[int, int] = {}
+        self.principals: dict[int, str] = {}  # by connection
+        self.sent: dict[int, int] = {}  # by call: the connection that it went out on
         self.logs: defaultdict[str, list[Logged]] = defaultdict(list)
         self.at: dict[tuple[str, int, int], Logged] = {}
         self.turns: dict[str, TurnHistory] = {}
@@ -258,6 +268,15 @@ def _left(history: History, index: int, life: int, fact: Left) -> None:
     history.left[fact.attachment] = index
 
 
+def _sent(history: History, index: int, life: int, fact: Sent) -> None:
+    history.sent[fact.call] = fact.connection
+    history.calls[fact.call].principal = history.principals[fact.connection]
+
+
+def _connected(history: History, index: int, life: int, fact: Connected) -> None:
+    history.principals[fact.connection] = fact.principal
+
+
 def _stored(history: History, index: int, life: int, fact: Stored) -> None:
     for row in fact.rows:
         raw = orjson.loads(row.body)
@@ -293,7 +312,7 @@ def _exited(history: History, index: int, life: int, fact: Exited) -> None:
 
 
 def _opening(history: History, index: int, life: int, fact: Opening) -> None:
-    history.lives[life] = Life(life, index, limits=fact.limits)
+    history.lives[life] = Life(life, index, limits=fact.limits, slowest=fact.slowest)
 
 
 def _opened(history: History, index: int, life: int, fact: Opened) -> None:
@@ -329,6 +348,8 @@ _TAKE: dict[type, Any] = {
     Unanswered: _over,
     Saw: _saw,
     Left: _left,
+    Connected: _connected,
+    Sent: _sent,
     Stored: _stored,
     Entered: _entered,
     Said: _said,

@@ -161,4 +161,4 @@ class Told:
     def broken(self, invariant: str) -> list[str]:
         """Return what the checkers find of one invariant."""
         found = CHECKERS[invariant](self.history())
-        return [each.message for each in found if each.invariant == invariant]
+        return [each.message for each in found if each.invariant == invariant.partition(",")[0]]

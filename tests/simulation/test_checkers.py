@@ -23,14 +23,17 @@ from actors.testing.facts import (
     Killed,
     LeaseReturned,
     LeaseTaken,
+    Opening,
     Read,
     Refused,
+    Said,
     Saw,
     Struck,
     Stuck,
     Surprise,
 )
 from actors.testing.operations import Cancel, Delete, Submit, Truncate
+from actors.testing.world import SIMULATION_LIMITS
 from tests.simulation.histories import Told, delta, ended, started, submitted
 
 
@@ -374,3 +377,17 @@ def test_i20_finds_what_is_stuck() -> None:
     told = Told()
     told.note(Stuck("one task is left"))
     assert told.broken("I20") == ["one task is left"]
+
+
+def test_i20_finds_pieces_that_wait_for_something_else_than_the_disk() -> None:
+    told = Told()
+    told.note(Opening(SIMULATION_LIMITS, slowest=4))
+    told.store(submitted("t1"), started("t1"))
+    told.enter("t1")
+    told.note(Said("a", "t1", 1, "soon"))
+    told.store(delta("t1", "soon"))
+    assert told.broken("I20, in time") == []
+    told.note(Said("a", "t1", 1, "late"))
+    told.note(AtRest(), after=20)
+    told.store(delta("t1", "late"))
+    assert told.broken("I20, in time") == ["what t1 said took 21 ticks to the disk"]

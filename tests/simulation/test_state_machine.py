@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from actors import Snapshot, Submitted, ThreadKind, Turn, TurnState
+from actors.handles import LOCAL
 from actors.testing import (
     TICK,
     InvariantBroken,
@@ -49,12 +50,12 @@ class Chat(RuntimeStateMachine):
             assert before.live is not None, "nothing is in the way of an answer"
         elif isinstance(answer, Submitted) and not answer.duplicate:
             # One that interrupts makes room for itself first.
-            assert self.model(thread, answer.turn).accepts(asked, self.limits.queued_turns)
+            assert self.model(thread, answer.turn).accepts(asked, LOCAL, self.limits.queued_turns)
         else:
             self.check_refused(before, asked, answer)
 
     def check_refused(self, before: Sequential, asked: Submit, answer: Answer) -> None:
-        text, turn = before.keys.get(asked.key or "", (None, None))
+        text, turn = before.bound(asked, LOCAL) or (None, None)
         match answer:
             case Submitted(duplicate=True):
                 assert (answer.turn, asked.text) == (turn, text)
@@ -62,7 +63,7 @@ class Chat(RuntimeStateMachine):
                 assert text not in (None, asked.text)
             case Refused(code=code):
                 assert code in ("turn_in_progress", "queue_full")
-                assert not before.accepts(asked, self.limits.queued_turns)
+                assert not before.accepts(asked, LOCAL, self.limits.queued_turns)
             case _:
                 raise AssertionError(answer)
 

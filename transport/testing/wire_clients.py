@@ -223,8 +223,7 @@ class LibraryClient:
     async def _call(
         self, client: Client, step: Step, argument: str | None, ask: int, answered: trio.Event
     ) -> None:
-        # Keys are a principal's own, and the sequential thread of I18 knows one principal only.
-        answer = await _answer(client, step, argument, self.principal)
+        answer = await _answer(client, step, argument)
         self._around.note(Told(ask, answer))
         del self._around.asking[ask]
         answered.set()
@@ -299,9 +298,9 @@ def _end(connection: Connection, side: do.Side) -> SimulatedLink:
     return connection.client if side is do.Side.CLIENT else connection.server
 
 
-async def _answer(client: Client, step: Step, argument: str | None, principal: str) -> Answer:
+async def _answer(client: Client, step: Step, argument: str | None) -> Answer:
     try:
-        return await _carry_out(client, step, argument, principal)
+        return await _carry_out(client, step, argument)
     except Rejected as exc:
         return Refused(exc.code, exc.details.get("turn"))
     except OutcomeUnknown:
@@ -312,12 +311,11 @@ async def _answer(client: Client, step: Step, argument: str | None, principal: s
         return Raised(repr(exc))
 
 
-async def _carry_out(client: Client, step: Step, argument: str | None, principal: str) -> Answer:
+async def _carry_out(client: Client, step: Step, argument: str | None) -> Answer:
     thread = step.thread
     match step.operation:
         case do.Submit(text=text, key=key, on_busy=on_busy):
-            own = f"{principal}-{key}" if key is not None else None
-            receipt = await client.submit(thread, text, key=own, on_busy=on_busy)
+            receipt = await client.submit(thread, text, key=key, on_busy=on_busy)
             return Submitted(receipt.turn, parse_cursor(receipt.cursor), receipt.duplicate)
         case do.Cancel(rollback=rollback):
             reply = await client.cancel(thread, argument, rollback=rollback)

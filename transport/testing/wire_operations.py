@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 from actors.testing.operations import (
     CutConnection,
@@ -26,6 +27,9 @@ from actors.testing.scenario import (
     submit,
     truncate,
 )
+
+# Answers that are still under way when something befalls those who read them.
+_LONG: Final = ("8 stop", "6 flush", "6 tool", "6 hang", "6 linger")
 
 
 def cut() -> Choices:
@@ -56,7 +60,7 @@ def revoke() -> Choices:
 @cache
 def wire_everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
-    talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), *[attach()] * 4)
-    network = (cut(), cut(), cut(), stall(), stall(), leave(), revoke())
+    talking = (*[submit()] * 2, *[submit(*_LONG)] * 2, *[cancel()] * 2, *[attach()] * 4)
+    network = (cut(), cut(), cut(), stall(), stall(), leave(), revoke(), revoke())
     rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew())
     return (*talking, *talking, *network, *network, *rare)

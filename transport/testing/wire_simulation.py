@@ -41,8 +41,9 @@ PRINCIPALS: Final = ("ada", "ada", "eve")
 WIRE_LIMITS: Final = attrs.evolve(
     SIMULATION_LIMITS,
     handshake_seconds=128 * TICK,
-    heartbeat_seconds=128 * TICK,
-    slow_seconds=32 * TICK,
+    # Longer than all that waits for the disk, so that who waits for a reader stands out.
+    heartbeat_seconds=768 * TICK,
+    slow_seconds=512 * TICK,
     reconnect_first_seconds=TICK,
     reconnect_most_seconds=8 * TICK,
     reconnect_health_seconds=64 * TICK,
@@ -52,7 +53,7 @@ WIRE_LIMITS: Final = attrs.evolve(
 )
 
 # Messages under way in each direction, few enough that a reader who stalls is noticed.
-_IN_FLIGHT: Final = 3
+_IN_FLIGHT: Final = 2
 # Ticks that credentials may be good for.
 _GOOD_FOR: Final = (math.inf, math.inf, math.inf, 32.0)
 

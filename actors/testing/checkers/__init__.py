@@ -27,6 +27,7 @@ from .i17_same_trace import same_trace
 from .i18_one_order import one_order
 from .i18_order import decided_in_order
 from .i19_authorised import only_to_the_authorised
+from .i20_in_time import written_in_time
 from .liveness import everything_ends
 from .users import authors_are_senders, users_are_answered, users_see_one_stream
 
@@ -56,6 +57,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I18, on a connection": decided_in_order,
     "I19": only_to_the_authorised,
     "I20": everything_ends,
+    "I20, in time": written_in_time,
     "I3, across connections": users_see_one_stream,
     "I8, across connections": authors_are_senders,
     "I20, across connections": users_are_answered,

@@ -24,6 +24,9 @@ from .sequential import Sequential
 if TYPE_CHECKING:
     from ..history import Call, History, Logged
 
+# Refusals of commands that never reached the thread, so they came before those that wait for it.
+_AT_THE_DOOR: Final = frozenset({"overloaded", "forbidden", "unauthenticated", "bad_request"})
+
 # How many events come before a command, and how many before what follows it.
 Place: TypeAlias = tuple[int, int]
 
@@ -97,7 +100,7 @@ class _Thread:
             and number >= 0
             and self._log[number].raw.get("turn") == turn
             and call.called < self._log[number].index < (call.over or 0)
-            and self._before(number).accepts(call.operation, most)
+            and self._before(number).accepts(call.operation, call.principal, most)
         ):
             yield number, number + 1
 
@@ -134,7 +137,7 @@ class _Thread:
         match answer:
             case Submitted(turn=turn) if isinstance(asked, Submit) and asked.key is not None:
                 bound = (asked.text, turn)
-                return lambda state: state.keys.get(asked.key or "") == bound
+                return lambda state: state.bound(asked, call.principal) == bound
             case Done():
                 return lambda state: not (state.there if asked == Delete() else state.open)
             case Refused(code=code) if code in _RIGHT:
@@ -162,14 +165,17 @@ def _sent(call: Call, event: Logged) -> bool:
     return (
         isinstance(asked, Submit)
         and (asked.text, asked.key) == (event.raw["content"], event.raw.get("key"))
+        and call.principal == event.raw["author"]
         and call.called < event.index
         and call.life == event.life
     )
 
 
 def _is_exempt(call: Call) -> bool:
-    """Say whether an answer tells of the runtime, not of the thread."""
-    return not isinstance(call.answer, Submitted | Cancelled | Truncated | Done | Refused)
+    """Say whether an answer tells of the runtime, or of who asked, and not of the thread."""
+    if isinstance(call.answer, Refused):
+        return call.answer.code in _AT_THE_DOOR
+    return not isinstance(call.answer, Submitted | Cancelled | Truncated | Done)
 
 
 def _key(position: Any) -> tuple[int, int]:
@@ -195,7 +201,7 @@ def _is_full(state: Sequential, call: Call, most: int) -> bool:
 
 def _conflicts(state: Sequential, call: Call, most: int) -> bool:
     asked = call.operation
-    bound = state.keys.get(asked.key or "") if isinstance(asked, Submit) else None
+    bound = state.bound(asked, call.principal) if isinstance(asked, Submit) else None
     return bound is not None and isinstance(asked, Submit) and bound[0] != asked.text
 
 

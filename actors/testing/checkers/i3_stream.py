@@ -102,7 +102,8 @@ class _Stream:
             yield self._broken("caught up before what others had seen when it attached")
 
     def _snapshot(self, batch: Snapshot, *, first: bool) -> Iterator[Broken]:
-        if not first and batch.reason is None:
+        over_the_wire = self._call.number in self._history.sent  # which has no place for a reason
+        if not first and batch.reason is None and not over_the_wire:
             yield self._broken("was shown the thread anew without a reason")
         if first and batch.position != self._attached.position:
             yield self._broken("the snapshot is not the one that was announced")

@@ -50,7 +50,7 @@ def _answered(history: History, call: Call, asked: Submit, over: int) -> Iterato
     if isinstance(call.answer, Submitted):
         position = call.answer.position
         event = history.at.get((call.thread, position.epoch, position.offset))
-        if event is not None and not _is_of(event, call.answer.turn, asked):
+        if event is not None and not _is_of(event, call, asked):
             message = f"call {call.number} got the receipt of another command, {event.raw}"
             yield Broken("I8", message, over)
         if call.answer.duplicate and asked.key is None:
@@ -59,9 +59,10 @@ def _answered(history: History, call: Call, asked: Submit, over: int) -> Iterato
         yield Broken("I8", f"call {call.number} conflicts with nothing", over)
 
 
-def _is_of(event: Logged, turn: str, asked: Submit) -> bool:
-    raw = event.raw
-    return (raw.get("turn"), raw.get("content"), raw.get("key")) == (turn, asked.text, asked.key)
+def _is_of(event: Logged, call: Call, asked: Submit) -> bool:
+    turn = call.answer.turn if isinstance(call.answer, Submitted) else None
+    wanted = {"turn": turn, "content": asked.text, "key": asked.key, "author": call.principal}
+    return all(event.raw.get(name) == value for name, value in wanted.items())
 
 
 def _is_conflict(call: Call) -> bool:
@@ -72,7 +73,7 @@ def _conflicts(history: History, call: Call, asked: Submit, over: int) -> bool:
     epoch = history.head(call.thread, call.called).epoch
     return any(
         event.type == "turn.submitted"
-        and event.raw.get("key") == asked.key
+        and (event.raw["author"], event.raw.get("key")) == (call.principal, asked.key)
         and event.raw["content"] != asked.text
         and event.index < over
         and event.epoch >= epoch

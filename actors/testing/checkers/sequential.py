@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
@@ -25,7 +25,7 @@ class Sequential:
         queue: the turns that wait.
         settled: the turns that ended and are in its history.
         rolled_back: the turns that ended and left it.
-        keys: by idempotency key, the text that it bound and the turn.
+        keys: by principal and idempotency key, the text that they bound and the turn.
     """
 
     there: bool = False
@@ -34,12 +34,16 @@ class Sequential:
     queue: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
     rolled_back: frozenset[str] = frozenset()
-    keys: Mapping[str, tuple[str, str]] = field(factory=dict)
+    keys: Mapping[tuple[str, str], tuple[str, str]] = field(factory=dict)
 
-    def accepts(self, asked: Submit, most: int) -> bool:
-        """Say whether a submit would be accepted, where `most` turns may wait."""
+    def accepts(self, asked: Submit, principal: str, most: int) -> bool:
+        """Say whether a principal's submit would be accepted, where `most` turns may wait."""
         free = self.live is None or (asked.on_busy is not OnBusy.REJECT and len(self.queue) < most)
-        return free and asked.key not in self.keys
+        return free and self.bound(asked, principal) is None
+
+    def bound(self, asked: Submit, principal: str) -> tuple[str, str] | None:
+        """Return the text that the submit's key is bound to, and the turn, if it is."""
+        return None if asked.key is None else self.keys.get((principal, asked.key))
 
     def after(self, event: Logged) -> Sequential:
         """Return the thread behind one more event."""
@@ -50,8 +54,7 @@ class Sequential:
             case "turn.submitted":
                 first = bool(raw.get("supersedes"))
                 queue = (turn, *self.queue) if first else (*self.queue, turn)
-                bound = {raw["key"]: (raw["content"], turn)} if "key" in raw else {}
-                return evolve(self, open=True, queue=queue, keys={**self.keys, **bound})
+                return evolve(self, open=True, queue=queue, keys=self._binding(raw, turn))
             case "turn.started":
                 return evolve(self, live=turn, queue=self._without(turn))
             case "thread.truncated":
@@ -66,6 +69,11 @@ class Sequential:
                 return self._ended(turn, rolled_back=bool(raw.get("rolled_back")))
             case _:
                 return self
+
+    def _binding(self, raw: dict[str, Any], turn: str) -> Mapping[tuple[str, str], tuple[str, str]]:
+        if "key" not in raw:
+            return self.keys
+        return {**self.keys, (raw["author"], raw["key"]): (raw["content"], turn)}
 
     def _ended(self, turn: str, *, rolled_back: bool) -> Sequential:
         live = None if turn == self.live else self.live

@@ -41,6 +41,8 @@ class Gate:
         choices: among how many each choice was, of those where there was one.
     """
 
+    slowest = math.inf
+
     def __init__(self, tape: Tape) -> None:
         self.choices: list[int] = []
         self._tape = tape

@@ -28,6 +28,7 @@ class Held:
         self.until = 0.0
         self.enough: Callable[[], bool] = lambda: False
         self.idle = False
+        self.slowest = inner.slowest
         self._inner = inner
 
     def next(self, now: float, deadline: float) -> float:

@@ -15,6 +15,11 @@ class Scheduler(Protocol):
     network, a model, another client.
     """
 
+    @property
+    def slowest(self) -> float:
+        """How many ticks a step takes at the most; infinite where time may pass over it."""
+        ...
+
     async def step(self, label: str = "") -> None:
         """Wait until it is one's turn to go on. Not a checkpoint where that is at once.
 

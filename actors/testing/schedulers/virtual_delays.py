@@ -34,6 +34,7 @@ class VirtualDelays:
         self._tape = tape
         self._ticks = TICKS[delays]
         self._trips = tuple((t, 0) for t in self._ticks) + tuple((0, t) for t in self._ticks)
+        self.slowest: float = max(self._ticks)
         self._calm = False
         self._sleepers: list[tuple[float, int]] = []  # when each wakes, and its number
         self._tasks: dict[int, trio.lowlevel.Task] = {}

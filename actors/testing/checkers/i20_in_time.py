@@ -1,0 +1,39 @@
+"""I20: what a handler says is on disk within bounded time, however slow those are who watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+from ..schedule import TICK
+from .broken import Broken
+
+if TYPE_CHECKING:
+    from ..history import HandlerRun, History, Logged
+
+# Steps from a piece's acceptance to its place on disk: the commit that is under way, the rest that
+# follows it, the one that takes the piece along, and one to spare, each as late as can be drawn.
+_STEPS: Final = 4
+
+
+def written_in_time(history: History) -> Iterator[Broken]:
+    """Find pieces that were accepted and then waited, for something else than the disk."""
+    for turn in history.turns.values():
+        for run in turn.runs:
+            yield from _late(history, run, turn.of("turn.delta"))
+
+
+def _late(history: History, run: HandlerRun, deltas: list[Logged]) -> Iterator[Broken]:
+    most = _STEPS * history.lives[run.life].slowest
+    own = [e for e in deltas if e.life == run.life and e.index > run.entered]
+    stored = list(zip(accumulate(len(e.raw["text"]) for e in own), own, strict=True))
+    said = accumulate(len(text) for _, text in run.said)
+    for length, (index, _) in zip(said, run.said, strict=True):
+        event = next((event for until, event in stored if until >= length), None)
+        if event is None or history.failed_between(run.life, run.thread, index, event.index):
+            continue
+        ticks = (history.records[event.index].at - history.records[index].at) / TICK
+        if ticks > most:
+            message = f"what {run.turn} said took {ticks:g} ticks to the disk"
+            yield Broken("I20", message, event.index)
