@@ -122,8 +122,7 @@ class Outgoing:
                 await self._do_chore(self._chores.popleft())
             if self._ready:
                 await self._send_stream(self._ready.popleft())
-            if self._moved:  # to ask costs a tenth of waking nobody
-                self._moved.unpark_all()
+            self._moved.unpark_all()
             if not (self._answers or self._chores or self._ready):
                 await self._news.park()
                 burst = 0

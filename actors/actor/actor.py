@@ -437,7 +437,7 @@ class Actor:
             metadata=live.metadata,
             numbered=live.view.numbered,
             buffer=buffer,
-            announce=self._committer.soon,
+            announce=self._said_something,
             limits=self._limits,
             records=self._kind.records,
             folding=self._folding,
@@ -460,6 +460,11 @@ class Actor:
         except JournalError as exc:
             self.fail(exc)  # the thread's failure or the file's, not the handler's (I16)
             raise
+
+    def _said_something(self) -> None:
+        if self.runner is not None:
+            self.runner.progressed()
+        self._committer.soon()
 
     def _committed(self) -> None:
         # While a turn runs the loop waits for what comes in, whatever is durable; each piece would

@@ -187,5 +187,4 @@ class Committer:
             outgoing, self._batch = self._batch[0], self._batch[1:]
             self._carry_out(outgoing)
             self._gone += 1
-        if self._moved:  # to ask costs a tenth of waking nobody
-            self._moved.unpark_all()
+        self._moved.unpark_all()

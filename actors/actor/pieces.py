@@ -90,18 +90,18 @@ class PieceBuffer:
         """Take all that was accepted: events, each with the number of offsets that it covers."""
         runs, self._runs = self._runs, []
         self._bytes = self._pieces = 0
-        self._wake()
-        return tuple([self._event(run) for run in runs])
+        self._moved.unpark_all()
+        return tuple(self._event(run) for run in runs)
 
     def made_durable(self, pieces: int) -> None:
         """Note that so many more pieces are in the journal."""
         self._durable += pieces
-        self._wake()
+        self._moved.unpark_all()
 
     def close(self) -> None:
         """Accept nothing more; those who wait are told that the turn is over."""
         self.closed = True
-        self._wake()
+        self._moved.unpark_all()
 
     def check_open(self) -> None:
         """Raise `TurnOver` where the turn has ended (I7)."""
@@ -128,10 +128,6 @@ class PieceBuffer:
         while self._durable < goal:
             self.check_open()
             await self._moved.park()
-
-    def _wake(self) -> None:
-        if self._moved:  # to ask costs a tenth of waking nobody
-            self._moved.unpark_all()
 
     def _count(self, size: int) -> None:
         self._bytes += size

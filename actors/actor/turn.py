@@ -70,8 +70,6 @@ class Turn:
         self._output = 0
         self._burst = 0
         self._burst_began = 0.0
-        self._now = 0.0
-        self._progressed_at = float("-inf")
 
     @property
     def content(self) -> Content:
@@ -173,7 +171,7 @@ class Turn:
         self._text = None
         item = self._next_item()
         self._buffer.add_item(TurnItem(self.id, item, kind, data), size)
-        self._tell()
+        self._announce()
         await self._buffer.flushed()
         return item
 
@@ -200,7 +198,7 @@ class Turn:
         # Another attempt of the turn counts anew, and what this one records stays.
         item = item_id(f"{self.id}-{self.attempt}-{self._recorded}", 0)
         self._buffer.add_item(Recorded(item, kind, data), size)
-        self._tell()
+        self._announce()
         await self._buffer.flushed()
         return item
 
@@ -226,7 +224,7 @@ class Turn:
         if self._text is None or self._text[0] != channel:
             self._text = (channel, self._next_item())
         self._buffer.add_text(self._text[1], channel, text, size)
-        self._tell()
+        self._announce()
 
     async def _ready(self, size: int) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -238,25 +236,19 @@ class Turn:
         self._output += size
         if self._buffer.full:
             await self._buffer.room()
-            self._now = trio.current_time()
-        elif self._has_held_the_loop():
+        else:
+            await self._yield_now_and_then()
+
+    async def _yield_now_and_then(self) -> None:
+        # A checkpoint for each piece is what costs most with many viewers; none at all would let
+        # a handler that never waits starve everybody else.
+        now = trio.current_time()
+        self._burst += 1
+        long_held = now - self._burst_began > self._limits.write_burst_seconds
+        if long_held or self._burst >= self._limits.write_burst_pieces:
             await trio.lowlevel.checkpoint()
             self._burst = 0
             self._burst_began = trio.current_time()
-
-    def _has_held_the_loop(self) -> bool:
-        # A checkpoint for each piece is what costs most with many viewers; none at all would let
-        # a handler that never waits starve everybody else.
-        self._now = trio.current_time()
-        self._burst += 1
-        limits = self._limits
-        long_held = self._now - self._burst_began > limits.write_burst_seconds
-        return long_held or self._burst >= limits.write_burst_pieces
-
-    def _tell(self) -> None:
-        # The time of the look before it is near enough, and saves another one for each piece.
-        self._progressed_at = self._now
-        self._announce()
 
     def _next_item(self) -> str:
         if self._numbered - self._first >= self._limits.turn_items:

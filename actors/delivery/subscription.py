@@ -143,8 +143,7 @@ class Subscription:
         """Note that there may be something new."""
         if not self.ready and not self._closed:
             self.ready = True
-            if self._news:  # to ask costs a tenth of waking nobody
-                self._news.unpark_all()
+            self._news.unpark_all()
             if self._on_ready is not None:
                 self._on_ready(self)
 

@@ -116,7 +116,7 @@ class Tail:
             self._clear()
             self._epoch = self.state.epoch
         self._rows.extend(rows)
-        self._bytes += sum([len(row.body) for row in rows])
+        self._bytes += sum(len(row.body) for row in rows)
         self.state, self.folded = state, folded
         self._shared = None
         if self._bytes > self._limits.tail_bytes:
@@ -199,6 +199,5 @@ class Tail:
         self._shared = None
 
     def _wake_all(self) -> None:
-        if self._moved:  # to ask costs a tenth of waking nobody
-            self._moved.unpark_all()
+        self._moved.unpark_all()
         self.tell()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import actors
+import actors.testing
 import transport
+import transport.testing
 from actors.errors import ERROR_CODES, RETRYABLE_CODES
 from transport.wire.close_codes import CloseCode, should_reconnect
 
@@ -52,6 +54,13 @@ def test_every_public_name_is_in_the_reference_once(package: ModuleType) -> None
     named = re.findall(
         rf"^\.\. auto\w+:: {package.__name__}\.(\w+)(?:\(.*\))?$", text, re.MULTILINE
     )
+    assert sorted(named) == sorted(package.__all__)
+
+
+@pytest.mark.parametrize("package", [actors.testing, transport.testing], ids=lambda p: p.__name__)
+def test_every_public_name_of_the_kit_is_in_its_reference_once(package: ModuleType) -> None:
+    text = (REFERENCE / "testing.md").read_text()
+    named = re.findall(rf"^\.\. \w+:: {package.__name__}\.(\w+)$", text, re.MULTILINE)
     assert sorted(named) == sorted(package.__all__)
 
 

@@ -5,6 +5,7 @@ late, cuts and stalls, and holds what was seen against the invariants; see `acto
 scenarios and schedules it takes. It needs the extra `testing`.
 """
 
+from . import client_contract, link_contract
 from .network import Connection, SimulatedNetwork
 from .simulated_link import SimulatedLink
 from .wire_operations import cut, leave, renew, revoke, stall, wire_everything
@@ -16,8 +17,10 @@ __all__ = [
     "Connection",
     "SimulatedLink",
     "SimulatedNetwork",
+    "client_contract",
     "cut",
     "leave",
+    "link_contract",
     "renew",
     "replay_wire",
     "revoke",

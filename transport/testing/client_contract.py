@@ -1,4 +1,4 @@
-"""What every client has to do, as checks that any client can be put through.
+"""What every client has to do, as checks that any client can be put through::
 
     @pytest.mark.parametrize("check", CHECKS, ids=name_of)
     def test_my_client(check):

@@ -1,4 +1,4 @@
-"""What every `Link` has to do, as checks that any pair of connected links can be put through.
+"""What every `Link` has to do, as checks that any pair of connected links can be put through::
 
     @pytest.mark.parametrize("check", CHECKS, ids=name_of)
     async def test_my_link(check):

@@ -1,4 +1,4 @@
-"""What every turn handler has to hold, as checks that any handler can be put through.
+"""What every turn handler has to hold, as checks that any handler can be put through::
 
     @pytest.mark.parametrize("check", handler_contract.CHECKS, ids=handler_contract.name_of)
     def test_my_handler(check):
