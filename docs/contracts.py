@@ -18,7 +18,8 @@ PAGE: Final = ROOT / "docs" / "explanation" / "contracts.md"
 
 _LINE = re.compile(r"^\| \*\*([OHLWB]\d+)\*\* \|", re.MULTILINE)
 _NUMBER = re.compile(r"[OHLWB]\d+")
-_NAMES = re.compile(r"(?:[OHLWB]\d+(?:, )?)+(?=:)")
+# Invariants may stand among them; another page has those.
+_NAMES = re.compile(r"(?:[OHLWBI]\d+(?:, )?)+(?=[:.])")
 _STANDS_FOR = re.compile(r"^Stands for ([OHLWB0-9, ]+)\.$", re.MULTILINE)
 
 

@@ -45,7 +45,7 @@ async def refused(call: Any) -> str:
 async def test_nothing_is_answered_or_shown_before_it_is_durable(
     autojump_clock: MockClock,
 ) -> None:
-    """I4: not a receipt, not an event, not even a refusal that was decided on it."""
+    """W4, I4: not a receipt, not an event, not even a refusal that was decided on it."""
     journal = FakeJournal()
     journal.on_append = holds = Holds()
     answers: list[str] = []
@@ -202,7 +202,7 @@ async def submit_quick(world: Any, **more: Any) -> str:
 
 
 async def test_the_same_text_twice_without_a_key_is_two_turns(autojump_clock: MockClock) -> None:
-    """I8."""
+    """W15, B6, I8."""
     async with open_world(until_stopped) as world:
         assert await submit_quick(world) != await submit_quick(world)
 
@@ -251,7 +251,7 @@ async def journal_text(world: Any, turn: str) -> str:
 async def test_everybody_who_cancels_one_turn_is_answered_when_it_has_ended(
     autojump_clock: MockClock,
 ) -> None:
-    """I6, I2: and it ends once."""
+    """W12, B26, I6, I2: and it ends once."""
     outcomes: list[CancelOutcome] = []
 
     async with open_world(until_stopped) as world, trio.open_nursery() as nursery:
@@ -435,7 +435,7 @@ async def test_end_and_delete_get_past_a_handler_that_will_not_stop(
 async def test_delete_leaves_nothing_and_the_next_life_is_another(
     autojump_clock: MockClock,
 ) -> None:
-    """I13."""
+    """H10, I13."""
     journal = FakeJournal()
     async with open_world(until_stopped, journal=journal) as world, trio.open_nursery() as nursery:
         thread = world.thread()

@@ -39,6 +39,7 @@ async def crashed(*texts: str, threads: tuple[str, ...] = ("t",)) -> FakeJournal
 async def test_an_open_turn_ends_interrupted_before_anybody_attaches(
     autojump_clock: MockClock,
 ) -> None:
+    """W7, B12: the first snapshot there is shows it ended."""
     journal = await crashed("half an answer")
     assert await journal.endings() == []
     async with open_world(stays, journal=journal) as world:
@@ -53,6 +54,7 @@ async def test_an_open_turn_ends_interrupted_before_anybody_attaches(
 
 
 async def test_a_second_restart_adds_nothing(autojump_clock: MockClock) -> None:
+    """W6: nor does a third one."""
     journal = await crashed("x")
     for _ in range(3):
         async with open_world(stays, journal=journal):
@@ -62,6 +64,28 @@ async def test_a_second_restart_adds_nothing(autojump_clock: MockClock) -> None:
         assert head.offset == 5
     assert await journal.endings() == [("t1", "interrupted")]
     assert journal.claimed == ["t"]  # a settled thread is not even looked at
+
+
+async def test_a_recovered_turn_is_seen_by_people_and_once_by_the_model(
+    autojump_clock: MockClock,
+) -> None:
+    """W5, B22, I15: in its place in every later context, and in none of them twice."""
+    journal = await crashed("half an answer")
+    contexts: list[list[str]] = []
+
+    async def quick(turn: Turn) -> None:
+        contexts.append([message["content"] for message in turn.messages()])
+        await turn.write(f"answer to {turn.text}")
+
+    for question in ("one", "two"):
+        async with open_world(quick, journal=journal) as world:
+            assert await world.ends(await world.asked(question)) == "completed"
+            page = await world.thread().history()
+            shown = [i.body.get("content", i.body.get("text", i.kind)) for i in page.items]
+        journal.reopen()
+    recovered = ["half an answer", "half an answer"]  # what was asked, and what was said
+    assert contexts == [[*recovered, "one"], [*recovered, "one", "answer to one", "two"]]
+    assert shown == [*recovered, "marker", "one", "answer to one", "two", "answer to two"]
 
 
 async def test_a_queued_turn_never_ran_and_runs_now(autojump_clock: MockClock) -> None:
@@ -105,7 +129,7 @@ async def test_a_handler_that_is_safe_to_run_again_is_and_what_it_had_said_is_vo
 
 
 async def test_attempts_are_bounded(autojump_clock: MockClock) -> None:
-    """I12: a turn that takes the process down with it does not do so for ever."""
+    """B27, I12: a turn that takes the process down with it does not do so for ever."""
     limits = evolve(LIMITS, turn_attempts=3)
     journal = FakeJournal(limits=limits)
     kind = ThreadKind(on_turn=stays, retry=True)
@@ -122,7 +146,7 @@ async def test_attempts_are_bounded(autojump_clock: MockClock) -> None:
 
 
 async def test_many_threads_are_settled_a_few_at_a_time(autojump_clock: MockClock) -> None:
-    """I12."""
+    """B12, I12."""
     names = tuple(f"t{n}" for n in range(20))
     journal = await crashed("x", threads=names)
     at_once = [0, 0]
@@ -146,7 +170,7 @@ async def test_many_threads_are_settled_a_few_at_a_time(autojump_clock: MockCloc
 async def test_a_damaged_thread_is_set_aside_and_the_others_are_settled(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """I16."""
+    """W7, W9, I16."""
     journal = await crashed("x", threads=("t", "u"))
     journal.damage("t")
     async with open_world(stays, journal=journal) as world:

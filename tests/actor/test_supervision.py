@@ -85,7 +85,7 @@ async def test_a_failing_actor_restarts_and_its_viewers_notice_nothing(
 async def test_what_was_durable_when_the_actor_failed_is_shown_by_its_next_activation(
     autojump_clock: MockClock,
 ) -> None:
-    """I3: the commit whose acknowledgement was lost."""
+    """B21, I3: the commit whose acknowledgement was lost."""
     journal = FakeJournal()
     async with open_world(stays, journal=journal) as world, trio.open_nursery() as nursery:
         await world.ends(await world.asked("quick"))
@@ -175,7 +175,7 @@ class HoldsThenRaises(Holds):
 async def test_a_handler_that_outlives_its_failing_actor_is_stranded_with_it(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """I1, I7: the fresh activation waits for nobody, and the old handler reaches nothing."""
+    """B13, B14, I1, I7: the fresh activation does not wait, the old handler reaches nothing."""
     release = trio.Event()
     journal = FakeJournal()
 

@@ -264,6 +264,8 @@ async def sleeps(turn: Turn) -> None:
 
 
 async def test_a_turn_that_takes_too_long_times_out(autojump_clock: MockClock) -> None:
+    """H11, B8: the deadline counts from its start."""
+
     async def writes_on(turn: Turn) -> None:
         while True:
             await turn.write("x")
@@ -366,7 +368,7 @@ async def test_a_handler_that_will_not_stop_is_abandoned_and_the_thread_goes_on(
     autojump_clock: MockClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """I1, I6, I7, I20: its handle refuses every call, the queue moves on, the operator is told."""
+    """B9, B14, I1, I6, I7, I20: its handle refuses every call; the queue moves on."""
     handler = Stubborn(stays=1000)
     async with open_world(handler) as world:
         stuck = await world.started("stay")
@@ -434,6 +436,7 @@ async def test_a_kind_may_have_a_grace_of_its_own(autojump_clock: MockClock) -> 
 async def test_a_deadline_that_nobody_heeds_is_an_abandoned_turn_that_timed_out(
     autojump_clock: MockClock,
 ) -> None:
+    """H11, B8: it has its one end all the same."""
     handler = Stubborn(stays=20)
     async with open_world(kind=ThreadKind(on_turn=handler, deadline=10)) as world:
         assert await world.ends(await world.asked("stay")) == "timed_out"
@@ -464,7 +467,7 @@ def test_a_worker_thread_that_may_be_left_is_left() -> None:
 
 
 def test_a_worker_thread_that_may_not_be_left_is_abandoned_with_its_turn() -> None:
-    """I1: the thread goes on, and the worker's late answer goes nowhere (I7)."""
+    """B10, B14, I1: the thread goes on, and the worker's late answer goes nowhere (I7)."""
     go_on = threading.Event()
     over = trio.Event()
     refused: list[bool] = []
@@ -731,7 +734,7 @@ async def test_a_turn_has_a_bounded_number_of_items(autojump_clock: MockClock) -
 
 
 async def test_a_handle_that_outlives_its_turn_says_nothing_more(autojump_clock: MockClock) -> None:
-    """I7."""
+    """W13, B14, I7."""
     kept: list[Turn] = []
 
     async def handler(turn: Turn) -> None:

@@ -28,6 +28,7 @@ def test_an_answer_is_seen_while_it_is_written(open_chat: OpenChat, server: Serv
 
 
 def test_an_answer_goes_on_after_a_reload(open_chat: OpenChat, server: ServerProcess) -> None:
+    """H7: the page itself, in a browser."""
     chat = open_chat()
     chat.send("go on")
     for number in (20, 60, 110):
@@ -43,6 +44,7 @@ def test_an_answer_goes_on_after_a_reload(open_chat: OpenChat, server: ServerPro
 
 
 def test_a_second_tab_stops_an_answer(open_chat: OpenChat) -> None:
+    """H4: the page itself, in a browser."""
     first, second = open_chat(), open_chat()
     first.send("go on")
     second.wait_word(10)
@@ -59,7 +61,7 @@ def test_a_second_tab_stops_an_answer(open_chat: OpenChat) -> None:
 
 
 def test_a_late_stop_leaves_the_next_turn_alone(open_chat: OpenChat, cable: Cable) -> None:
-    """What Stop was pressed for is the turn that the person saw, whatever runs by then (I6)."""
+    """H5: what Stop was pressed for is the turn that the person saw, whatever runs by then (I6)."""
     near, far = open_chat(), open_chat(url=cable.url)
     near.send("go on")
     near.wait_busy()
@@ -123,6 +125,7 @@ def test_a_message_takes_the_place_of_the_answer(open_chat: OpenChat) -> None:
 
 
 def test_threads_are_kept_apart(open_chat: OpenChat, server: ServerProcess) -> None:
+    """B16: the page itself, in a browser."""
     red, blue = open_chat("red"), open_chat("blue")
     red.send("go on, red")
     blue.send("go on, blue")

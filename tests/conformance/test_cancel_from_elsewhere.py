@@ -21,6 +21,7 @@ HALF = "0 1 2 "
 async def test_a_turn_whose_connection_was_cut_is_cancelled_from_another(
     server: ServerProcess, folder: Path
 ) -> None:
+    """H1, H4, W10: answered when it is settled, and not before."""
     async with connect(server.port) as a, connect(server.port) as b:
         await b.attach("t")
         turn = (await a.submit("t", f"hold {LEAVING}"))["turn"]
@@ -70,6 +71,7 @@ async def test_the_reply_outlives_kill_9(tmp_path: Path) -> None:
 
 
 async def test_a_late_cancel_does_not_touch_the_next_turn(server: ServerProcess) -> None:
+    """H5: whatever it asks for."""
     async with connect(server.port) as a, connect(server.port) as b:
         await b.attach("late")
         first = (await a.submit("late", "say 3"))["turn"]
@@ -89,6 +91,7 @@ async def test_a_late_cancel_does_not_touch_the_next_turn(server: ServerProcess)
 
 
 async def test_repeated_cancels_add_nothing(server: ServerProcess) -> None:
+    """W12, B26: while it leaves, and after it has left."""
     async with connect(server.port) as a, connect(server.port) as b:
         await b.attach("again")
         turn = (await a.submit("again", f"hold {LEAVING}"))["turn"]
@@ -112,6 +115,7 @@ async def test_repeated_cancels_add_nothing(server: ServerProcess) -> None:
 
 
 async def test_a_cancel_without_a_turn_where_nothing_runs(server: ServerProcess) -> None:
+    """H4, B15: it says so, and the next turn runs."""
     async with connect(server.port) as b:
         assert await b.refusal("cancel", thread="idle") == "thread_not_found"
         await b.attach("idle")
@@ -129,7 +133,7 @@ async def test_a_cancel_without_a_turn_where_nothing_runs(server: ServerProcess)
 async def test_many_turns_are_each_cancelled_once_by_whoever_comes_first(
     server: ServerProcess, folder: Path
 ) -> None:
-    """Two connections press Stop on twenty threads at once; each turn ends once."""
+    """H6: two connections press Stop on twenty threads at once; each turn ends once."""
     threads = [f"many-{number}" for number in range(20)]
     async with connect(server.port) as a, connect(server.port) as b:
         turns = [(await a.submit(thread, "hold 0.05"))["turn"] for thread in threads]

@@ -131,6 +131,7 @@ def history(shell: CoreShell) -> list[Item]:
 
 
 def test_a_cancelled_turn_keeps_its_partial_answer_in_both() -> None:
+    """W10, B22: what people see is what the model is told."""
     shell = running()
     shell.say(text("a", 1, "hel"))
     shell.do(Cancel())

@@ -28,7 +28,7 @@ EVERY_PAIR = [(old, new) for old in S for new in S]
 
 @pytest.mark.parametrize(("old", "new"), EVERY_PAIR)
 def test_every_transition_is_allowed_or_refused(old: TurnState, new: TurnState) -> None:
-    """I2: no ending has a successor, so a turn has one terminal event."""
+    """H6, I2: no ending has a successor, so a turn has one terminal event."""
     if (old, new) in ALLOWED:
         assert step(old, new) is new
     else:

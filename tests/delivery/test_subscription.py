@@ -116,6 +116,7 @@ async def test_compaction_loses_only_the_cursors_inside_what_merged() -> None:
     [("3.999", "ahead"), ("4.0", "epoch"), ("2.1", "epoch"), ("soup", "unreadable")],
 )
 async def test_a_cursor_that_was_never_good_gets_a_reset(cursor: str, reason: str) -> None:
+    """B5: one ahead of the log as well; it filters nothing."""
     thread = await some_thread()
     subscription = await thread.attached(cursor)
     assert (subscription.plan.mode, subscription.plan.reason) == (Mode.RESET, reason)
@@ -163,7 +164,7 @@ async def test_nothing_at_all_is_an_empty_snapshot_and_stays_nothing() -> None:
 
 
 async def test_watching_changes_nothing() -> None:
-    """I5."""
+    """W1, I5."""
     thread = await some_thread()
     before, written = thread.state, thread.journal.statistics()
     for cursor in (None, "3.2", "soup"):
@@ -179,7 +180,7 @@ async def test_watching_changes_nothing() -> None:
 
 
 async def test_what_comes_live_follows_what_was_replayed() -> None:
-    """I3."""
+    """B1, I3."""
     thread = await some_thread()
     subscription = await thread.attached("3.0")
     batches = await drain(subscription)
@@ -203,7 +204,7 @@ async def test_caught_up_is_about_the_head_at_attach_and_comes_once() -> None:
 
 
 async def test_a_slow_reader_gets_bigger_batches_and_then_reads_from_disk() -> None:
-    """Idea 4, I12: nothing is kept for it, and nothing is lost on it."""
+    """B3, B25: idea 4, I12: nothing is kept for it, and nothing is lost on it."""
     thread = await Written.begin(Limits(tail_bytes=2000, batch_bytes=1000))
     subscription = await thread.attached()
     await drain(subscription)
@@ -266,7 +267,7 @@ async def test_a_mid_attachment_snapshot_before_the_goal_still_catches_up_once()
 async def test_an_ended_thread_lets_its_viewers_go_right_behind_its_last_event(
     from_disk: bool,
 ) -> None:
-    """Rule 11 of the protocol: everything up to `thread.ended`, and nothing after it."""
+    """B11: rule 11 of the protocol; everything up to `thread.ended`, and nothing after it."""
     thread = await Written.begin()
     await thread.whole_turn("a", "hello")
     behind = await thread.attached("3.0")
@@ -294,7 +295,7 @@ async def test_who_comes_later_is_not_detached_by_an_old_ending() -> None:
 
 
 async def test_a_deleted_thread_lets_its_viewers_go() -> None:
-    """I13."""
+    """B11, I13."""
     thread = await Written.begin()
     await thread.whole_turn("a", "hello")
     level = await thread.attached(thread.state.position.cursor())
@@ -358,7 +359,7 @@ async def test_a_journal_that_fails_is_reported_and_the_reader_goes_on_afterward
 
 
 async def test_damage_is_reported_and_never_shown_as_an_empty_thread() -> None:
-    """I16."""
+    """W9, I16."""
     thread = await some_thread()
     thread.tail.forget()
     thread.journal.damage("t")
@@ -611,7 +612,7 @@ STEPS = st.lists(
 
 @given(STEPS, st.sampled_from([Limits(), Limits(tail_bytes=400, batch_bytes=200)]))
 def test_any_reader_sees_a_contiguous_run_or_a_snapshot(steps: list[Step], limits: Limits) -> None:
-    """I3: three readers that come, go, pull and rest as they like."""
+    """B1, B2, I3: three readers that come, go, pull and rest as they like."""
 
     async def main() -> None:
         thread = await Written.begin(limits)

@@ -32,7 +32,7 @@ def at(offset: int, epoch: int = 3) -> Position:
 
 
 async def test_readers_at_one_place_share_one_batch() -> None:
-    """Idea 4: encoded once, whoever reads it."""
+    """B4: idea 4: encoded once, whoever reads it."""
     thread = await Written.begin()
     await thread.whole_turn("a", "x", "y")
     first = thread.tail.after(at(0))
@@ -60,7 +60,7 @@ async def test_a_batch_that_was_shared_is_not_given_out_again_after_news() -> No
 
 
 async def test_the_tail_is_bounded_and_drops_its_oldest() -> None:
-    """I12."""
+    """B25, I12."""
     limits = Limits(tail_bytes=2000)
     thread = await Written.begin(limits)
     await thread.submit()

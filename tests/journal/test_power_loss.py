@@ -27,6 +27,7 @@ def _recordable(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def test_nothing_that_was_acknowledged_is_lost() -> None:
+    """W4: at every write of the journal, with what was not synced lost, kept or torn."""
     tally = hunt(seed=0, most=160)
     assert (tally.broken, tally.states) == ([], 160)
 

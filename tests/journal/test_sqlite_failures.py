@@ -201,7 +201,7 @@ async def test_what_the_executor_raises_is_a_failure(tmp_path: Path) -> None:
 
 
 async def test_a_damaged_thread_is_set_aside_alone(tmp_path: Path) -> None:
-    """Neither a damaged head nor a damaged event is anything to the other threads (I16)."""
+    """W9: neither a damaged head nor a damaged event is anything to the other threads (I16)."""
     path = tmp_path / "journal.db"
     async with await open_sqlite_journal(path) as journal:
         for name in ("bad head", "bad event", "good"):

@@ -216,6 +216,7 @@ async def test_after_compaction_a_text_is_on_disk_once(tmp_path: Path) -> None:
 
 
 async def test_what_was_deleted_or_truncated_leaves_the_disk(tmp_path: Path) -> None:
+    """W8, B20: so nothing can bring it back."""
     path = tmp_path / "journal.db"
     async with await open_sqlite_journal(path) as journal:
         for name in ("kept", "truncated", "deleted"):

@@ -124,7 +124,7 @@ async def test_what_is_wrong_with_one_append_is_nothing_to_the_rest(tmp_path: Pa
 
 
 async def test_behind_a_refused_append_of_its_thread_all_are_fenced(tmp_path: Path) -> None:
-    """A writer that appends ahead of the answers: one batch holds its good, bad and late steps."""
+    """B13: a writer ahead of the answers: one batch holds its good, bad and late steps."""
     async with gated(tmp_path, 2) as (journal, gate, (thread, other)):
         await thread.submit("a")
         await thread.start("a")

@@ -231,7 +231,7 @@ async def answers_of(path: Path) -> dict[str, Any]:
 
 
 def test_a_flipped_byte_is_found_or_harmless(template: bytes, tmp_path: Path) -> None:
-    """Bytes all over the file are changed, one at a time; whatever matters is found (I16)."""
+    """W9: bytes all over the file are changed, one at a time; whatever matters is found (I16)."""
     path = tmp_path / "journal.db"
     path.write_bytes(template)
     sound = trio.run(answers_of, path)

@@ -143,6 +143,7 @@ def test_i11_finds_leases_that_leak_or_come_back_twice() -> None:
 
 
 def test_i12_what_is_full_is_within_its_bound() -> None:
+    """B25: mailboxes, tails, buffers and queues."""
     told = Told()
     told.turn("t1")
     told.note(shown(told, "t1"))

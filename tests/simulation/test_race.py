@@ -18,6 +18,7 @@ KEPT = sorted(Path(__file__).parent.glob("cases/*.json"))
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios(), schedules())
 def test_no_race_breaks_an_invariant(scenario: Scenario, schedule: Schedule) -> None:
+    """W3, B1, B13, B14: a start that races a cleanup, and all that is like it."""
     race(scenario, schedule).check()
 
 

@@ -33,6 +33,7 @@ RUNS = 300
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios(*wire_everything()), schedules())
 def test_no_race_over_the_wire_breaks_an_invariant(scenario: Scenario, schedule: Schedule) -> None:
+    """H8, B1, B17: with cuts, late messages and strangers."""
     race(scenario, schedule).check()
 
 

@@ -118,6 +118,7 @@ def test_a_file_that_is_no_session_is_refused(data: bytes, why: str) -> None:
 
 
 def test_a_stub_says_what_it_does_not_hold() -> None:
+    """B19: it is no thread of a thousand messages, and does not pass for one."""
     read = read_session(session(USER, message_count=1000), "s1.json")
     assert isinstance(read, Complete)
     assert read.unread == ("s1.json counts 1000 messages and holds 1: the others are not in it",)

@@ -60,6 +60,8 @@ def test_ask_says_how_it_went_wrong() -> None:
 
 
 def test_leaving_an_answer_cancels_nothing() -> None:
+    """H1: a turn is nobody's who watches it."""
+
     async def scene(server: MemoryServer, client: Client) -> None:
         async with client.ask("t", "hello") as answer:
             pass
@@ -70,6 +72,8 @@ def test_leaving_an_answer_cancels_nothing() -> None:
 
 
 def test_a_turn_is_cancelled_from_another_client() -> None:
+    """H4: and it is named."""
+
     async def scene(server: MemoryServer, client: Client) -> None:
         receipt = await client.submit("t", "hello")
         async with client_of(server, seed=1) as other:

@@ -68,6 +68,8 @@ async def check(server: MemoryServer, thread: str, turns: list[str], view: View)
 def test_wherever_the_cuts_fall_each_submit_is_one_turn_and_each_event_comes_once(
     cuts: list[Cut], tape: bytes, cursor: str | None, seeded: object
 ) -> None:
+    """H7, H8, B2, B16: each in its own thread."""
+
     async def reply(turn: Turn) -> None:
         for number in range(PIECES):
             await trio.sleep(PACES[tape[number] % len(PACES)])

@@ -103,6 +103,8 @@ async def submit(client: Client, content: str, key: str) -> str:
 @settings(max_examples=60, deadline=None)
 @given(fates=FATES, seeded=st.random_module())
 def test_a_client_outlives_its_server(fates: list[tuple[str, float]], seeded: object) -> None:
+    """H3, H7: what is drawn is what befalls the server, and when."""
+
     async def play() -> None:
         host, view, turns = Host(), View(), list[str]()
 

@@ -56,6 +56,8 @@ def test_who_is_attached_is_told_in_order_with_the_events() -> None:
 
 
 def test_a_connection_that_breaks_and_comes_back_makes_no_flicker() -> None:
+    """B17: the old one's end is nothing to the new one."""
+
     async def scene(server: MemoryServer, client: Client) -> None:
         seen: list[Any] = []
         async with trio.open_nursery() as nursery:
