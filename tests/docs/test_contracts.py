@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,6 @@ def test_the_numbers_go_up_without_a_gap() -> None:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_every_line_has_a_test_that_names_it(number: str) -> None:
-    if number not in HOLDERS and (number[0] in "OL" or number == "B18"):
-        pytest.skip("its program is not there yet")
     assert HOLDERS.get(number)
 
 
@@ -52,48 +51,70 @@ def test_nobody_names_a_line_that_is_not_there() -> None:
     assert set(HOLDERS) <= set(NUMBERS)
 
 
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def beside(path: Path) -> set[Path]:
+    """Return the files of the folder that a file imports."""
+    imported = [n for n in nodes_of(path) if isinstance(n, ast.Import | ast.ImportFrom)]
+    named = [each.name for n in imported if isinstance(n, ast.Import) for each in n.names]
+    named += [n.module or "" for n in imported if isinstance(n, ast.ImportFrom)]
+    return {EXAMPLES / f"{name}.py" for name in named} & set(EXAMPLES.glob("*.py"))
+
+
 def programs() -> dict[str, list[Path]]:
-    """Return each example with the files of its own: one, or those of a folder."""
-    found = {path.stem: [path] for path in EXAMPLES.glob("*.py")}
-    folders = (path for path in EXAMPLES.iterdir() if path.is_dir())
-    for folder in folders:
-        if files := sorted(folder.rglob("*.py")):
-            found[folder.name] = files
-    return found
+    """Return each example, which has a page, with the files of its own: those it does not share."""
+    mains = [page.with_suffix(".py") for page in EXAMPLES.glob("*.md") if page.stem != "index"]
+    uses = {main: beside(main) for main in mains}
+    shared = Counter(path for used in uses.values() for path in used)
+    return {
+        main.stem: [main, *(path for path in used if shared[path] == 1)]
+        for main, used in uses.items()
+    }
 
 
 PROGRAMS = programs()
+FILES = sorted(EXAMPLES.rglob("*.py"))
+EACH_FILE = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 
 
-def imports_of(path: Path) -> list[tuple[str, str]]:
-    """Return (module, name) of everything that a file imports; the name is empty for a module."""
+def taken_from_us(path: Path) -> list[tuple[str, str]]:
+    """Return (module, name) of all that a file takes from the packages; no name for the module."""
     found: list[tuple[str, str]] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found += [(each.name, "") for each in node.names]
         elif isinstance(node, ast.ImportFrom):
             found += [(node.module or "", each.name) for each in node.names]
-    return found
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found += [(node.value.id, node.attr)]
+    return [(module, name) for module, name in found if module.partition(".")[0] in PUBLIC]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_an_example_uses_public_names_only(name: str) -> None:
-    public = {package.__name__: set(package.__all__) for package in (actors, transport)}
-    for path in PROGRAMS[name]:
-        for module, what in imports_of(path):
-            top = module.partition(".")[0]
-            if top in public:
-                assert module == top, f"{path.name} reaches into {module}"
-                assert what in public[top], f"{path.name} imports {what} of {module}"
+PUBLIC = {package.__name__: set(package.__all__) for package in (actors, transport)}
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_an_example_takes_nothing_private_of_what_it_is_given(name: str) -> None:
-    for path in PROGRAMS[name]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
-                own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-                assert own or node.attr.startswith("__"), f"{path.name}: {ast.unparse(node)}"
+@EACH_FILE
+def test_an_example_uses_public_names_only(path: Path) -> None:
+    for module, what in taken_from_us(path):
+        assert module in PUBLIC, f"reaches into {module}"
+        assert what in {"", *PUBLIC[module]}, f"uses {what} of {module}"
+
+
+@EACH_FILE
+def test_an_example_takes_nothing_private_of_what_it_is_given(path: Path) -> None:
+    for node in nodes_of(path):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            assert own or node.attr.startswith("__"), ast.unparse(node)
+
+
+def test_there_are_the_four_and_nothing_that_belongs_to_none() -> None:
+    assert {"chat", "history", "tone", "transcription"} <= set(PROGRAMS)
+    assert set(FILES) == {path for name in PROGRAMS for path in PROGRAMS[name]} | {
+        path for name in PROGRAMS for path in beside(EXAMPLES / f"{name}.py")
+    }
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
