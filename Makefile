@@ -52,6 +52,10 @@ serve: $(VENV)/.runs ## Start the server on http://127.0.0.1:8420/ (ARGS="--hand
 demo: $(VENV)/.tests ## Play it: two terminals on one thread, kill -9, restart
 	@$(BIN)/python -m tests.demo
 
+.PHONY: example
+example: $(VENV)/.runs ## Run one of the example programs (NAME=transcription)
+	@$(BIN)/python docs/examples/$(NAME).py
+
 # Tests and checks.
 
 .PHONY: test

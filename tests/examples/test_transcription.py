@@ -1,0 +1,460 @@
+"""The transcription program holds the contract that it stands for, line by line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import audio
+import processes
+import pytest
+import transcription
+import trio
+import trio.testing
+from attrs import define, evolve, field
+from transcription import PLACE, can_assign, go_on, window_of
+
+from actors import CaughtUp, Progress, Rejected, ThreadKind, Turn, TurnFailed
+from actors.journal.memory import MemoryJournal
+from tests.examples.stage import LIMITS, shown, stage
+from tests.transport.memory_server import MemoryServer, client_of, run
+from transport import Client, connect
+
+CHUNKS = audio.chunks_of()
+UNDISTURBED = [(start, end) for start, end, _ in audio.stretches(CHUNKS)]
+blocked = trio.testing.wait_all_tasks_blocked
+
+
+@define
+class Product:
+    """The program's server: it can be stopped, and started again on the same journal."""
+
+    conversation: ThreadKind = transcription.CONVERSATION
+    journal: MemoryJournal = field(factory=lambda: MemoryJournal(limits=LIMITS))
+
+    starts: int = 0
+
+    async def run(self, scene: Callable[[MemoryServer, Client], Awaitable[None]]) -> None:
+        desk = transcription.Desk()
+        self.journal.reopen()
+        self.starts += 1
+        kinds = transcription.kinds(desk, self.conversation)
+        async with stage(kinds, self.journal) as server, client_of(server, self.starts) as client:
+            desk.runtime = server.runtime
+            await scene(server, client)
+
+
+def play(
+    *scenes: Callable[[MemoryServer, Client], Awaitable[None]],
+    conversation: ThreadKind = transcription.CONVERSATION,
+) -> None:
+    """Run scenes one after the other, the server started anew for each."""
+
+    async def all_of_them() -> None:
+        product = Product(conversation)
+        for scene in scenes:
+            await product.run(scene)
+
+    run(all_of_them)
+
+
+async def say(
+    client: Client, thread: str, first: int = 0, upto: int = len(CHUNKS), connected: int = 1
+) -> None:
+    """Cast some chunks of the recording, and wait until they were heard."""
+    for number in range(first, upto):
+        assert client.cast(thread, audio.KIND, PLACE.pack(connected, number) + CHUNKS[number])
+    await client.ping()
+    await blocked()
+
+
+async def segments(client: Client, thread: str) -> list[tuple[int, int]]:
+    return [(each["start"], each["end"]) for each in await shown(client, thread, "segment")]
+
+
+def segment(number: int, **more: Any) -> dict[str, Any]:
+    return {"text": "x", "start": number, "end": number + 1, "speaker": 1, **more}
+
+
+async def progress(server: MemoryServer, thread: str) -> Progress:
+    return await server.runtime.thread(thread).progress()
+
+
+def test_the_conversation_in_progress_is_resumed_or_replaced_by_its_age() -> None:
+    """O1, O2, O3: its age is the time since its last segment, and at 120 s to the instant it is
+    over: a new, empty one begins, and the old one is finalised, once."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        first = await go_on(client, "ann")
+        for number in range(3):
+            await trio.sleep(119)
+            assert await go_on(client, "ann") == first
+            await client.record(first, "segment", segment(number))
+        await trio.sleep(119.999)
+        assert await go_on(client, "ann") == first
+        assert await go_on(client, "bob") != first
+        assert await progress(server, first) is Progress.IN_PROGRESS
+        await trio.sleep(0.001)
+        second = await go_on(client, "ann")
+        assert second != first
+        assert (await client.history(second)).items == ()
+        await trio.sleep(1)
+        assert await progress(server, first) is Progress.COMPLETED
+        assert await go_on(client, "ann") == second
+        answers = [i for i in (await client.history(first)).items if i.kind == "answer"]
+        assert [i.body["text"] for i in answers] == ["a conversation of 0 segments"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "channels", "window"),
+    [
+        (120, 1, 120),
+        (-1, 1, 14_400),
+        (0, 1, 120),
+        (-2, 1, 120),
+        (119, 1, 120),
+        (121, 1, 121),
+        (7200, 1, 7200),
+        (120, 2, 14_400),
+        (-1, 2, 14_400),
+    ],
+)
+def test_windows(seconds: float, channels: int, window: float) -> None:
+    """O4, O5: the default, four hours for -1 and for several channels, and no less than 120 s."""
+    assert window_of(seconds, channels) == window
+    assert window_of() == 120
+
+
+def test_a_window_is_asked_for_by_the_device() -> None:
+    """O2, O4: -1 resumes after hours, and 1 is 120."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        first = await go_on(client, "ann")
+        await client.record(first, "segment", segment(0))
+        await trio.sleep(4 * 3600 - 1)
+        assert await go_on(client, "ann", window=-1) == first
+        second = await go_on(client, "ann", window=1)
+        assert second != first
+        await client.record(second, "segment", segment(0))
+        await trio.sleep(119)
+        assert await go_on(client, "ann", window=1) == second
+
+    play(scene)
+
+
+def test_a_capture_of_several_channels_never_resumes() -> None:
+    """O5: not even at once; and what was before it is finalised."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        first = await go_on(client, "ann")
+        await client.record(first, "segment", segment(0))
+        second = await go_on(client, "ann", channels=2)
+        await client.record(second, "segment", segment(0))
+        third = await go_on(client, "ann", channels=2)
+        assert len({first, second, third}) == 3
+        await trio.sleep(1)
+        for thread in (first, second):
+            assert await progress(server, thread) is Progress.COMPLETED
+
+    play(scene)
+
+
+def test_a_conversation_is_finalised_once_across_a_stop_between_the_two() -> None:
+    """O6, B12: processing when the server stops, it is completed after the start, and not again."""
+    begun: list[str] = []
+    names: list[str] = []
+
+    async def summarise(turn: Turn) -> None:
+        begun.append(turn.thread)
+        await turn.write("so far")
+        await trio.sleep(30)
+        await turn.write(" so good")
+
+    async def before(server: MemoryServer, client: Client) -> None:
+        names.append(await go_on(client, "ann"))
+        await client.record(names[0], "segment", segment(0))
+        await go_on(client, "ann", channels=2)
+        await trio.sleep(1)
+        assert await progress(server, names[0]) is Progress.PROCESSING
+
+    async def after(server: MemoryServer, client: Client) -> None:
+        await trio.sleep(40)
+        assert await progress(server, names[0]) is Progress.COMPLETED
+        await go_on(client, "ann", channels=2)
+        items = (await client.history(names[0])).items
+        assert [i.body["text"] for i in items if i.kind == "answer"] == ["so far so good"]
+
+    kind = evolve(transcription.CONVERSATION, on_finalise=summarise)
+    play(before, after, after, conversation=kind)
+    assert begun == names * 2  # begun again by the first start, and by no other
+
+
+def test_a_conversation_without_content_is_removed() -> None:
+    """O7: nothing was said in it, so nothing is finalised, and nothing is left in the list."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        first = await go_on(client, "ann")
+        await say(client, first, 10, 30)  # of which nothing is speech
+        await trio.sleep(120)
+        second = await go_on(client, "ann")
+        assert second != first
+        assert await progress(server, first) is Progress.ABSENT
+        listed = {summary.thread for summary in (await client.threads()).threads}
+        assert listed == {"ann", second}
+
+    play(scene)
+
+
+def test_a_thousand_segments_are_known_after_a_restart(caplog: pytest.LogCaptureFixture) -> None:
+    """O8: those of this conversation alone, and how many is logged."""
+    caplog.set_level(logging.INFO, "transcription")
+    names: dict[str, str] = {}
+
+    async def before(server: MemoryServer, client: Client) -> None:
+        for person, count in (("ann", 1000), ("bob", 3)):
+            names[person] = await go_on(client, person)
+            thread = server.runtime.thread(names[person])
+            for number in range(count):
+                await thread.record("segment", segment(number, id=f"{person}-{number}"))
+
+    async def after(server: MemoryServer, client: Client) -> None:
+        caplog.clear()
+        assert await go_on(client, "ann") == names["ann"]
+        async with client.attach(names["ann"], window=1) as stream:
+            snapshot = await anext(stream)
+            assert snapshot.attributes["segments"] == {f"ann-{n}": True for n in range(1000)}
+        client.cast(names["ann"], "assign", {"segments": ["ann-7"], "person": "Ann"})
+        await client.ping()
+        await blocked()
+        assert await shown(client, names["ann"], "speaker_assigned")
+        assert f"{names['ann']}: 1000 segments known" in caplog.messages
+
+    play(before, after)
+
+
+def test_what_is_known_of_a_segment() -> None:
+    """O9: without an id it is skipped; processed is what is not said; a no stays one."""
+
+    async def before(server: MemoryServer, client: Client) -> None:
+        thread = await go_on(client, "ann")
+        await client.record(thread, "segment", segment(0))
+        await client.record(thread, "segment", segment(1, id="a"))
+        await client.record(thread, "segment", segment(2, id="b", processed=False))
+        await client.record(thread, "segment", segment(3, id="c", processed=True))
+
+    async def after(server: MemoryServer, client: Client) -> None:
+        thread = server.runtime.thread(await go_on(client, "ann"))
+        assert await thread.projection("segments") == {"a": True, "b": False, "c": True}
+
+    play(before, after)
+
+
+@pytest.mark.parametrize(
+    ("ids", "can"),
+    [
+        (["yes"], True),
+        (["no", "yes"], True),
+        (["new", "yes"], True),
+        (["no"], False),
+        (["new"], False),
+        ([], False),
+    ],
+)
+def test_a_speaker_can_be_assigned_where_any_segment_is_known_and_processed(
+    ids: list[str], can: bool
+) -> None:
+    """O10: unknown ids give false, and so does one that was not processed."""
+    assert can_assign({"yes": True, "no": False}, ids) is can
+
+    async def before(server: MemoryServer, client: Client) -> None:
+        thread = await go_on(client, "ann")
+        await client.record(thread, "segment", segment(0, id="yes"))
+        await client.record(thread, "segment", segment(1, id="no", processed=False))
+
+    async def after(server: MemoryServer, client: Client) -> None:
+        thread = await go_on(client, "ann")
+        client.cast(thread, "assign", {"segments": ids, "person": "Ann"})
+        await client.ping()
+        await blocked()
+        assigned = await shown(client, thread, "speaker_assigned")
+        assert assigned == ([{"segments": ids, "person": "Ann"}] if can else [])
+
+    play(before, after)
+
+
+def test_what_a_speaker_number_stands_for_is_forgotten_with_the_connection() -> None:
+    """O11: the diariser counts anew, and the reader's map is empty, on the next connection."""
+
+    class Voices:
+        """Hears another voice each time."""
+
+        def __init__(self) -> None:
+            self.heard = 0
+
+        def __call__(self, pcm: bytes) -> int:
+            self.heard += 1
+            return self.heard
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        thread = await go_on(client, "ann")
+        async with client.attach(thread) as stream:
+            await caught_up(stream)
+            await say(client, thread, 0, 50)
+            stream.local[1] = "Ann"
+            await client.ping()
+            assert stream.local == {1: "Ann"}
+            server.links[-1].abort()
+            await caught_up(stream)
+            assert stream.local == {}
+            await say(client, thread, 50, connected=2)
+        speakers = [each["speaker"] for each in await shown(client, thread, "segment")]
+        assert speakers == [1, 2, 1, 2]
+
+    service = partial(transcription.transcribe, voices=Voices)
+    play(scene, conversation=evolve(transcription.CONVERSATION, service=service))
+
+
+async def caught_up(stream: Any) -> None:
+    async for batch in stream:
+        if isinstance(batch, CaughtUp):
+            break
+
+
+def test_an_old_connection_touches_nothing_of_its_replacement() -> None:
+    """O12, B17: neither what it still sends, nor its error, nor its end."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        thread = await go_on(client, "ann")
+        await say(client, thread, 0, 34)  # in mid-sentence
+        async with client_of(server, 99) as replacement, replacement.attach(thread) as stream:
+            assert await go_on(replacement, "ann") == thread
+            await caught_up(stream)
+            await say(replacement, thread, 9, 36, connected=2)
+            await say(client, thread, 37, 80)  # late, and from the old one
+            server.links[0].abort()
+            await blocked()
+            await say(replacement, thread, 36, connected=2)
+            assert await segments(replacement, thread) == UNDISTURBED
+            assert server.links[1].link.peer  # it was never replaced itself
+            assert len(server.links) == 2
+
+    play(scene)
+
+
+@pytest.mark.parametrize("at", [3, 7, 33, 41, 57, 70, len(CHUNKS) - 1])
+def test_a_connection_that_is_cut_anywhere_changes_nothing(at: int) -> None:
+    """O2, O13: what was in the middle is played again, and heard once."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        thread = await go_on(client, "ann")
+        await say(client, thread, 0, at)
+        server.links[-1].abort()
+        await client.opened()
+        assert await go_on(client, "ann") == thread
+        done = await segments(client, thread)
+        await say(client, thread, done[-1][1] if done else 0, connected=2)
+        assert await segments(client, thread) == UNDISTURBED
+
+    play(scene)
+
+
+def test_bad_input_gets_the_documented_error_and_the_thread_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Another rate, odd PCM, unknown kinds, and records that are too large."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        for capture in ({"rate": 8000}, {"channels": "two"}):
+            with pytest.raises(TurnFailed):
+                await go_on(client, "ann", **capture)
+        thread = await go_on(client, "ann")
+        place = PLACE.pack(1, 0)
+        for kind, data, words in (
+            (audio.KIND, place + CHUNKS[0][:-1], "expected 3200 bytes of PCM (100 ms), got 3199"),
+            (audio.KIND, b"", "got 0"),
+            ("audio/8000", place + CHUNKS[0], "the kinds are: assign, audio/16000"),
+            ("assign", {"segments": "s1", "person": "Ann"}, "expected a list"),
+        ):
+            caplog.clear()
+            client.cast(thread, kind, data)
+            await client.ping()
+            await trio.sleep(1)
+            assert "bad_request" in caplog.messages[-1]
+            assert words in caplog.messages[-1]
+        for data in ({"id": "x"}, segment(0, text=7), segment(0, more=1)):
+            with pytest.raises(Rejected, match="bad_request"):
+                await client.record(thread, "segment", data)
+        with pytest.raises(Rejected, match="the kinds are: segment, speaker_assigned"):
+            await client.record(thread, "segmnet", segment(0))
+        with pytest.raises(Rejected, match="too_large"):
+            await client.record(thread, "segment", segment(0, text="x" * 70_000))
+        await say(client, thread)
+        assert await segments(client, thread) == UNDISTURBED
+
+    caplog.set_level(logging.WARNING, "holdfast")
+    play(scene)
+
+
+def test_a_recording_of_another_rate_is_refused(tmp_path: Path) -> None:
+    """Before a byte of it is sent."""
+    path = tmp_path / "slow.wav"
+    with wave.open(str(path), "wb") as recording:
+        recording.setparams((1, 2, 8000, 0, "NONE", ""))
+        recording.writeframes(bytes(1600))
+    with pytest.raises(ValueError, match="not one channel at 16000 Hz"):
+        audio.chunks_of(path)
+
+
+async def test_what_was_shown_outlives_a_kill_in_mid_sentence(tmp_path: Path) -> None:
+    """O6, O13, B12: killed for real, in two sentences and while it is finalised; each segment is
+    there once, and so is the end."""
+    command = transcription.__file__, "serve", str(tmp_path / "db")
+    names = set()
+    with trio.fail_after(60):
+        async with processes.running(*command) as server:
+            for upto in (36, 70, len(CHUNKS)):
+                async with connect(server.url) as client:
+                    thread = await go_on(client, "ann")
+                    names.add(thread)
+                    before = await segments(client, thread)
+                    connected = time.time_ns()
+                    for number in range(before[-1][1] if before else 0, upto):
+                        place = PLACE.pack(connected, number)
+                        client.cast(thread, audio.KIND, place + CHUNKS[number])
+                    due = [each for each in UNDISTURBED if each[1] + audio.PAUSE <= upto]
+                    assert before == due[: len(before)]
+                    await transcription.items_of(client, thread, "segment", len(due))
+                    assert await segments(client, thread) == due
+                    if upto == len(CHUNKS):
+                        await go_on(client, "ann", channels=2)
+                await server.restart()
+            async with connect(server.url) as client:
+                assert names == {thread}
+                found = await transcription.items_of(client, thread, "answer", 1)
+                assert [each["text"] for each in found] == ["a conversation of 4 segments"]
+                assert await segments(client, thread) == UNDISTURBED
+
+
+def test_the_program_runs() -> None:
+    """All of it, as it is started by hand."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", transcription.__file__],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("s of speech") == len(UNDISTURBED) == 4
+    assert "killed while it finalised the first: ['a conversation of 4 segments']" in done.stdout
