@@ -342,7 +342,13 @@ class Thread:
             subscription.close()
 
     @asynccontextmanager
-    async def ask(self, content: Content, *, key: str | None = None) -> AsyncIterator[Answer]:
+    async def ask(
+        self,
+        content: Content,
+        *,
+        key: str | None = None,
+        on_busy: OnBusy | str = OnBusy.REJECT,
+    ) -> AsyncIterator[Answer]:
         """Submit, and read the answer as it is written; leaving does not cancel.
 
         Under a key that was used before, it yields the same turn's answer from its beginning.
@@ -350,7 +356,7 @@ class Thread:
         Raises:
             Rejected: as `submit`.
         """
-        receipt = await self.submit(content, key=key)
+        receipt = await self.submit(content, key=key, on_busy=on_busy)
         subscription = self._subscription()
         try:
             await subscription.attach(receipt.position.cursor())

@@ -181,7 +181,12 @@ class Client:
 
     @asynccontextmanager
     async def ask(
-        self, thread: str, content: Content, *, key: str | None = None
+        self,
+        thread: str,
+        content: Content,
+        *,
+        key: str | None = None,
+        on_busy: OnBusy | str = OnBusy.REJECT,
     ) -> AsyncIterator[Answer]:
         """Submit, and read the answer as it is written; leaving does not cancel.
 
@@ -192,7 +197,7 @@ class Client:
             Rejected: as `submit`; and what every call raises, see `Client`.
         """
         self._dispatcher.following.check_free(thread)
-        receipt = await self.submit(thread, content, key=key)
+        receipt = await self.submit(thread, content, key=key, on_busy=on_busy)
         async with self.attach(thread, receipt.cursor) as subscription:
             position = parse_cursor(receipt.cursor)
             yield Answer(

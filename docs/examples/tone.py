@@ -72,12 +72,9 @@ def analyse(pcm: bytes) -> list[Found]:
     score = round(min(1.0, max(0.0, (level - 50) / 30)), 2)
     if level < audio.LOUD:
         return [("tone", {"label": "calm", "score": score})]
-    said = {"text": f"{len(pcm) / 2 / audio.RATE:.1f} s at {level:.0f} dB"}
-    return [
-        ("tone", {"label": "lively", "score": score}),
-        ("speaker", {"speaker": 1}),
-        ("transcript", said),
-    ]
+    text = f"{len(pcm) / 2 / audio.RATE:.1f} s at {level:.0f} dB"
+    tone = {"label": "lively", "score": score}
+    return [("tone", tone), ("speaker", {"speaker": 1}), ("transcript", {"text": text})]
 
 
 DEVICE = {"what": "device", "value": "a recording"}
@@ -125,15 +122,7 @@ def session(
     most: int = 8,
     ttl: float = 90.0,
 ) -> ThreadKind:
-    """Return the kind of a session's thread.
-
-    Args:
-        lease: where a sidecar comes from.
-        classifier: what there is without one.
-        call: makes a call to one.
-        most: sessions at a time.
-        ttl: seconds after the last one has left.
-    """
+    """Return the kind of a session's thread; `classifier` is what there is without a sidecar."""
     return ThreadKind(
         service=partial(annotate, lease=lease or Lease(), classifier=classifier, call=call),
         on_exit="end_thread",

@@ -74,8 +74,7 @@ class Desk:
         """Answer with the conversation to go on with."""
         match json.loads(turn.text):
             case {"rate": audio.RATE, "channels": int(channels), "window": int(seconds)}:
-                # The window of what never resumes is for the finaliser of what nobody follows.
-                window = window_of(seconds) if channels == 1 else 0.0
+                window = window_of(seconds) if channels == 1 else 0.0  # 0 never resumes
             case other:
                 raise TurnFailed("bad_request", f"no capture at {audio.RATE} Hz: {other!r:.100}")
         found = await actors.resume_or_new(self.runtime, turn.thread, window=window)
@@ -177,7 +176,7 @@ async def serve_from(path: str, port: int) -> None:
 async def go_on(client: Client, person: str, **capture: int) -> str:
     """Return the conversation to go on with."""
     asked = {"rate": audio.RATE, "channels": 1, "window": 120, **capture}
-    async with client.ask(person, json.dumps(asked)) as answer:
+    async with client.ask(person, json.dumps(asked), on_busy="queue") as answer:
         return "".join([piece async for piece in answer])
 
 
