@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -44,7 +43,8 @@ class Outbox:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[Outgoing] = deque()
+        # A list, since an empty deque takes 700 bytes, and there is one for each thread.
+        self._waiting: list[Outgoing] = []
 
     def __len__(self) -> int:
         """How many decisions wait."""
@@ -56,12 +56,14 @@ class Outbox:
 
     def take_batch(self) -> tuple[Outgoing, ...]:
         """Take what goes out in one append: everything, up to a truncation or a deletion."""
-        batch: list[Outgoing] = []
-        while self._waiting:
-            batch.append(self._waiting.popleft())
-            if batch[-1].step.cut is not None or batch[-1].step.deletes:
-                break
-        return tuple(batch)
+        ends = (
+            number
+            for number, outgoing in enumerate(self._waiting, 1)
+            if outgoing.step.cut is not None or outgoing.step.deletes
+        )
+        count = next(ends, len(self._waiting))
+        batch, self._waiting = tuple(self._waiting[:count]), self._waiting[count:]
+        return batch
 
     def take_replies(self) -> tuple[Reply, ...]:
         """Take everybody who waits for a decision that will not go out."""

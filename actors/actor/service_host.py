@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -76,7 +75,7 @@ class ServiceHost:
         self._nudge = nudge
         self._over = kind.service is None
         self._runner: ServiceRunner | None = None
-        self._recorded: deque[Letter] = deque()
+        self._recorded: list[Letter] = []
         limits = around.limits
         self._restarts = RestartIntensity(limits.restart_intensity, limits.restart_period_seconds)
 
@@ -110,7 +109,7 @@ class ServiceHost:
         if self._runner is not None:
             self._runner.stop()
         while self._recorded:
-            self._recorded.popleft().reply(Rejected("internal", "this service was stopped"))
+            self._recorded.pop(0).reply(Rejected("internal", "this service was stopped"))
 
     async def stopped(self) -> None:
         """Wait until the service is over, or its grace ran out."""
@@ -120,7 +119,7 @@ class ServiceHost:
 
     def take(self) -> Letter | None:
         """Take the oldest thing that the service wants recorded, or None."""
-        return self._recorded.popleft() if self._recorded else None
+        return self._recorded.pop(0) if self._recorded else None
 
     def exited(self, note: ServiceExited) -> Verdict:
         """Take note that the service is over, start it again where it is to be.

@@ -30,6 +30,7 @@ from .events import (
     TurnSubmitted,
     UnknownEvent,
 )
+from .json_values import trimmed
 from .turn_lifecycle import ENDINGS, TurnState
 
 TYPES: Final[Mapping[str, type]] = {
@@ -78,7 +79,7 @@ def encode(entry: Entry) -> Row:
     Raises:
         TypeError: where the application's own data has no JSON form.
     """
-    return Row(entry.offset, entry.to, orjson.dumps(entry_to_json(entry)))
+    return Row(entry.offset, entry.to, trimmed(orjson.dumps(entry_to_json(entry))))
 
 
 def decode(row: Row) -> Entry:

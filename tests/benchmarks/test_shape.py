@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import tracemalloc
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import trio
 
 from actors import Events, Runtime, Turn, open_runtime
 from actors.core import step
+from actors.core.event_codec import encode
+from actors.core.events import Entry, TurnDelta
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
 from transport import frames
 from transport.outgoing import _frame
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from actors.core.events import Entry
     from actors.handles import Thread
 
 TOKENS = 2_000
@@ -121,6 +123,19 @@ async def test_a_compacted_turn_is_a_row_or_two(tmp_path: Path) -> None:
         }
     assert counted["event"] <= 2 * 20
     assert counted == {**counted, "part": 20, "items": 0}
+
+
+def test_a_row_takes_no_more_memory_than_it_is_long() -> None:
+    """The tail's bound counts the bytes of its rows, so that has to be what they take."""
+    entries = [Entry(n, n, 1.0, TurnDelta("t1", "t1.1", "tokens! ")) for n in range(1, 1001)]
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        rows = [encode(entry) for entry in entries]
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert taken <= sum(len(row.body) for row in rows) + 250 * len(rows)
 
 
 async def test_an_idle_actor_is_few_objects(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import orjson
 from attrs import frozen
 
 from actors.core.items import Item
+from actors.core.json_values import trimmed
 from actors.errors import RemoteProtocolError
 
 from .shapes import Shape
@@ -71,7 +72,7 @@ def to_bytes(tag: str, message: object) -> bytes:
     Raises:
         TypeError: where data that a user brought has no JSON form.
     """
-    return orjson.dumps(_to_json({"type": tag}, message), default=_plain)
+    return trimmed(orjson.dumps(_to_json({"type": tag}, message), default=_plain))
 
 
 def read(cls: type[T], raw: Mapping[str, Any]) -> T:
