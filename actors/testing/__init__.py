@@ -5,7 +5,7 @@ disk, ids and a model of its own; what was seen from outside is then held agains
 Scenarios and schedules are Hypothesis strategies. It needs the extra `testing`.
 """
 
-from . import handler_contract, journal_contract
+from . import handler_contract, journal_contract, strategies
 from .case import Kept, read_case, read_kept, write_case, write_kept
 from .checkers import CHECKERS, Broken
 from .coverage import Overlaps
@@ -138,6 +138,7 @@ __all__ = [
     "scripts",
     "shrink",
     "simulate",
+    "strategies",
     "submit",
     "truncate",
     "with_deadline",

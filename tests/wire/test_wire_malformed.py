@@ -6,12 +6,14 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import client_messages, json_values, refusal
+from refusing import refusal
 
 from actors.core.event_codec import encode
 from actors.core.events import Entry, TurnSubmitted
 from actors.core.items import Item
 from actors.limits import DEFAULT_LIMITS, Limits
+from actors.testing.strategies import json_values
+from transport.testing.strategies import broken_client_messages, client_messages
 from transport.wire.client_codec import encode_client
 from transport.wire.codec import (
     BadMessage,
@@ -122,13 +124,13 @@ def test_no_text_raises_anything_else(text: str) -> None:
         decode_client(text)
 
 
-@given(json_values)
+@given(json_values())
 def test_no_json_raises_anything_else(raw: object) -> None:
     with pytest.raises(BadMessage):
         client_message(raw)
 
 
-@given(client_messages, st.data())
+@given(client_messages(), st.data())
 def test_a_damaged_message_is_taken_or_refused(message: object, data: st.DataObject) -> None:
     text = encode_client(message)
     assert isinstance(text, str)
@@ -137,6 +139,11 @@ def test_a_damaged_message_is_taken_or_refused(message: object, data: st.DataObj
     damaged = text[:start] + data.draw(st.text(max_size=4)) + text[end:]
     bad = refusal(damaged)
     assert bad is None or (bad.code == "bad_request" and len(bad.message) < 400)
+
+
+@given(broken_client_messages())
+def test_a_message_that_is_valid_but_for_one_thing_is_refused(text: str) -> None:
+    assert refusal(text) is not None
 
 
 @given(st.binary() | st.builds(lambda head, tail: head + b"\n" + tail, st.binary(), st.binary()))

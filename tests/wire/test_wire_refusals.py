@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 import pytest
-from wire_strategies import refusal
+from refusing import refusal
 
 from actors.errors import FINAL_CODES
 from transport.wire.messages import CLIENT_MESSAGES

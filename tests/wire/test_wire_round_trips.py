@@ -12,10 +12,11 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_strategies import client_messages, entries, replies, server_messages, strings
 
 from actors.core.event_codec import encode
 from actors.errors import RemoteProtocolError
+from actors.testing.strategies import strings
+from transport.testing.strategies import client_messages, entries, replies_to, server_messages
 from transport.wire.client_codec import UnknownMessage, decode_server, encode_client, read_reply
 from transport.wire.codec import decode_cast, decode_client, encode_server, events_frame
 from transport.wire.layout import shape_of
@@ -31,21 +32,21 @@ from transport.wire.messages import (
 )
 
 
-@given(client_messages)
+@given(client_messages())
 def test_a_client_message_arrives_as_it_was(message: object) -> None:
     frame = encode_client(message)
     assert isinstance(frame, str)
     assert decode_client(frame) == message
 
 
-@given(server_messages)
+@given(server_messages())
 def test_a_server_message_arrives_as_it_was(message: object) -> None:
     assert decode_server(encode_server(message).decode()) == message
 
 
 @given(st.data(), st.sampled_from(list(REPLIES)))
 def test_a_reply_body_arrives_as_it_was(data: st.DataObject, command: type) -> None:
-    body = data.draw(replies[command])
+    body = data.draw(replies_to(command))
     decoded = decode_server(encode_server(Reply("7", body)).decode())
     assert isinstance(decoded, Reply)
     assert read_reply(command, decoded.body) == body
@@ -67,7 +68,7 @@ def test_an_events_frame_joins_what_was_encoded(drawn: list, cursor: str) -> Non
     assert decode_server(frame.decode()) == Events("t-1", tuple(drawn), cursor)
 
 
-@given(client_messages)
+@given(client_messages())
 @settings(max_examples=30)
 def test_a_client_message_has_no_null_that_nobody_said(message: object) -> None:
     raw = json.loads(encode_client(message))
@@ -91,7 +92,7 @@ def test_a_token_does_not_show_in_a_representation() -> None:
     assert "s3cret" not in repr(hello)
 
 
-@given(server_messages, st.builds(dict, **{"x-new": st.integers(0, 9)}))
+@given(server_messages(), st.builds(dict, **{"x-new": st.integers(0, 9)}))
 def test_a_client_ignores_fields_that_it_does_not_know(message: object, extra: dict) -> None:
     raw = orjson.loads(encode_server(message))
     read = decode_server(orjson.dumps({**raw, **extra}).decode())
@@ -140,7 +141,7 @@ def test_a_broken_server_is_a_protocol_error(text: str) -> None:
         decode_server(text)
 
 
-@given(st.data(), server_messages)
+@given(st.data(), server_messages())
 def test_a_damaged_server_message_is_nothing_worse_than_a_protocol_error(
     data: st.DataObject, message: object
 ) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_strategies import client_messages
 
 from actors.limits import DEFAULT_LIMITS, Limits
+from transport.testing.strategies import client_messages
 from transport.wire.client_codec import encode_client
 from transport.wire.close_codes import CloseCode
 from transport.wire.codec import encode_server
@@ -221,7 +221,7 @@ def test_it_closes_once_and_then_takes_nothing() -> None:
 
 
 STEPS = st.one_of(
-    client_messages.map(lambda message: ("say", encode_client(message))),
+    client_messages().map(lambda message: ("say", encode_client(message))),
     st.text(max_size=5).map(lambda text: ("say", text)),
     st.sampled_from([("authenticated", "ann"), ("authenticated", "eve")]),
     st.sampled_from([("refused", None), ("hello_overdue", None), ("connection_lost", None)]),

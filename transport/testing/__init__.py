@@ -5,7 +5,7 @@ late, cuts and stalls, and holds what was seen against the invariants; see `acto
 scenarios and schedules it takes. It needs the extra `testing`.
 """
 
-from . import client_contract, link_contract
+from . import client_contract, link_contract, strategies
 from .network import Connection, SimulatedNetwork
 from .simulated_link import SimulatedLink
 from .wire_operations import cut, leave, renew, revoke, stall, wire_everything
@@ -26,5 +26,6 @@ __all__ = [
     "revoke",
     "simulate_wire",
     "stall",
+    "strategies",
     "wire_everything",
 ]
