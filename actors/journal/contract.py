@@ -203,9 +203,10 @@ class Journal(Protocol):
 
         Raises:
             Rejected: `thread_not_found`; `item_not_found`; `bad_request` where the new thread is
-                there already; `too_large` above `limits.fork_items`.
+                there already, or what is there of its id is damaged; `too_large` above
+                `limits.fork_items`.
             JournalFenced: the generation is not the source's.
-            JournalCorrupt: the rows of one of the two are damaged (I16).
+            JournalCorrupt: the rows of the source are damaged (I16).
             JournalUnavailable: where the store failed.
 
         A cancelled call may have made the thread, wholly.

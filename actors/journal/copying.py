@@ -32,6 +32,11 @@ def check_absent(head: Head) -> None:
         raise Rejected("bad_request", "a thread of that id is there already")
 
 
+def damaged_target() -> Rejected:
+    """Return the refusal of a fork into a thread whose rows are damaged: its source is sound."""
+    return Rejected("bad_request", "what is there of that id is damaged")
+
+
 def check_source(head: Head) -> None:
     """Refuse a fork of a thread that is not there.
 

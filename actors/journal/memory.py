@@ -189,7 +189,8 @@ class MemoryJournal:
     async def fork(self, copy: Copy) -> Position:
         """Begin a thread with another's history; see `Journal.fork`."""
         await self._ready(copy.thread)
-        self._check_readable(copy.to)
+        if copy.to in self._damaged:
+            raise copying.damaged_target()
         if self._claims.get(copy.thread) != copy.generation:
             self._refuse(JournalFenced("another writer has the thread"))
         source, made = self._thread(copy.thread), self._thread(copy.to)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define
 
-from ..core.effects import Submitted
+from ..core.effects import ForkReceipt, Submitted
 from ..core.items import item_id
 from ..core.position import parse_cursor
+from ..delivery.batches import Snapshot
 from ..errors import JournalCorrupt, JournalUnavailable, Rejected
 from .facts import (
     Answer,
@@ -26,6 +27,7 @@ from .facts import (
     Surprise,
 )
 from .operations import (
+    NOTE,
     Attach,
     Cancel,
     Cast,
@@ -34,6 +36,9 @@ from .operations import (
     Delete,
     Detach,
     End,
+    Fork,
+    Place,
+    Record,
     Submit,
     Target,
     Truncate,
@@ -73,6 +78,7 @@ class Clients:
         self._world = world
         self._nursery = nursery
         self._turns: defaultdict[str, list[str]] = defaultdict(list)
+        self._shown: dict[str, str] = {}
         self._attached: dict[tuple[int, str], _Attachment] = {}
 
     async def perform(self, process: Process, step: Step) -> None:
@@ -101,8 +107,13 @@ class Clients:
         with process.connection():
             answer = await _answer(process.runtime, step, argument)
             process.note(Answered(call, answer))
-            if isinstance(answer, Submitted) and not answer.duplicate:
-                self._turns[step.thread].append(answer.turn)
+            match answer, step.operation:
+                case Submitted(turn=turn, duplicate=False), _:
+                    self._turns[step.thread].append(turn)
+                case ForkReceipt(duplicate=False), Fork(to=to):
+                    self._turns[to] += self._turns[step.thread]
+                case _:
+                    pass
 
     def _note_call(self, process: Process, step: Step, argument: str | None) -> int:
         call = self._world.recorder.next_call()
@@ -118,8 +129,14 @@ class Clients:
                 return turns[-2:][0]
             case Cancel(target=Target.UNKNOWN):
                 return "t0"
-            case Truncate(clear=False):
+            case Truncate(clear=False) | Fork(place=Place.MESSAGE):
                 return item_id(turns[-1], 0)
+            case Fork(place=Place.EARLIER):
+                return item_id(turns[-2:][0], 0)
+            case Fork(place=Place.SHOWN):
+                return self._shown.get(step.thread, item_id(turns[-1], 0))
+            case Fork(place=Place.UNKNOWN):
+                return item_id("t0", 0)
             case _:
                 return None
 
@@ -183,6 +200,8 @@ class Clients:
                 return
             process.note(Saw(attachment.call, batch))
             self.cursors[attachment.place].append(batch.cursor)
+            if isinstance(batch, Snapshot) and batch.items:
+                self._shown[batch.thread] = batch.items[-1].item
             await self._world.pause()
 
     def _is_current(self, attachment: _Attachment) -> bool:
@@ -216,6 +235,10 @@ async def _answer(runtime: Runtime, step: Step, argument: str | None) -> Answer:
                 return await thread.cancel(argument, rollback=rollback)
             case Truncate():
                 return await thread.truncate(argument)
+            case Record(number=number, key=key):
+                return await thread.record(NOTE, number, key=key)
+            case Fork(to=to, key=key):
+                return await thread.fork(to, after=argument, key=key)
             case End():
                 return Done(await thread.end())
             case Delete():

@@ -28,6 +28,8 @@ NAMES: Final = (
     "detach",
     "end",
     "truncate",
+    "record",
+    "fork",
     "delete",
     "compact",
     "crash",

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from ..actor.fill import Fill
-from ..core.effects import Cancelled, Submitted, Truncated
+from ..core.effects import Cancelled, ForkReceipt, RecordReceipt, Submitted, Truncated
 from ..core.event_codec import Row
 from ..core.position import Position
 from ..core.resume import Mode
@@ -129,7 +129,8 @@ class Done:
     existed: bool
 
 
-Answer: TypeAlias = Submitted | Cancelled | Truncated | Attached | Done | Refused | Raised
+Receipt: TypeAlias = Submitted | RecordReceipt | ForkReceipt
+Answer: TypeAlias = Receipt | Cancelled | Truncated | Attached | Done | Refused | Raised
 
 
 @frozen
@@ -293,6 +294,27 @@ class Stored:
     rows: tuple[Row, ...]
 
 
+@frozen
+class Copied:
+    """A fork's copy is on disk: the rows that were stored just before.
+
+    Args:
+        thread: whose history it is; `epoch` of which of its lives.
+        to: the new thread; `made` is its head.
+        after: the last item that was copied.
+        key: noted with it, of `author`.
+    """
+
+    thread: str
+    generation: int
+    epoch: int
+    to: str
+    made: Position
+    after: str | None
+    key: str | None
+    author: str | None
+
+
 # Faults
 
 
@@ -366,6 +388,7 @@ Fact: TypeAlias = (
     | LeaseReturned
     | Claimed
     | Stored
+    | Copied
     | Struck
     | AtRest
     | Stuck

@@ -20,6 +20,7 @@ from .facts import (
     Answered,
     Called,
     Closing,
+    Copied,
     Drained,
     Entered,
     Exited,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 _UNCERTAIN = frozenset({"draining", "internal", "journal_unavailable"})
 # What ends the activations of a thread; a journal is not opened anew before they are over.
 _FAILURES = (Fault.JOURNAL, Fault.REOPENED, Fault.ACTOR, Fault.DAMAGE)
+# What the copy of a fork is called among the source's events.
+FORKED = "forked"
 # What ends a turn, as the wire names it.
 ENDINGS = frozenset(
     f"turn.{state}"
@@ -98,6 +101,11 @@ class Logged:
         """The event's type as the wire names it."""
         name: str = self.raw["type"]
         return name
+
+    @property
+    def copied(self) -> bool:
+        """Whether it is another thread's history, told anew by a fork."""
+        return self.generation == 0
 
     @property
     def position(self) -> Position:
@@ -184,6 +192,8 @@ class History:
         self.principals: dict[int, str] = {}  # by connection
         self.sent: dict[int, int] = {}  # by call: the connection that it went out on
         self.logs: defaultdict[str, list[Logged]] = defaultdict(list)
+        # By source: each copy as an event of it, which its log does not have.
+        self.forks: defaultdict[str, list[Logged]] = defaultdict(list)
         self.at: dict[tuple[str, int, int], Logged] = {}
         self.turns: dict[str, TurnHistory] = {}
         self.runs: dict[tuple[str, int, int], HandlerRun] = {}
@@ -283,9 +293,23 @@ def _stored(history: History, index: int, life: int, fact: Stored) -> None:
         logged = Logged(index, life, fact.thread, fact.generation, fact.epoch, row, raw)
         history.logs[fact.thread].append(logged)
         history.at[fact.thread, fact.epoch, row.offset] = logged
-        if "turn" in raw:
+        if "turn" in raw and not logged.copied:
             known = history.turns.setdefault(raw["turn"], TurnHistory(raw["turn"]))
             known.events.append(logged)
+
+
+def _copied(history: History, index: int, life: int, fact: Copied) -> None:
+    raw = {
+        "type": FORKED,
+        "to": fact.to,
+        "after": fact.after,
+        "made": (fact.made.epoch, fact.made.offset),
+    }
+    if fact.key is not None:
+        raw |= {"key": fact.key, "author": fact.author}
+    place = Row(0, 0, b"")
+    logged = Logged(index, life, fact.thread, fact.generation, fact.epoch, place, raw)
+    history.forks[fact.thread].append(logged)
 
 
 def _entered(history: History, index: int, life: int, fact: Entered) -> None:
@@ -351,6 +375,7 @@ _TAKE: dict[type, Any] = {
     Connected: _connected,
     Sent: _sent,
     Stored: _stored,
+    Copied: _copied,
     Entered: _entered,
     Said: _said,
     Flushed: _flushed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -16,6 +16,16 @@ class Target(enum.StrEnum):
     RUNNING = "running"  # whichever it is: the command names none
     NEWEST = "newest"  # of those that somebody was told of
     EARLIER = "earlier"  # the one before that
+    UNKNOWN = "unknown"
+
+
+class Place(enum.StrEnum):
+    """Up to which item a fork copies."""
+
+    MESSAGE = "message"  # of the newest turn that somebody was told of
+    EARLIER = "earlier"  # of the one before that
+    SHOWN = "shown"  # the newest item of the newest snapshot
+    NONE = "none"
     UNKNOWN = "unknown"
 
 
@@ -47,8 +57,7 @@ class Submit:
     waits: bool = True
 
     def __str__(self) -> str:
-        key = f" key {self.key}" if self.key is not None else ""
-        return f"submit {self.text!r}{key} ({self.on_busy}){_hurry(self.waits)}"
+        return f"submit {self.text!r}{_under(self.key)} ({self.on_busy}){_hurry(self.waits)}"
 
 
 @frozen
@@ -106,6 +115,33 @@ class Truncate:
 
     def __str__(self) -> str:
         return "truncate (all)" if self.clear else "truncate (after the newest message)"
+
+
+# The kind of what clients record.
+NOTE: Final = "note"
+
+
+@frozen
+class Record:
+    """Record a fact, a number, under `key` where there is one."""
+
+    number: int = 1
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return f"record {self.number}{_under(self.key)}"
+
+
+@frozen
+class Fork:
+    """Begin thread `to` with the history up to a place, under `key` where there is one."""
+
+    to: str
+    place: Place = Place.MESSAGE
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return f"fork to {self.to} (after {self.place}){_under(self.key)}"
 
 
 @frozen
@@ -273,6 +309,8 @@ Operation: TypeAlias = (
     | End
     | Delete
     | Truncate
+    | Record
+    | Fork
     | Cast
     | Compact
     | Crash
@@ -289,6 +327,10 @@ Operation: TypeAlias = (
     | Damage
     | Mend
 )
+
+
+def _under(key: str | None) -> str:
+    return f" key {key}" if key is not None else ""
 
 
 def _hurry(waits: bool) -> str:

@@ -24,9 +24,12 @@ from .operations import (
     Detach,
     End,
     FailJournal,
+    Fork,
     Mend,
     Moment,
     Operation,
+    Place,
+    Record,
     Restart,
     Submit,
     Target,
@@ -58,6 +61,8 @@ Choices: TypeAlias = tuple[Operation, ...]
 _WAITS: Final = (True, True, False)
 
 THREADS: Final = ("a", "b")
+# The thread that forks make, and nobody else speaks to.
+FORKED: Final = "c"
 CLIENTS: Final = 3
 PHASES: Final = 3
 STEPS: Final = 5
@@ -131,6 +136,19 @@ def truncate() -> Choices:
     return (Truncate(clear=True), Truncate(clear=False))
 
 
+def record() -> Choices:
+    """Return records: with and without a key, the same two keys as submits have."""
+    keyed = product((1, 2), ("k1", "k2"))
+    return (Record(), Record(2), *(Record(number, key) for number, key in keyed))
+
+
+def fork() -> Choices:
+    """Return forks: to a thread of their own, and to one that others speak to as well."""
+    places = (*(Place.MESSAGE, Place.SHOWN) * 3, Place.EARLIER, Place.NONE, Place.UNKNOWN)
+    keys = (None, None, "k1", "k2")
+    return tuple(Fork(*each) for each in product((FORKED, FORKED, THREADS[1]), places, keys))
+
+
 def casts(*wishes: str) -> Choices:
     """Return casts; without any wishes, what the `scripted_service` understands, but for `deaf`."""
     sane = (Wish.RECORD, Wish.RECORD, Wish.FAIL, Wish.RETURN)
@@ -172,9 +190,10 @@ def everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
     talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), attach(), attach())
     rare = (detach(), end(), crash(), restart(), truncate(), delete(), compact())
+    more = (record(), fork())
     # All in one: what goes wrong all the time hides what goes wrong by itself.
     faults = (*fail_journal() * 2, *break_actor(), *damage() * 2)
-    return (*talking, *rare, faults)
+    return (*talking, *rare, *more, faults)
 
 
 def scenarios(

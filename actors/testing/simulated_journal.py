@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from ..errors import HoldfastError, JournalUnavailable
-from .facts import Claimed, Fault, Stored, Struck
+from .facts import Claimed, Copied, Fault, Stored, Struck
 from .faults import ActorBug
 from .operations import Moment
 
@@ -183,6 +183,10 @@ class SimulatedJournal:
     async def _fork(self, copy: Copy) -> Position:
         made = await self._disk.fork(copy)
         self._process.note(Stored(copy.to, 0, made.epoch, self._disk.rows(copy.to)))
+        source = (await self._disk.load(copy.thread)).head
+        noted = (copy.receipt.key, copy.receipt.principal) if copy.receipt else (None, None)
+        what = copy.thread, copy.generation, source.epoch, copy.to, made, copy.after
+        self._process.note(Copied(*what, *noted))
         return made
 
     def _failed(self) -> JournalUnavailable:

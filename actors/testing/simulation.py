@@ -317,7 +317,8 @@ class Simulation:
                 step = Step(client, thread, Attach(Cursor.HELD))
                 await self._clients.perform(process, step)
         await self._settled()
-        await trio.sleep(self._world.limits.idle_seconds + TICK)
+        # Twice: what a fork made may be activated once more, only to be shown.
+        await trio.sleep(2 * self._world.limits.idle_seconds + TICK)
         await self._world.delays.quiet()
         if process.runtime.statistics().active:
             self._note(Stuck("a thread without anything to do is still active"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from ..core.effects import Cancelled, Submitted, Truncated
+from ..core.effects import Cancelled, ForkReceipt, RecordReceipt, Submitted, Truncated
 from ..delivery.batches import CaughtUp, Detached, Events, Presence, Snapshot
 from . import facts
 from . import wire_facts as wire
@@ -43,6 +43,10 @@ def _answer(answer: facts.Answer) -> str:
     match answer:
         case Submitted(turn=turn, position=position, duplicate=duplicate):
             return f"{turn} at {position.cursor()}{', again' if duplicate else ''}"
+        case RecordReceipt(position=position, duplicate=duplicate):
+            return f"recorded at {position.cursor()}{', again' if duplicate else ''}"
+        case ForkReceipt(position=position, duplicate=duplicate):
+            return f"forked, up to {position.cursor()}{', again' if duplicate else ''}"
         case Cancelled(turn=turn, outcome=outcome, position=position):
             return f"{turn or 'no turn'} {outcome} at {position.cursor()}"
         case Truncated(position=position):
@@ -83,6 +87,11 @@ def _batch(batch: Any) -> str:
 
 def _stored(fact: facts.Stored) -> str:
     return f"disk {fact.thread} {fact.epoch} ({fact.generation}): {_rows(fact.rows)}"
+
+
+def _copied(fact: facts.Copied) -> str:
+    after = f" after {fact.after}" if fact.after is not None else ""
+    return f"disk {fact.thread} {fact.epoch} ({fact.generation}): forked{after} to {fact.to}"
 
 
 def _rows(rows: tuple[Row, ...]) -> str:
@@ -180,6 +189,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.LeaseReturned: lambda fact: f"{fact.lease} is given back",
     facts.Claimed: lambda fact: f"thread {fact.thread} is claimed ({fact.generation})",
     facts.Stored: _stored,
+    facts.Copied: _copied,
     facts.Struck: _struck,
     facts.AtRest: lambda fact: "everything is at rest",
     facts.Stuck: lambda fact: f"stuck: {fact.what}",

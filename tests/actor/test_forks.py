@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 import trio.testing
-from runtime_world import FakeJournal, Watcher, open_world
+from runtime_world import FakeJournal, Watcher, echo, open_world
 
 from actors import (
     Projection,
@@ -277,6 +279,27 @@ async def test_a_fork_has_the_records_before_it_and_what_they_come_to(tmp_path: 
             snapshot = await anext(subscription)
             assert isinstance(snapshot, Snapshot)
             assert snapshot.attributes == {"count": 3}
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
+async def test_a_fork_into_what_is_damaged_is_refused_and_does_not_touch_its_source(
+    store: str, tmp_path: Path
+) -> None:
+    """I16: whoever asks for it does not have the thread set aside that it asks of."""
+    path, memory = tmp_path / "journal.db", FakeJournal()
+    async with open_runtime(memory if store == "memory" else path, on_turn=echo) as runtime:
+        thread = runtime.thread("t")
+        first, *_ = await conversation(thread, "a")
+        await runtime.thread("u").record("note", 1)
+        if store == "memory":
+            memory.damage("u")
+        else:
+            with closing(sqlite3.connect(path)) as db:
+                db.execute("UPDATE thread SET body = x'00' WHERE id = 'u'")
+                db.commit()
+        assert await refused(thread.fork("u", after=first)) == "bad_request"
+        assert runtime.statistics().quarantined == {}
+        await thread.fork("v", after=first)
 
 
 async def test_edits_survive_a_restart(tmp_path: Path) -> None:

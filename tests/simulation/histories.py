@@ -18,6 +18,7 @@ from actors.testing.facts import (
     Attached,
     Called,
     Claimed,
+    Copied,
     Entered,
     Exited,
     Fact,
@@ -28,7 +29,7 @@ from actors.testing.facts import (
     Stored,
 )
 from actors.testing.history import History
-from actors.testing.operations import Attach, Operation, Submit
+from actors.testing.operations import NOTE, Attach, Operation, Submit
 from actors.testing.recorder import Record
 from actors.testing.schedule import TICK
 from actors.testing.world import SIMULATION_LIMITS
@@ -39,6 +40,12 @@ def submitted(turn: str, text: str = "1 stop", key: str | None = None) -> dict[s
     more = {} if key is None else {"key": key}
     body = {"item": f"{turn}.0", "content": text, "author": "local"}
     return {"type": "turn.submitted", "turn": turn, **body, **more}
+
+
+def recorded(item: str, data: int = 1, key: str | None = None) -> dict[str, Any]:
+    """Return the event of a record that a client made."""
+    more = {} if key is None else {"key": key}
+    return {"type": "record", "item": f"{item}.0", "kind": NOTE, "data": data, **more}
 
 
 def started(turn: str, attempt: int = 1) -> dict[str, Any]:
@@ -122,6 +129,20 @@ class Told:
         """Put events behind another place than where the thread stands."""
         self._heads[thread] = head
         self.store(*events, thread=thread)
+
+    def fork(
+        self,
+        *events: dict[str, Any],
+        to: str = "c",
+        after: str | None = None,
+        key: str | None = None,
+    ) -> Position:
+        """Have thread a copied, as these events, and return the head of the copy."""
+        truncated = {"type": "thread.truncated", "after": after, "items": 0}
+        made = self.store(*events, truncated, thread=to, generation=0)
+        author = None if key is None else "local"
+        self.note(Copied("a", 1, self.head().epoch, to, made, after, key, author))
+        return made
 
     def enter(self, turn: str, thread: str = "a", attempt: int = 1) -> None:
         """Have a turn's handler run."""

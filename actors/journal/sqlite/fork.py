@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from ...core.thread_state import ThreadState
+from ...errors import JournalCorrupt
 from .. import copying, rules
 from .statements import transaction
 
 if TYPE_CHECKING:
     from ...core.position import Position
     from ..contract import Copy, Settled
-    from .reader import Reader
+    from .reader import Found, Reader
     from .writer import Writer
 
 # Bytes of events that are gathered before they are written.
@@ -34,7 +35,7 @@ def fork(reader: Reader, writer: Writer, copy: Copy) -> tuple[Position, int]:
         Rejected, JournalCorrupt: as `Journal.fork`.
         sqlite3.Error: nothing is known to be durable, and the file must not be used on.
     """
-    source, target = reader.find(copy.thread), reader.find(copy.to)
+    source, target = reader.find(copy.thread), _target(reader, copy.to)
     copying.check_source(source.head)
     copying.check_absent(target.head)
     retelling = copying.Retelling(copy, ThreadState(epoch=target.head.epoch), reader.limits)
@@ -46,6 +47,13 @@ def fork(reader: Reader, writer: Writer, copy: Copy) -> tuple[Position, int]:
         if copy.receipt is not None and source.number is not None:
             writer.write_receipt(source.number, evolve(copy.receipt, forked=made.position))
     return made.position, size
+
+
+def _target(reader: Reader, thread: str) -> Found:
+    try:
+        return reader.find(thread)
+    except JournalCorrupt as exc:  # it is not the source's, whose actor asks
+        raise copying.damaged_target() from exc
 
 
 def _copied(reader: Reader, copy: Copy) -> Iterator[Settled]:

@@ -19,6 +19,7 @@ from .i9_recovery import settled_once
 from .i10_failures import failures_stay_small
 from .i11_leases import leases_returned_once
 from .i12_bounds import bounds_hold
+from .i13_forks import forks_are_whole
 from .i13_gone import gone_for_good
 from .i14_passivation import passivation_loses_nothing
 from .i15_context import contexts_in_turn_order
@@ -50,6 +51,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I11": leases_returned_once,
     "I12": bounds_hold,
     "I13": gone_for_good,
+    "I13, of forks": forks_are_whole,
     "I14": passivation_loses_nothing,
     "I15": contexts_in_turn_order,
     "I16": damage_is_set_aside,

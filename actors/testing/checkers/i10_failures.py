@@ -13,6 +13,7 @@ from ..facts import (
     AtRest,
     Claimed,
     Closing,
+    Copied,
     CutOff,
     Drained,
     Fault,
@@ -55,6 +56,7 @@ class _Reader:
         self.failed = -1  # since when the journal may be failed; -1 where it is not
         self.reopened = -1
         self.met_damage = False
+        self.copies = 0  # of forks, in this life
         self.closing = False
         self.healthy = -1  # since when the journal is known to be well again
         self.released: dict[str, int] = {}
@@ -68,6 +70,7 @@ class _Reader:
         self.met_damage = bool(self.damaged)
         self.failed = self.reopened = -1
         self.closing = False
+        self.copies = 0
         yield from ()
 
     def closed(self, index: int, at: float, fact: Closing) -> Iterator[Broken]:
@@ -95,6 +98,12 @@ class _Reader:
                 yield from self._released(thread, index)
             case _:
                 pass
+
+    def copied(self, index: int, at: float, fact: Copied) -> Iterator[Broken]:
+        """Note a fork: whoever was about to write to the thread that it made has to start again."""
+        self.copies += 1
+        self._bug(fact.to, index, at)
+        yield from ()
 
     def _bug(self, thread: str, index: int, at: float) -> None:
         self.bugs[thread].append(at)
@@ -159,7 +168,7 @@ class _Reader:
         """Find restarts and quarantines that the faults of this life do not explain."""
         bugs = [b for b in self.history.struck if b.fault is Fault.ACTOR and b.index < index]
         mine = [bug for bug in bugs if bug.life == self.history.records[index].life]
-        if fact.restarts > len(mine) and not self.met_damage:
+        if fact.restarts > len(mine) + self.copies and not self.met_damage:
             message = f"{fact.restarts} actors restarted, and {len(mine)} were broken"
             yield Broken("I10", message, index)
         for thread in sorted({*fact.quarantined} - self.aside):
@@ -218,6 +227,7 @@ _TAKE: Final[dict[type, Any]] = {
     Closing: _Reader.closed,
     Struck: _Reader.struck,
     Claimed: _Reader.claimed,
+    Copied: _Reader.copied,
     Answered: _Reader.answered,
     Saw: _Reader.saw,
     CutOff: _Reader.cut,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ...core.effects import Submitted
+from ...core.effects import RecordReceipt, Submitted
 from ...core.position import Position
 from ...delivery.batches import Snapshot
 from .broken import Broken
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def gone_for_good(history: History) -> Iterator[Broken]:
     """Find events after a deletion in the same epoch, and items and keys that came back."""
-    gone: dict[str, Position] = {}
-    for log in history.logs.values():
+    gone: dict[tuple[str, str], Position] = {}
+    for thread, log in history.logs.items():
         yield from _after_deletion(log)
         for epoch, life in groupby(log, key=lambda event: event.epoch):
             for item, since in _gone_in(epoch, life):
-                gone.setdefault(item, since)
+                gone.setdefault((thread, item), since)
     for number, batches in history.seen.items():
         for index, saw in batches:
             if isinstance(saw.batch, Snapshot):
@@ -60,17 +60,17 @@ def _cuts(event: Logged) -> bool:
 
 
 def _came_back(
-    snapshot: Snapshot, gone: dict[str, Position], number: int, index: int
+    snapshot: Snapshot, gone: dict[tuple[str, str], Position], number: int, index: int
 ) -> Iterator[Broken]:
     for item in snapshot.items:
-        since = gone.get(item.item)
+        since = gone.get((snapshot.thread, item.item))
         if since is not None and since <= snapshot.position:
             message = f"subscriber {number} is shown {item.item}, which is gone since"
             yield Broken("I13", f"{message} {since.cursor()}", index)
 
 
 def _old_receipt(history: History, call: Call) -> Iterator[Broken]:
-    if isinstance(call.answer, Submitted) and call.over is not None:
+    if isinstance(call.answer, Submitted | RecordReceipt) and call.over is not None:
         epoch = history.head(call.thread, call.called).epoch
         if call.answer.position.epoch < epoch:
             message = f"call {call.number} got the receipt of a deleted thread"

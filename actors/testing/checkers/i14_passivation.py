@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...delivery.batches import Detached
-from ..facts import Claimed, Closing, Fault, Opening, Saw, Stored, Struck
+from ..facts import Claimed, Closing, Copied, Fault, Opening, Saw, Stored, Struck
 from .broken import Broken
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class _Passivations:
                     self._closing = False
                 case Closing():
                     self._closing = True
+                case Copied(to=thread):  # its writer was fenced
+                    self._claimed.discard(thread)
                 case Struck(fault=fault, thread=thread):
                     self._strike(fault, thread)
                 case Stored(thread=thread, epoch=epoch, rows=rows):

@@ -23,21 +23,21 @@ def contexts_in_turn_order(history: History) -> Iterator[Broken]:
     for index, record in enumerate(history.records):
         if isinstance(record.fact, Read):
             read = record.fact
-            wanted = expected.get((read.turn, read.attempt))
+            wanted = expected.get((read.thread, read.turn, read.attempt))
             given = list(_messages(read.messages))
             if given != wanted:
                 yield Broken("I15", f"{read.turn} was given {given}, not {wanted}", index)
 
 
-def _expected(history: History) -> Iterator[tuple[tuple[str, int], list[Message]]]:
-    for log in history.logs.values():
+def _expected(history: History) -> Iterator[tuple[tuple[str, str, int], list[Message]]]:
+    for thread, log in history.logs.items():
         for _, life in groupby(log, key=lambda event: event.epoch):
             model = Model()
             for event in life:
                 model.take(event)
                 if event.type == "turn.started":
                     turn = event.raw["turn"]
-                    yield (turn, event.raw["attempt"]), _context(model, turn)
+                    yield (thread, turn, event.raw["attempt"]), _context(model, turn)
 
 
 def _context(model: Model, turn: str) -> list[Message]:

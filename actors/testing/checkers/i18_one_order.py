@@ -15,14 +15,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ...core.effects import Cancelled, CancelOutcome, Submitted, Truncated
+from ...core.effects import (
+    Cancelled,
+    CancelOutcome,
+    ForkReceipt,
+    RecordReceipt,
+    Submitted,
+    Truncated,
+)
 from ..facts import Done, Refused
-from ..operations import Attach, Cast, Compact, Delete, Detach, End, Submit
+from ..history import FORKED
+from ..operations import NOTE, Attach, Cast, Compact, Delete, Detach, End, Fork, Submit
 from .broken import Broken
+from .keyed import asked_for, author_and_key, given_by, key_of, told_of
 from .sequential import Sequential
 
 if TYPE_CHECKING:
     from ..history import Call, History, Logged
+    from .keyed import Given
 
 # Refusals of commands that never reached the thread, so they came before those that wait for it.
 _AT_THE_DOOR: Final = frozenset({"overloaded", "forbidden", "unauthenticated", "bad_request"})
@@ -38,7 +48,8 @@ def one_order(history: History) -> Iterator[Broken]:
         if not isinstance(call.operation, Attach | Cast | Compact | Detach):
             by_thread[call.thread].append(call)
     for thread, calls in by_thread.items():
-        yield from _Thread(history, history.logs[thread]).check(calls)
+        log = sorted([*history.logs[thread], *history.forks[thread]], key=lambda e: e.index)
+        yield from _Thread(history, log).check(calls)
 
 
 class _Thread:
@@ -51,9 +62,16 @@ class _Thread:
         self._states = [Sequential()]
         self._started: dict[str, int] = {}
         self._places: dict[tuple[int, int], int] = {}
+        self._heads = [(0, 0)]  # the place that an answer names before and behind each
+        self._forks: dict[Given, int] = {}
         for number, event in enumerate(log, 1):
             self._states.append(self._states[-1].after(event))
-            self._places[event.epoch, event.row.to] = number
+            if event.type == FORKED:
+                self._forks[event.raw["to"], *event.raw["made"]] = number
+                self._heads.append(self._heads[-1])
+            else:
+                self._places[event.epoch, event.row.to] = number
+                self._heads.append((event.epoch, event.row.to))
             if event.type == "turn.started":
                 self._started.setdefault(event.raw["turn"], number)
 
@@ -79,30 +97,42 @@ class _Thread:
         first = bisect_left(self._stored, call.called)
         last = bisect_left(self._stored, call.over or 0)
         match call.answer:
-            case Submitted(turn=turn, position=position, duplicate=False):
-                yield from self._accepted(call, turn, self._places.get(_key(position), 0) - 1)
+            case Submitted(duplicate=False) | RecordReceipt(duplicate=False) as answer:
+                yield from self._accepted(call, self._places.get(_key(answer.position), 0) - 1)
+            case ForkReceipt(duplicate=False):
+                yield from self._accepted(call, self._forks.get(given_by(call), 0) - 1)
             case Truncated(position=position):
                 number = self._places.get(_key(position), 0)
                 yield from self._effects(first, last, "thread.truncated", number)
             case Done(existed=True):
                 wanted = {End: "thread.ended", Delete: "thread.deleted"}[type(call.operation)]
                 yield from self._effects(first, last, wanted, None)
-            case Cancelled(turn=turn, position=position) as answer:
+            case Cancelled() as answer:
                 yield from self._cancelled(first, last, answer)
             case _:
                 is_right = self._is_right(call)
                 yield from ((n, n) for n in range(first, last + 1) if is_right(self._states[n]))
 
-    def _accepted(self, call: Call, turn: str, number: int) -> Iterator[Place]:
-        most = self._history.lives[call.life].limits.queued_turns
+    def _accepted(self, call: Call, number: int) -> Iterator[Place]:
         if (
-            isinstance(call.operation, Submit)
-            and number >= 0
-            and self._log[number].raw.get("turn") == turn
+            number >= 0
+            and told_of(self._log[number]) == (asked_for(call), given_by(call))
             and call.called < self._log[number].index < (call.over or 0)
-            and self._before(number).accepts(call.operation, call.principal, most)
+            and self._accepts(call, self._before(number))
         ):
             yield number, number + 1
+
+    def _accepts(self, call: Call, state: Sequential) -> bool:
+        """Say whether a command with a receipt of its own is taken in a state."""
+        if state.bound(call) is not None:
+            return False
+        match call.operation:
+            case Submit() as asked:
+                return state.has_room(asked, self._history.lives[call.life].limits.queued_turns)
+            case Fork():
+                return state.there and not state.busy
+            case _:
+                return True
 
     def _before(self, number: int) -> Sequential:
         """Return the state in which the command was decided that led to an event."""
@@ -116,28 +146,25 @@ class _Thread:
 
     def _cancelled(self, first: int, last: int, answer: Cancelled) -> Iterator[Place]:
         """A cancel of a live turn is decided while that runs, and answered when it has ended."""
-        number = self._places.get(_key(answer.position), 0 if answer.position.offset == 0 else -1)
-        if answer.turn is None:
-            idle = first <= number <= last and self._states[number].live is None
-            yield from [(number, number)] if idle else []
-            return
         for at in range(first, last + 1):
-            state = self._states[at]
-            if answer.turn == state.live:
+            state, is_there = self._states[at], self._heads[at] == _key(answer.position)
+            if answer.turn is None:
+                yield from [(at, at)] if is_there and state.live is None else []
+            elif answer.turn == state.live:
                 yield at, at
             elif answer.turn in state.queue and answer.outcome is CancelOutcome.CANCELLED:
                 if at < last and _ends(self._log[at], answer.turn):
                     yield at, at + 1
-            elif at == number and answer.outcome is CancelOutcome.ALREADY_ENDED:
+            elif is_there and answer.outcome is CancelOutcome.ALREADY_ENDED:
                 yield from [(at, at)] if _has_ended(state, answer.turn) else []
 
     def _is_right(self, call: Call) -> Callable[[Sequential], bool]:
         """Return whether the answer of a call without effect is right in a state."""
         answer, asked = call.answer, call.operation
         match answer:
-            case Submitted(turn=turn) if isinstance(asked, Submit) and asked.key is not None:
-                bound = (asked.text, turn)
-                return lambda state: state.bound(asked, call.principal) == bound
+            case Submitted() | RecordReceipt() | ForkReceipt() if key_of(call) is not None:
+                bound = asked_for(call), given_by(call)
+                return lambda state: state.bound(call) == bound
             case Done():
                 return lambda state: not (state.there if asked == Delete() else state.open)
             case Refused(code=code) if code in _RIGHT:
@@ -148,24 +175,27 @@ class _Thread:
 
     def _unasked(self, calls: Sequence[Call]) -> Iterator[Broken]:
         """Find accepted messages that nobody sent; each call may have sent one."""
-        told = {call.answer.turn for call in calls if isinstance(call.answer, Submitted)}
+        told = {given_by(call) for call in calls}
         open_calls = [call for call in calls if call.may_have_happened]
         for event in self._log:
-            if event.type != "turn.submitted" or event.raw["turn"] in told:
+            accepted = told_of(event)
+            if accepted is None or event.copied or event.type == FORKED or accepted[1] in told:
+                continue
+            if accepted[0][0] == "record" and accepted[0][1] != NOTE:  # by a service
                 continue
             sent = next((call for call in open_calls if _sent(call, event)), None)
             if sent is None:
-                yield Broken("I18", f"nobody submitted {event.raw['turn']}", event.index)
+                what = event.raw.get("turn", "the record")
+                yield Broken("I18", f"nobody submitted {what}", event.index)
             else:
                 open_calls.remove(sent)
 
 
 def _sent(call: Call, event: Logged) -> bool:
-    asked = call.operation
+    said = told_of(event)
     return (
-        isinstance(asked, Submit)
-        and (asked.text, asked.key) == (event.raw["content"], event.raw.get("key"))
-        and call.principal == event.raw["author"]
+        said is not None
+        and (asked_for(call), call.principal, key_of(call)) == (said[0], *author_and_key(event))
         and call.called < event.index
         and call.life == event.life
     )
@@ -175,7 +205,8 @@ def _is_exempt(call: Call) -> bool:
     """Say whether an answer tells of the runtime, or of who asked, and not of the thread."""
     if isinstance(call.answer, Refused):
         return call.answer.code in _AT_THE_DOOR
-    return not isinstance(call.answer, Submitted | Cancelled | Truncated | Done)
+    known = Submitted | RecordReceipt | ForkReceipt | Cancelled | Truncated | Done
+    return not isinstance(call.answer, known)
 
 
 def _key(position: Any) -> tuple[int, int]:
@@ -200,9 +231,8 @@ def _is_full(state: Sequential, call: Call, most: int) -> bool:
 
 
 def _conflicts(state: Sequential, call: Call, most: int) -> bool:
-    asked = call.operation
-    bound = state.bound(asked, call.principal) if isinstance(asked, Submit) else None
-    return bound is not None and isinstance(asked, Submit) and bound[0] != asked.text
+    bound = state.bound(call)
+    return bound is not None and bound[0] != asked_for(call)
 
 
 def _is_absent(state: Sequential, call: Call, most: int) -> bool:

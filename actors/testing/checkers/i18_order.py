@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ...core.effects import Submitted, Truncated
+from ...core.effects import RecordReceipt, Submitted, Truncated
 from ..wire_facts import Sent
 from .broken import Broken
 
@@ -38,7 +38,7 @@ def decided_in_order(history: History) -> Iterator[Broken]:
 def _decided_at(call: Call) -> Position | None:
     """Return where a command stands in the log; a cancel's answer says where it was settled."""
     match call.answer:
-        case Submitted(position=position, duplicate=False) | Truncated(position=position):
-            return position
+        case Submitted(duplicate=False) | RecordReceipt(duplicate=False) | Truncated() as answer:
+            return answer.position
         case _:
             return None

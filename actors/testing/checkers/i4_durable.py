@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...core.effects import Cancelled, Submitted, Truncated
+from ...core.effects import Cancelled, ForkReceipt, RecordReceipt, Submitted, Truncated
 from ...core.resume import Mode
 from ...delivery.batches import Events, Snapshot
 from ..facts import Attached, Done, Refused
-from ..operations import Cursor, Delete, End
+from ..operations import Cursor, Delete, End, Fork
 from .broken import Broken
 
 if TYPE_CHECKING:
@@ -35,6 +35,16 @@ def _told(history: History, call: Call, over: int) -> Iterator[Broken]:
             event = history.at.get((call.thread, position.epoch, position.offset))
             if event is None or event.raw.get("turn") != turn or event.index > over:
                 message = f"{turn} was acknowledged at {position.cursor()}, and is not on disk"
+                yield Broken("I4", message, over)
+        case RecordReceipt(position=position):
+            event = history.at.get((call.thread, position.epoch, position.offset))
+            if event is None or event.type != "record" or event.index > over:
+                message = f"a record was acknowledged at {position.cursor()}, and is not on disk"
+                yield Broken("I4", message, over)
+        case ForkReceipt(position=position) if isinstance(call.operation, Fork):
+            event = history.at.get((call.operation.to, position.epoch, position.offset))
+            if event is None or not event.copied or event.index > over:
+                message = f"{call.operation.to} was acknowledged, and is not on disk"
                 yield Broken("I4", message, over)
         case Cancelled(position=position) | Truncated(position=position):
             if not _durable(history, call.thread, position, over):

@@ -31,7 +31,7 @@ def _has_cause(history: History, thread: str, life: int, index: int) -> bool:
     commands = (
         call
         for call in history.calls.values()
-        if call.thread == thread
+        if thread in (call.thread, getattr(call.operation, "to", None))
         and (call.life, call.called < index) == (life, True)
         and not isinstance(call.operation, Attach | Detach | Compact)
     )

@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ...core.effects import Submitted
+from ...core.effects import ForkReceipt, RecordReceipt, Submitted
 from ..facts import Refused
-from ..operations import Submit
 from .broken import Broken
+from .keyed import asked_for, author_and_key, bound, given_by, key_of, told_of
 
 if TYPE_CHECKING:
+    from ..facts import Receipt
     from ..history import Call, History, Logged
 
 
 def keys_bind(history: History) -> Iterator[Broken]:
     """Find keys that bound twice, or to another body, and messages that were merged into one."""
-    for thread, log in history.logs.items():
-        submitted = [event for event in log if event.type == "turn.submitted"]
-        yield from _bound_twice(thread, submitted)
+    for thread in (*history.logs, *(history.forks.keys() - history.logs.keys())):
+        yield from _bound_twice(thread, list(bound(history, thread)))
     receipts: defaultdict[str, list[Call]] = defaultdict(list)
     for call in history.calls.values():
-        if isinstance(call.operation, Submit) and call.over is not None:
-            yield from _answered(history, call, call.operation, call.over)
+        if asked_for(call) is not None and call.over is not None:
+            yield from _answered(history, call, call.over)
             if isinstance(call.answer, Submitted) and not call.answer.duplicate:
                 receipts[call.answer.turn].append(call)
     for turn, calls in receipts.items():
@@ -33,8 +33,7 @@ def keys_bind(history: History) -> Iterator[Broken]:
             yield Broken("I8", message, again.over or again.called)
 
 
-def _bound_twice(thread: str, submitted: list[Logged]) -> Iterator[Broken]:
-    keyed = [event for event in submitted if event.raw.get("key") is not None]
+def _bound_twice(thread: str, keyed: list[Logged]) -> Iterator[Broken]:
     keyed.sort(key=_binding)
     for (epoch, _, key), events in groupby(keyed, key=_binding):
         for again in list(events)[1:]:
@@ -42,40 +41,48 @@ def _bound_twice(thread: str, submitted: list[Logged]) -> Iterator[Broken]:
             yield Broken("I8", message, again.index)
 
 
-def _binding(event: Logged) -> tuple[int, str, str]:
-    return event.epoch, event.raw["author"], event.raw["key"]
+def _binding(event: Logged) -> tuple[int, str, str | None]:
+    return event.epoch, *author_and_key(event)
 
 
-def _answered(history: History, call: Call, asked: Submit, over: int) -> Iterator[Broken]:
-    if isinstance(call.answer, Submitted):
-        position = call.answer.position
-        event = history.at.get((call.thread, position.epoch, position.offset))
-        if event is not None and not _is_of(event, call, asked):
+def _answered(history: History, call: Call, over: int) -> Iterator[Broken]:
+    answer = call.answer
+    if isinstance(answer, Submitted | RecordReceipt | ForkReceipt):
+        event = _named(history, call, answer)
+        if event is not None and not _is_of(event, call):
             message = f"call {call.number} got the receipt of another command, {event.raw}"
             yield Broken("I8", message, over)
-        if call.answer.duplicate and asked.key is None:
+        if answer.duplicate and key_of(call) is None:
             yield Broken("I8", f"call {call.number} has no key and is called a duplicate", over)
-    if _is_conflict(call) and not _conflicts(history, call, asked, over):
+    if _is_conflict(call) and not _conflicts(history, call, over):
         yield Broken("I8", f"call {call.number} conflicts with nothing", over)
 
 
-def _is_of(event: Logged, call: Call, asked: Submit) -> bool:
-    turn = call.answer.turn if isinstance(call.answer, Submitted) else None
-    wanted = {"turn": turn, "content": asked.text, "key": asked.key, "author": call.principal}
-    return all(event.raw.get(name) == value for name, value in wanted.items())
+def _named(history: History, call: Call, answer: Receipt) -> Logged | None:
+    """Return the event that a receipt names."""
+    if isinstance(answer, ForkReceipt):
+        made = given_by(call)
+        forks = history.forks[call.thread]
+        return next((fork for fork in forks if (told_of(fork) or ())[1:] == (made,)), None)
+    position = answer.position
+    return history.at.get((call.thread, position.epoch, position.offset))
+
+
+def _is_of(event: Logged, call: Call) -> bool:
+    told = asked_for(call), given_by(call)
+    return told_of(event) == told and author_and_key(event) == (call.principal, key_of(call))
 
 
 def _is_conflict(call: Call) -> bool:
     return isinstance(call.answer, Refused) and call.answer.code == "idempotency_conflict"
 
 
-def _conflicts(history: History, call: Call, asked: Submit, over: int) -> bool:
+def _conflicts(history: History, call: Call, over: int) -> bool:
     epoch = history.head(call.thread, call.called).epoch
     return any(
-        event.type == "turn.submitted"
-        and (event.raw["author"], event.raw.get("key")) == (call.principal, asked.key)
-        and event.raw["content"] != asked.text
+        author_and_key(event) == (call.principal, key_of(call))
+        and (told_of(event) or (None,))[0] != asked_for(call)
         and event.index < over
         and event.epoch >= epoch
-        for event in history.logs[call.thread]
+        for event in bound(history, call.thread)
     )

@@ -26,10 +26,11 @@ class Model:
     settled: list[str] = field(factory=list)
     items: defaultdict[str, list[Shown]] = field(factory=lambda: defaultdict(list))
     places: dict[str, int] = field(factory=dict)
+    records: set[str] = field(factory=set)
     calls: dict[str, str] = field(factory=dict)  # of a tool's result: the call that it is for
 
     def history(self) -> list[Shown]:
-        """Return the settled items, in turn order."""
+        """Return the settled items, records among them, in turn order."""
         return [item for turn in self.settled for item in self.items[turn]]
 
     def take(self, event: Logged) -> None:
@@ -47,10 +48,23 @@ class Model:
                 self.items[turn].append((raw["item"], raw["kind"], None))
                 if raw["kind"] == "tool_result":
                     self.calls[raw["item"]] = raw["data"]["call"]
+            case "record":
+                self._record(raw["item"], event.row.offset)
             case "thread.truncated":
                 self._truncate(raw["after"])
             case ending if ending in ENDINGS:
                 self._end(turn, event)
+
+    def _record(self, item: str, place: int) -> None:
+        owner = item.rpartition(".")[0]
+        self.records.add(owner)
+        self.places[owner] = place
+        self.items[owner] = [(item, "record", None)]
+        self._settle(owner)
+
+    def _settle(self, owner: str) -> None:
+        self.settled.append(owner)
+        self.settled.sort(key=self.places.__getitem__)
 
     def _start(self, turn: str, place: int) -> None:
         if turn in self.queue:
@@ -75,15 +89,15 @@ class Model:
         if event.raw.get("item"):
             self.items[turn].append((event.raw["item"], "marker", None))
         if not event.raw.get("rolled_back"):
-            self.settled.append(turn)
-            self.settled.sort(key=self.places.__getitem__)
+            self._settle(turn)
 
     def _truncate(self, after: str | None) -> None:
         owner, _, number = (after or "").rpartition(".")
+        place = self.places[owner] if owner in self.settled else 0
+        behind = {each for each in self.settled if self.places[each] > place} - self.records
+        self.settled = [each for each in self.settled if each not in behind]
         if owner not in self.settled:
-            self.settled = []
             return
-        del self.settled[self.settled.index(owner) + 1 :]
         kept = [
             item for item in self.items[owner] if int(item[0].rpartition(".")[2]) <= int(number)
         ]

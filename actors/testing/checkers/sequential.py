@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
 from ...core.commands import OnBusy
 from ..history import ENDINGS
+from .keyed import Body, Given, author_and_key, key_of, told_of
 
 if TYPE_CHECKING:
-    from ..history import Logged
+    from ..history import Call, Logged
     from ..operations import Submit
 
 
@@ -25,7 +26,7 @@ class Sequential:
         queue: the turns that wait.
         settled: the turns that ended and are in its history.
         rolled_back: the turns that ended and left it.
-        keys: by principal and idempotency key, the text that they bound and the turn.
+        keys: by principal and idempotency key, what they bound, and what the receipt names.
     """
 
     there: bool = False
@@ -34,19 +35,31 @@ class Sequential:
     queue: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
     rolled_back: frozenset[str] = frozenset()
-    keys: Mapping[tuple[str, str], tuple[str, str]] = field(factory=dict)
+    keys: Mapping[tuple[str, str | None], tuple[Body, Given]] = field(factory=dict)
 
-    def accepts(self, asked: Submit, principal: str, most: int) -> bool:
-        """Say whether a principal's submit would be accepted, where `most` turns may wait."""
-        free = self.live is None or (asked.on_busy is not OnBusy.REJECT and len(self.queue) < most)
-        return free and self.bound(asked, principal) is None
+    def has_room(self, asked: Submit, most: int) -> bool:
+        """Say whether a submit would be accepted, its key apart, where `most` turns may wait."""
+        return self.live is None or (asked.on_busy is not OnBusy.REJECT and len(self.queue) < most)
 
-    def bound(self, asked: Submit, principal: str) -> tuple[str, str] | None:
-        """Return the text that the submit's key is bound to, and the turn, if it is."""
-        return None if asked.key is None else self.keys.get((principal, asked.key))
+    def bound(self, call: Call) -> tuple[Body, Given] | None:
+        """Return what the call's key is bound to, and what the receipt names, if it is."""
+        key = key_of(call)
+        return None if key is None else self.keys.get((call.principal, key))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs or waits."""
+        return self.live is not None or bool(self.queue)
 
     def after(self, event: Logged) -> Sequential:
         """Return the thread behind one more event."""
+        told = told_of(event)
+        before = self
+        if told is not None and event.raw.get("key") is not None:
+            before = evolve(self, keys={**self.keys, author_and_key(event): told})
+        return before._after(event)
+
+    def _after(self, event: Logged) -> Sequential:
         raw, turn = event.raw, event.raw.get("turn", "")
         match event.type:
             case "thread.created" | "record":
@@ -54,10 +67,10 @@ class Sequential:
             case "turn.submitted":
                 first = bool(raw.get("supersedes"))
                 queue = (turn, *self.queue) if first else (*self.queue, turn)
-                return evolve(self, open=True, queue=queue, keys=self._binding(raw, turn))
+                return evolve(self, open=True, queue=queue)
             case "turn.started":
                 return evolve(self, live=turn, queue=self._without(turn))
-            case "thread.truncated":
+            case "thread.truncated" if not event.copied:  # of a copy, it ends the telling
                 owner = (raw["after"] or "").rpartition(".")[0]
                 kept = self.settled.index(owner) + 1 if owner in self.settled else 0
                 return evolve(self, settled=self.settled[:kept])
@@ -69,11 +82,6 @@ class Sequential:
                 return self._ended(turn, rolled_back=bool(raw.get("rolled_back")))
             case _:
                 return self
-
-    def _binding(self, raw: dict[str, Any], turn: str) -> Mapping[tuple[str, str], tuple[str, str]]:
-        if "key" not in raw:
-            return self.keys
-        return {**self.keys, (raw["author"], raw["key"]): (raw["content"], turn)}
 
     def _ended(self, turn: str, *, rolled_back: bool) -> Sequential:
         live = None if turn == self.live else self.live

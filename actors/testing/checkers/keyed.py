@@ -1,0 +1,77 @@
+"""What a key binds: the body that a command has to repeat under it, and what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ...core.effects import ForkReceipt, RecordReceipt, Submitted
+from ...handles import LOCAL
+from ..history import FORKED
+from ..operations import NOTE, Fork, Record, Submit
+
+if TYPE_CHECKING:
+    from ..history import Call, History, Logged
+
+# What a command says, whichever sort it is.
+Body: TypeAlias = tuple[Any, ...]
+# What its receipt names: a turn, or a place as (epoch, offset), of a fork behind its thread.
+Given: TypeAlias = Any
+
+
+def key_of(call: Call) -> str | None:
+    """Return the key that a call went by."""
+    asked = call.operation
+    return asked.key if isinstance(asked, Submit | Record | Fork) else None
+
+
+def asked_for(call: Call) -> Body | None:
+    """Return what a call says; None where it is of no sort that a key may go with."""
+    match call.operation:
+        case Submit(text=text):
+            return "submit", text
+        case Record(number=number):
+            return "record", NOTE, number
+        case Fork(to=to):
+            return "fork", to, call.argument
+        case _:
+            return None
+
+
+def told_of(event: Logged) -> tuple[Body, Given] | None:
+    """Return what an event says, and what its receipt names; None where no command leads to it."""
+    raw = event.raw
+    match event.type:
+        case "turn.submitted":
+            return ("submit", raw["content"]), raw["turn"]
+        case "record":
+            return ("record", raw["kind"], raw["data"]), (event.epoch, event.row.to)
+        case type if type == FORKED:
+            return ("fork", raw["to"], raw["after"]), (raw["to"], *raw["made"])
+        case _:
+            return None
+
+
+def author_and_key(event: Logged) -> tuple[str, str | None]:
+    """Return whose the key is that an event bound, and the key; a record names nobody."""
+    return event.raw.get("author", LOCAL), event.raw.get("key")
+
+
+def given_by(call: Call) -> Given | None:
+    """Return what the receipt names that a call was answered with; None where it got none."""
+    match call.answer:
+        case Submitted(turn=turn):
+            return turn
+        case RecordReceipt(position=position):
+            return position.epoch, position.offset
+        case ForkReceipt(position=position) if isinstance(call.operation, Fork):
+            return call.operation.to, position.epoch, position.offset
+        case _:
+            return None
+
+
+def bound(history: History, thread: str) -> Iterator[Logged]:
+    """Yield the events of a thread that bound a key."""
+    for event in (*history.logs[thread], *history.forks[thread]):
+        if event.raw.get("key") is not None and not event.copied:
+            yield event
