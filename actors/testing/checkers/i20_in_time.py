@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from ..schedule import TICK
@@ -21,7 +22,10 @@ def written_in_time(history: History) -> Iterator[Broken]:
     """Find pieces that were accepted and then waited, for something else than the disk."""
     for turn in history.turns.values():
         for run in turn.runs:
-            yield from _late(history, run, turn.of("turn.delta"))
+            # What another attempt says is not what this one said.
+            again = min((r.entered for r in turn.runs if r.entered > run.entered), default=inf)
+            deltas = [event for event in turn.of("turn.delta") if event.index < again]
+            yield from _late(history, run, deltas)
 
 
 def _late(history: History, run: HandlerRun, deltas: list[Logged]) -> Iterator[Broken]:
