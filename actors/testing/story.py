@@ -198,6 +198,9 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     ),
     wire.Disconnected: lambda fact: f"connection {fact.connection} is over ({fact.code})",
     wire.Befell: lambda fact: f"network: connection {fact.connection}, {fact.what}",
+    wire.Strayed: lambda fact: (
+        f"connection {fact.connection} strays from rule {fact.rule}: {fact.what}"
+    ),
     wire.Sent: lambda fact: f"call {fact.call} goes out on connection {fact.connection}",
     wire.Welcomed: lambda fact: (
         f"connection {fact.connection} is welcome as {fact.principal} until {fact.until / TICK:g}"

@@ -37,6 +37,15 @@ class Befell:
 
 
 @frozen
+class Strayed:
+    """What came on a connection broke a rule of the protocol page, whoever is to read it."""
+
+    connection: int
+    rule: str
+    what: str
+
+
+@frozen
 class Sent:
     """The command of a call went out on a connection, behind those before it."""
 
@@ -125,6 +134,7 @@ WireFact: TypeAlias = (
     Connected
     | Disconnected
     | Befell
+    | Strayed
     | Sent
     | Welcomed
     | Delivered

@@ -22,10 +22,11 @@ from actors.testing import (
     write_case,
 )
 from actors.testing.facts import Answered, Attached, Refused, Saw
-from actors.testing.operations import Attach, CutConnection, Submit
-from actors.testing.wire_facts import Delivered, Disconnected, Shown
+from actors.testing.operations import Attach, CutConnection, Detach, Submit
+from actors.testing.wire_facts import Delivered, Disconnected, Sent, Shown
 from tests.simulation.wire import race, runs
 from transport.testing import replay_wire, simulate_wire, wire_everything
+from transport.testing.frames import Frames
 
 RUNS = 300
 
@@ -57,6 +58,46 @@ def test_the_races_reach_what_they_are_for() -> None:
                     pass
     assert min(duplicates, resumes, strangers) > RUNS / 20
     assert {1000, 1006, 4001, 4002} <= codes
+
+
+def test_raw_clients_pipeline_and_attach_over_what_they_follow() -> None:
+    pipelined = attached_over = 0
+    for run in islice(runs(seed=3), RUNS // 3):
+        following: set[tuple[int, str]] = set()
+        waiting: dict[int, tuple[int, str]] = {}
+        for record in run.records:
+            match record.fact:
+                case Sent(connection=connection, call=number):
+                    call = run.history.calls[number]
+                    place = connection, call.thread
+                    pipelined += place in waiting.values()
+                    waiting[number] = place
+                    if isinstance(call.operation, Attach):
+                        attached_over += place in following
+                        following.add(place)
+                    elif isinstance(call.operation, Detach):
+                        following.discard(place)
+                case Answered(call=number):
+                    waiting.pop(number, None)
+                case _:
+                    pass
+    assert min(pipelined, attached_over) > RUNS / 20
+
+
+def test_frames_are_held_against_the_rules_one_by_one() -> None:
+    frames = Frames()
+    for message in (
+        {"type": "attach", "id": "1", "thread": "a"},
+        {"type": "detach", "id": "2", "thread": "a"},
+    ):
+        frames.sent(message)
+    attached = {"type": "attached", "id": "1", "thread": "a", "cursor": "1.4", "mode": "snapshot"}
+    reply = {"type": "reply", "id": "2", "body": {}}
+    events = {"type": "events", "thread": "a", "events": [{"offset": 6}], "cursor": "1.6"}
+    assert list(frames.take(attached)) == []
+    assert [rule for rule, _ in frames.take(events)] == ["1"]
+    assert [rule for rule, _ in frames.take(reply)] == ["13"]
+    assert [rule for rule, _ in frames.take(reply)] == ["6"]
 
 
 def test_a_case_gives_the_same_trace_every_time() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -10,35 +9,29 @@ import trio
 from attrs import define, field
 
 from actors.core.effects import Cancelled, CancelOutcome, Submitted, Truncated
-from actors.core.items import item_id
 from actors.core.position import parse_cursor
 from actors.errors import ClientClosed, HoldfastError, OutcomeUnknown, Rejected
 from actors.testing import operations as do
-from actors.testing.facts import Answer, Done, Fact, Raised, Refused, Surprise
-from actors.testing.process import Process
+from actors.testing.facts import Answer, Done, Raised, Refused, Surprise
 from actors.testing.wire_facts import (
     Asked,
-    Befell,
     Followed,
     Shown,
     Told,
     Unfollowed,
     Went,
-    WireFact,
 )
-from actors.testing.world import World
 
 from ..client import Client
 from ..connecting import connect
-from .network import SimulatedNetwork
-from .wire_log import WatchedLink, WireLog
 
 if TYPE_CHECKING:
     from actors.testing.scenario import Step
+    from actors.testing.world import World
 
     from ..link import Link
     from .network import Connection
-    from .simulated_link import SimulatedLink
+    from .wire_steps import Surroundings
 
 
 class _Drawn(Random):
@@ -58,34 +51,6 @@ class _Drawn(Random):
     def random(self) -> float:
         """Return a number in (0, 1)."""
         return self._world.delays.choose((0.5, 0.25, 0.75, 0.125))
-
-
-@define(eq=False)
-class Surroundings:
-    """What every client of a run shares.
-
-    Args:
-        world: its time, its choices.
-        network: the way to the server.
-        log: what goes over the wire.
-        nursery: where clients live.
-        note: notes a fact in the present life of the process.
-        process: returns that life.
-    """
-
-    world: World
-    network: SimulatedNetwork
-    log: WireLog
-    nursery: trio.Nursery
-    note: Callable[[Fact | WireFact], None]
-    process: Callable[[], Process]
-    numbers: int = 0
-    asking: dict[int, None] = field(factory=dict)
-
-    def number(self) -> int:
-        """Return the number of the next ask or reader."""
-        self.numbers += 1
-        return self.numbers
 
 
 @define(eq=False)
@@ -127,13 +92,15 @@ class LibraryClient:
         client = await self.come()
         match step.operation:
             case do.CutConnection() | do.HalfClose() | do.Stall() as fault:
-                self._befall(fault)
+                self._around.befall(self._connection, fault)
             case do.Leave():
                 await self.leave()
             case do.Renew():
                 client.renew()
             case do.Attach(cursor=cursor):
-                await self.follow(step.thread, self._cursor(step.thread, cursor))
+                await self.follow(
+                    step.thread, self._around.cursor(self.number, step.thread, cursor)
+                )
             case do.Detach():
                 await self._unfollow(step.thread)
             case _:
@@ -160,9 +127,10 @@ class LibraryClient:
         """Be connected, and read on where anything was read."""
         client = await self.come()
         await client.opened()
-        for client_number, thread in list(self._around.log.cursors):
-            if client_number == self.number and thread not in self._readers:
-                await self.follow(thread, self._cursor(thread, do.Cursor.HELD))
+        for thread in self._around.followed(self.number):
+            if thread not in self._readers:
+                cursor = self._around.cursor(self.number, thread, do.Cursor.HELD)
+                await self.follow(thread, cursor)
 
     # The connection
 
@@ -183,37 +151,17 @@ class LibraryClient:
         around = self._around
         connection = await around.network.dial()
         self._connection = connection
-        return WatchedLink(
-            connection.client,
-            connection.number,
-            self.number,
-            self.principal,
-            around.process(),
-            around.log,
-        )
+        return around.watched(connection, self.number, self.principal)
 
     def _token(self) -> str:
         number = self._connection.number if self._connection is not None else 0
         return f"{self.principal}:{number}"
 
-    def _befall(self, fault: do.CutConnection | do.HalfClose | do.Stall) -> None:
-        connection = self._connection
-        if connection is None or not connection.is_open:
-            return
-        self._around.note(Befell(connection.number, str(fault)))
-        match fault:
-            case do.CutConnection():
-                connection.cut()
-            case do.HalfClose(side=side):
-                connection.half_close(_end(connection, side))
-            case do.Stall(side=side):
-                connection.stall(_end(connection, side))
-
     # Calls
 
     async def _ask(self, client: Client, step: Step) -> None:
         ask, answered = self._around.number(), trio.Event()
-        argument = self._argument(step)
+        argument = self._around.argument(step)
         self._around.note(Asked(ask, self.number, step.thread, step.operation))
         self._around.asking[ask] = None
         self._around.nursery.start_soon(self._call, client, step, argument, ask, answered)
@@ -227,20 +175,6 @@ class LibraryClient:
         self._around.note(Told(ask, answer))
         del self._around.asking[ask]
         answered.set()
-
-    def _argument(self, step: Step) -> str | None:
-        turns = self._around.log.turns[step.thread] or ["t0"]
-        match step.operation:
-            case do.Cancel(target=do.Target.NEWEST):
-                return turns[-1]
-            case do.Cancel(target=do.Target.EARLIER):
-                return turns[-2:][0]
-            case do.Cancel(target=do.Target.UNKNOWN):
-                return "t0"
-            case do.Truncate(clear=False):
-                return item_id(turns[-1], 0)
-            case _:
-                return None
 
     # Readers
 
@@ -275,27 +209,6 @@ class LibraryClient:
             around.note(Unfollowed(number))
             del self._readers[thread]
             reader.over.set()
-
-    def _cursor(self, thread: str, cursor: do.Cursor) -> str | None:
-        held = self._around.log.cursors.get((self.number, thread))
-        if cursor is do.Cursor.NONE or not held:
-            return None
-        newest = parse_cursor(held[-1])
-        match cursor:
-            case do.Cursor.STALE:
-                return held[0]
-            case do.Cursor.AHEAD:
-                return f"{newest.epoch}.{newest.offset + 1000}"
-            case do.Cursor.FOREIGN:
-                return f"{newest.epoch + 1000}.{newest.offset}"
-            case do.Cursor.UNREADABLE:
-                return "no cursor"
-            case _:
-                return held[-1]
-
-
-def _end(connection: Connection, side: do.Side) -> SimulatedLink:
-    return connection.client if side is do.Side.CLIENT else connection.server
 
 
 async def _answer(client: Client, step: Step, argument: str | None) -> Answer:

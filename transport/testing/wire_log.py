@@ -30,12 +30,13 @@ from actors.testing.facts import (
     Saw,
 )
 from actors.testing.recorder import Recorder
-from actors.testing.wire_facts import Connected, Delivered, Disconnected, Sent
+from actors.testing.wire_facts import Connected, Delivered, Disconnected, Sent, Strayed
 
 from ..link import LinkClosed
 from ..remote_batches import as_batch
 from ..wire import server_messages as wire
 from ..wire.client_codec import decode_server
+from .frames import Frames
 
 if TYPE_CHECKING:
     from actors.testing.facts import Fact
@@ -94,6 +95,7 @@ class WatchedLink:
         self._attached: dict[str, int] = {}
         self._announced: dict[str, wire.Attached] = {}
         self._over = False
+        self._frames = Frames()
         self._note(Connected(number, client, principal))
 
     @property
@@ -109,13 +111,17 @@ class WatchedLink:
             self._end(closed.code)
             raise
         assert isinstance(message, str)  # a server of this version sends no bytes
+        for rule, what in self._frames.take(orjson.loads(message)):
+            self._note(Strayed(self._number, rule, what))
         self._received(message)
         return message
 
     async def send_text(self, text: bytes | str) -> None:
         """See `Link.send_text`."""
         if not self._over:
-            self._sent(orjson.loads(text))
+            raw = orjson.loads(text)
+            self._frames.sent(raw)
+            self._sent(raw)
         await self._link.send_text(text)
 
     async def send_binary(self, data: bytes) -> None:

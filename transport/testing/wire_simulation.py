@@ -27,8 +27,10 @@ from ..http import Site
 from ..link import LinkClosed
 from ..server import Server
 from .network import Connection, SimulatedNetwork
-from .wire_clients import LibraryClient, Surroundings
+from .raw_client import RawClient
+from .wire_clients import LibraryClient
 from .wire_log import DeliveringLink, WireLog
+from .wire_steps import Surroundings
 
 if TYPE_CHECKING:
     from actors.limits import Limits
@@ -54,6 +56,11 @@ WIRE_LIMITS: Final = attrs.evolve(
 
 # Messages under way in each direction, few enough that a reader who stalls is noticed.
 _IN_FLIGHT: Final = 2
+# Who speaks for a user: the library, or nobody.
+_SORTS: Final[tuple[type[LibraryClient | RawClient], ...]] = (
+    *(LibraryClient, LibraryClient),
+    RawClient,
+)
 # Ticks that credentials may be good for.
 _GOOD_FOR: Final = (math.inf, math.inf, math.inf, 32.0)
 
@@ -138,7 +145,7 @@ class _WireSimulation:
         self._overruled: dict[tuple[str, str], bool] = {}
         self._log = WireLog(world.recorder)
         self._lives = 0
-        self._clients: dict[int, LibraryClient] = {}
+        self._clients: dict[int, LibraryClient | RawClient] = {}
         self._changed = trio.lowlevel.ParkingLot()
         self._patience = trio.CancelScope()
         world.faults.crash = self._crash
@@ -210,10 +217,11 @@ class _WireSimulation:
                 case _:
                     await self._client(step.client).perform(step)
 
-    def _client(self, number: int) -> LibraryClient:
+    def _client(self, number: int) -> LibraryClient | RawClient:
         if number not in self._clients:
             principal = self._principals[number % len(self._principals)]
-            self._clients[number] = LibraryClient(number, principal, self._around)
+            sort = self._world.delays.choose(_SORTS)
+            self._clients[number] = sort(number, principal, self._around)
         return self._clients[number]
 
     async def _compact(self) -> None:

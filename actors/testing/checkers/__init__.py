@@ -31,6 +31,7 @@ from .i19_authorised import only_to_the_authorised
 from .i20_in_time import written_in_time
 from .liveness import everything_ends
 from .users import authors_are_senders, users_are_answered, users_see_one_stream
+from .wire_rules import rules_hold
 
 __all__ = ["CHECKERS", "Broken", "Checker", "same_trace"]
 
@@ -60,6 +61,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I19": only_to_the_authorised,
     "I20": everything_ends,
     "I20, in time": written_in_time,
+    "I3, frame by frame": rules_hold,
     "I3, across connections": users_see_one_stream,
     "I8, across connections": authors_are_senders,
     "I20, across connections": users_are_answered,

@@ -1,0 +1,115 @@
+"""What library clients and raw ones make of a scenario's steps alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define, field
+
+from actors.core.items import item_id
+from actors.core.position import parse_cursor
+from actors.testing import operations as do
+from actors.testing.facts import Fact
+from actors.testing.process import Process
+from actors.testing.wire_facts import Befell, WireFact
+from actors.testing.world import World
+
+from .network import SimulatedNetwork
+from .wire_log import WatchedLink, WireLog
+
+if TYPE_CHECKING:
+    from actors.testing.scenario import Step
+
+    from .network import Connection
+    from .simulated_link import SimulatedLink
+
+
+@define(eq=False)
+class Surroundings:
+    """What every client of a run shares.
+
+    Args:
+        world: its time, its choices.
+        network: the way to the server.
+        log: what goes over the wire.
+        nursery: where clients live.
+        note: notes a fact in the present life of the process.
+        process: returns that life.
+    """
+
+    world: World
+    network: SimulatedNetwork
+    log: WireLog
+    nursery: trio.Nursery
+    note: Callable[[Fact | WireFact], None]
+    process: Callable[[], Process]
+    numbers: int = 0
+    asking: dict[int, None] = field(factory=dict)
+
+    def number(self) -> int:
+        """Return the number of the next ask or reader."""
+        self.numbers += 1
+        return self.numbers
+
+    def watched(self, connection: Connection, client: int, principal: str) -> WatchedLink:
+        """Return a client's end of a connection, under observation."""
+        link, number = connection.client, connection.number
+        return WatchedLink(link, number, client, principal, self.process(), self.log)
+
+    def befall(
+        self, connection: Connection | None, fault: do.CutConnection | do.HalfClose | do.Stall
+    ) -> None:
+        """Have something befall a connection, where there is one that is open."""
+        if connection is None or not connection.is_open:
+            return
+        self.note(Befell(connection.number, str(fault)))
+        match fault:
+            case do.CutConnection():
+                connection.cut()
+            case do.HalfClose(side=side):
+                connection.half_close(_end(connection, side))
+            case do.Stall(side=side):
+                connection.stall(_end(connection, side))
+
+    def argument(self, step: Step) -> str | None:
+        """Return which turn or item a step is about, of those that somebody was told of."""
+        turns = self.log.turns[step.thread] or ["t0"]
+        match step.operation:
+            case do.Cancel(target=do.Target.NEWEST):
+                return turns[-1]
+            case do.Cancel(target=do.Target.EARLIER):
+                return turns[-2:][0]
+            case do.Cancel(target=do.Target.UNKNOWN):
+                return "t0"
+            case do.Truncate(clear=False):
+                return item_id(turns[-1], 0)
+            case _:
+                return None
+
+    def cursor(self, client: int, thread: str, cursor: do.Cursor) -> str | None:
+        """Return a cursor of the sort that a step asks for, of those that the client was given."""
+        held = self.log.cursors.get((client, thread))
+        if cursor is do.Cursor.NONE or not held:
+            return None
+        newest = parse_cursor(held[-1])
+        match cursor:
+            case do.Cursor.STALE:
+                return held[0]
+            case do.Cursor.AHEAD:
+                return f"{newest.epoch}.{newest.offset + 1000}"
+            case do.Cursor.FOREIGN:
+                return f"{newest.epoch + 1000}.{newest.offset}"
+            case do.Cursor.UNREADABLE:
+                return "no cursor"
+            case _:
+                return held[-1]
+
+    def followed(self, client: int) -> list[str]:
+        """Return the threads that a client was ever shown."""
+        return [thread for number, thread in list(self.log.cursors) if number == client]
+
+
+def _end(connection: Connection, side: do.Side) -> SimulatedLink:
+    return connection.client if side is do.Side.CLIENT else connection.server
