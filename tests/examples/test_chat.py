@@ -92,12 +92,11 @@ def test_a_turn_is_found_by_its_thread_whoever_asked_and_whatever_became_of_them
     """H1, H4: who asked is gone; its turn runs, and another connection finds and stops it."""
 
     async def scene(server: MemoryServer, client: Client) -> None:
-        async with client_of(server, seed=1) as asker:
-            async with asker.attach("t") as stream:
-                turn = (await asker.submit("t", "hello")).turn
-                while not isinstance(await anext(stream), CaughtUp):
-                    pass
-                server.links[-1].abort()
+        async with client_of(server, seed=1) as asker, asker.attach("t") as stream:
+            turn = (await asker.submit("t", "hello")).turn
+            while not isinstance(await anext(stream), CaughtUp):
+                pass
+            server.links[-1].abort()
         await trio.sleep(60)
         assert [(t.thread, t.state) for t in (await client.threads()).threads] == [("t", "running")]
         cancelled = await client.cancel("t")
