@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,29 @@ def test_the_end_of_an_answer_reaches_a_reader_that_slept_through_it() -> None:
         assert told(entries) == told(await everything(server.runtime, "t"))
 
     play(scene, paced(40 * ["x" * 500], 0.01), limits)
+
+
+def test_the_end_of_an_answer_reaches_a_connection_that_took_nothing_for_a_while() -> None:
+    """B3: what it missed is no longer in memory by then; every offset comes, the last one too."""
+    limits = evolve(LIMITS, tail_bytes=4000, batch_bytes=2000)
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with trio.open_nursery() as nursery:
+            link = await server.open_link(nursery)
+            await link.send_text('{"type":"attach","id":"1","thread":"t"}')
+            while json.loads(await link.receive())["type"] != "caught_up":
+                pass
+            turn = (await client.submit("t", "hello")).turn
+            await server.runtime.thread("t").outcome(turn)
+            await trio.sleep(10)
+            at, type = 0, ""
+            while type != "turn.completed":
+                for event in json.loads(await link.receive()).get("events", ()):
+                    assert event["offset"] == at + 1
+                    at, type = event.get("to", at + 1), event["type"]
+            link.abort()
+
+    play(scene, paced(200 * ["x" * 500], 0.01), limits)
 
 
 def test_every_tab_gets_every_token() -> None:
