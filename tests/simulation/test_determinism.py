@@ -25,6 +25,7 @@ from actors.testing import (
 )
 from actors.testing.operations import Submit
 from actors.testing.scenario import Step
+from tests.simulation import wire
 from tests.simulation.campaign import race, runs
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ def test_the_trace_does_not_depend_on_the_process(hash_seed: str) -> None:
     assert digests(sys.executable, here, hash_seed) == [digest(run) for run in here]
 
 
+def test_the_trace_of_the_wire_does_not_depend_on_the_process() -> None:
+    here = [*islice(wire.runs(17), CASES)]
+    for python in (sys.executable, *OTHERS):
+        assert digests(python, here, "1", "wire") == [digest(run) for run in here], python
+
+
 @pytest.mark.skipif(not OTHERS, reason="HOLDFAST_PYTHONS names no other interpreter")
 def test_the_trace_does_not_depend_on_the_version_of_python() -> None:
     here = cases()
@@ -92,9 +99,9 @@ def digest(run: Run) -> str:
     return hashlib.sha256(run.trace).hexdigest()
 
 
-def digests(python: str, these: list[Run], hash_seed: str) -> list[str]:
+def digests(python: str, these: list[Run], hash_seed: str, *over: str) -> list[str]:
     told = subprocess.run(
-        [python, "-m", "tests.simulation.trace_digests"],
+        [python, "-m", "tests.simulation.trace_digests", *over],
         input="\n".join(run.case for run in these),
         env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
         cwd=ROOT,
