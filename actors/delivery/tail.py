@@ -112,7 +112,9 @@ class Tail:
         """
         if self.state is None or rows[0].offset != self.state.offset + 1:
             raise InternalError(f"published offset {rows[0].offset} leaves a gap")
-        if self._epoch != self.state.epoch:
+        # A read of the disk may have moved the state on, past rows that nobody published.
+        behind = bool(self._rows) and self._rows[-1].to != self.state.offset
+        if self._epoch != self.state.epoch or behind:
             self._clear()
             self._epoch = self.state.epoch
         self._rows.extend(rows)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from written_thread import THREAD, Written
 
+from actors.core.event_codec import Row
 from actors.core.position import Position
 from actors.core.thread_state import ThreadState
 from actors.delivery.tail import Tail
@@ -153,6 +155,22 @@ async def test_a_forgotten_tail_knows_no_head_until_an_activation_shows_it() -> 
     assert watcher.woken == 2
     thread.tail.show(thread.state)
     assert thread.tail.position == thread.state.position
+
+
+async def test_rows_that_only_a_read_knows_of_leave_no_hole_in_the_tail() -> None:
+    """I3: a snapshot read past them, and the next activation goes on where it read to."""
+    thread = await Written.begin()
+    await thread.whole_turn("a", "x")
+    seen = thread.tail.position
+    state = thread.tail.state
+    assert seen is not None
+    assert state is not None
+    thread.tail.state = evolve(state, offset=seen.offset + 2)
+    offset = seen.offset + 3
+    row = Row(offset, offset, b"{}")
+    thread.tail.publish((row,), evolve(state, offset=offset))
+    assert thread.tail.after(seen) is None
+    assert thread.tail.after(at(offset - 1)) is not None
 
 
 async def test_watchers_are_bounded() -> None:
