@@ -15,6 +15,8 @@ from .mailbox import Mailbox
 
 if TYPE_CHECKING:
     from ..errors import Rejected
+    from ..limits import Limits
+    from .kinds import ThreadKind
 
 
 @define(eq=False)
@@ -48,6 +50,12 @@ class Entry:
         """Whether a command or a cast waits, or something is to be shown."""
         cast = self.box is not None and bool(len(self.box))
         return self.stale or cast or bool(len(self.mailbox))
+
+    def box_for(self, kind: ThreadKind, limits: Limits) -> CastBox:
+        """Return where casts wait, made with the first one."""
+        if self.box is None:
+            self.box = CastBox(limits.inbox_casts, limits.inbox_bytes, kind.overflow)
+        return self.box
 
     def refuse_waiting(self, refusal: Rejected) -> None:
         """Refuse every command and every cast that waits."""

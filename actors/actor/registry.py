@@ -1,7 +1,7 @@
-"""The registry: one entry per thread that somebody uses, and the supervision of its activations.
+"""The registry: one entry per thread that somebody uses.
 
 An entry holds what outlives an activation: the mailbox, and the tail with its watchers. It goes
-when nobody needs it, so a passivated thread costs nothing; its restarts are counted beside it.
+when nobody needs it, so a passivated thread costs nothing. Its activations are the supervisor's.
 """
 
 from __future__ import annotations
@@ -16,24 +16,19 @@ from attrs import evolve
 
 from ..core.commands import Command, Delete, End, Ending, Fork
 from ..core.position import Position
-from ..core.restart_intensity import RestartIntensity
-from ..core.turn_lifecycle import TurnState
 from ..delivery.folding import read_folded
 from ..delivery.subscription import Subscription
 from ..delivery.tail import Tail
-from ..errors import JournalCorrupt, JournalUnavailable, Rejected
+from ..errors import JournalUnavailable, Rejected
 from ..journal.reporting import ReportingJournal
-from .activation import Departure, Surroundings
-from .actor import Actor
 from .attending import Attending
 from .commits import Commits
 from .entry import Entry
 from .fill import Fill, fill_of
-from .inbox import CastBox
 from .mailbox import Letter, Mailbox
 from .places import Places
-from .reply import Reply, draining, refusal_for, thread_failed
-from .service_host import ServiceFailed
+from .reply import Reply, draining, thread_failed
+from .supervisor import Supervisor
 
 if TYPE_CHECKING:
     from ..core.casting import Waiting
@@ -41,13 +36,15 @@ if TYPE_CHECKING:
     from ..core.folds import Folded
     from ..journal.contract import Journal
     from ..limits import Limits
+    from .activation import Surroundings
+    from .actor import Actor
     from .kinds import ThreadKind
 
 log = logging.getLogger("holdfast")
 
 
 class Registry:
-    """Finds or starts the actor of a thread, and supervises it.
+    """Finds or starts the actor of a thread.
 
     Args:
         nursery: where the activations run.
@@ -63,23 +60,18 @@ class Registry:
         kind_of: Callable[[str], ThreadKind],
         on_journal_failure: Callable[[JournalUnavailable], None],
     ) -> None:
-        self.around = around
-        self._stranded: list[tuple[str, str]] = []
-        self.restarts = 0
         self._nursery = nursery
         self._kind_of = kind_of
         self._on_journal_failure = on_journal_failure
         self._reads = ReportingJournal(around.journal, on_journal_failure)
         self._entries: dict[str, Entry] = {}
-        # Of the threads that failed within the last period; an entry may go long before that.
-        self._failing: dict[str, RestartIntensity] = {}
         self._refusal: Rejected | None = None
-        self._draining = False
-        self._closed = False
-        self._interruption: Ending | None = None
         self._quiet = trio.lowlevel.ParkingLot()
         self._places = Places()
-        self._attending = Attending(nursery, self.limits, kind_of, self.post, self._tidy)
+        self._supervisor = Supervisor(
+            nursery, around, kind_of, on_journal_failure, on_over=self._retire
+        )
+        self._attending = Attending(nursery, around.limits, kind_of, self.post, self._tidy)
 
     # What callers do
 
@@ -122,7 +114,7 @@ class Registry:
             raise Rejected("unsupported", "this thread has no service to cast to")
         entry = self._admit(thread)
         try:
-            taken = self._box(entry, kind).put(waiting)
+            taken = entry.box_for(kind, self.limits).put(waiting)
         except Rejected:
             self._tidy(thread)
             raise
@@ -186,10 +178,10 @@ class Registry:
     def release(self, thread: str) -> bool:
         """Lift a thread's quarantine, and settle it; False where there was none, or all is over."""
         entry = self._entries.get(thread)
-        if entry is None or entry.quarantined is None or self._closed:
+        if entry is None or entry.quarantined is None or self._supervisor.closed:
             return False
         entry.quarantined = None
-        self._failing.pop(thread, None)
+        self._supervisor.forgive(thread)
         self._activate(entry)  # turns may be open or queued
         return True
 
@@ -197,6 +189,16 @@ class Registry:
     def journal(self) -> Journal:
         """The journal in force, for those who read: where it fails, the runtime is told."""
         return self._reads
+
+    @property
+    def around(self) -> Surroundings:
+        """Journal, clock and limits in force."""
+        return self._supervisor.around
+
+    @property
+    def restarts(self) -> int:
+        """How often actors were started again."""
+        return self._supervisor.restarts
 
     @property
     def limits(self) -> Limits:
@@ -243,19 +245,19 @@ class Registry:
 
     def refuse_all(self, refusal: Rejected | None) -> None:
         """Refuse every further command in these words; None lets them in again, unless draining."""
-        if not self._draining:
+        if not self._supervisor.draining:
             self._refusal = refusal
 
     def drain(self) -> None:
         """Start nothing new; actors depart as they become free."""
         self.refuse_all(draining())
-        self._draining = True
+        self._supervisor.draining = True
         for actor in self._actors():
             actor.drain()
 
     def interrupt(self, ending: Ending) -> None:
         """Stop every turn that runs, and any that starts from now on."""
-        self._interruption = ending
+        self._supervisor.interruption = ending
         for actor in self._actors():
             actor.interrupt(ending)
 
@@ -272,7 +274,7 @@ class Registry:
     def reopened(self, journal: Journal) -> None:
         """Go on with a journal that was opened anew; nobody is active."""
         commits = Commits(self._nursery, journal, self.limits)
-        self.around = evolve(self.around, journal=journal, commits=commits)
+        self._supervisor.around = evolve(self.around, journal=journal, commits=commits)
         self._reads.retire()
         self._reads = ReportingJournal(journal, self._on_journal_failure)
         for entry in list(self._entries.values()):
@@ -281,7 +283,7 @@ class Registry:
     def close(self, reason: str) -> None:
         """Answer everybody who still waits for an answer, and detach everybody, where they are."""
         self.drain()
-        self._closed = True
+        self._supervisor.closed = True
         self._attending.close()
         for entry in list(self._entries.values()):
             if entry.actor is not None:
@@ -294,13 +296,13 @@ class Registry:
     def abandoned(self) -> tuple[tuple[str, str], ...]:
         """(thread, turn) of the handlers that would not stop and still run."""
         left = (actor for actor in self._actors() if actor.stranded)
-        return (*self._stranded, *(actor.handling() for actor in left))
+        return (*self._supervisor.stranded, *(actor.handling() for actor in left))
 
     @property
     def unstopped(self) -> tuple[tuple[str, str], ...]:
         """(thread, turn) of all handlers that still run, the stranded ones first."""
         running = (actor for actor in self._actors() if actor.running or actor.stranded)
-        return (*self._stranded, *(actor.handling() for actor in running))
+        return (*self._supervisor.stranded, *(actor.handling() for actor in running))
 
     @property
     def grace(self) -> float:
@@ -333,12 +335,6 @@ class Registry:
             self._entries[thread] = entry
         return entry
 
-    def _box(self, entry: Entry, kind: ThreadKind) -> CastBox:
-        if entry.box is None:
-            limits = self.limits
-            entry.box = CastBox(limits.inbox_casts, limits.inbox_bytes, kind.overflow)
-        return entry.box
-
     def _actors(self) -> list[Actor]:
         return [entry.actor for entry in self._entries.values() if entry.actor is not None]
 
@@ -362,134 +358,14 @@ class Registry:
             self._activate(entry)
         reply(answer)
 
-    # Supervision
+    # Activations
 
     def _activate(self, entry: Entry) -> None:
         if not entry.active:
             entry.active = True
             entry.settled = trio.Event()
             self._places.take(self._attending.capacity(entry.thread), entry.thread)
-            self._nursery.start_soon(self._supervise, entry)
-
-    @trio.lowlevel.enable_ki_protection
-    async def _supervise(self, entry: Entry, failure: Exception | None = None) -> None:
-        """Run one activation after another while there is something to do.
-
-        Args:
-            entry: whose.
-            failure: what ended the activation before, where that was stranded by a failure.
-        """
-        # An append that is still on its way may fail an actor when all is closed: that is no news.
-        while not self._closed and (failure is None or self._survives(entry, failure)):
-            reason = "restart" if failure is None else "actor_failed"
-            try:
-                departure = await self._run_activation(entry, reason)
-            except Exception as exc:  # an actor fails alone; its supervisor decides (I10)
-                failure = exc
-                continue
-            failure = None
-            if departure is Departure.STRANDED:
-                return  # another task supervises the entry by now
-            if departure is Departure.DRAINED or not entry.has_work:
-                break
-        self._retire(entry)
-
-    async def _run_activation(self, entry: Entry, reason: str) -> Departure:
-        kind = self._kind_of(entry.thread)
-        box = self._box(entry, kind) if kind.service is not None else None
-        entry.stale = False
-        journal = self.around.journal
-        claim = await journal.claim(entry.thread)
-        stuck: tuple[str, str] | None = None
-        try:
-            settled = entry.settled.set
-            actor = Actor(entry.tail, entry.mailbox, kind, claim, self.around, box, settled)
-            async with trio.open_nursery() as nursery:
-                departure, failure = await self._run_actor(entry, actor, nursery, reason)
-                if actor.stranded:
-                    stuck = actor.handling()
-                    self._strand(entry, stuck, departure, failure)
-                nursery.cancel_scope.cancel()
-        finally:
-            journal.release(entry.thread, claim.generation)
-        if stuck is not None:
-            self._stranded.remove(stuck)
-            return Departure.STRANDED
-        if failure is not None:
-            raise failure
-        return departure
-
-    async def _run_actor(
-        self, entry: Entry, actor: Actor, nursery: trio.Nursery, reason: str
-    ) -> tuple[Departure, Exception | None]:
-        entry.actor = actor
-        if self._draining:
-            actor.drain()
-        if self._interruption is not None:
-            actor.interrupt(self._interruption)
-        try:
-            return await actor.run(nursery, reason), None
-        except Exception as exc:  # handed on as a value, so that the turn can be wound down first
-            actor.refuse_unanswered(refusal_for(exc))
-            ending = Ending(TurnState.INTERRUPTED, reason="actor_failed")
-            abandoned = await actor.wind_down(ending)
-            return (Departure.STRANDED if abandoned else Departure.FAILED), exc
-        except BaseException as exc:  # cancelled, by a task beside it that broke or from outside
-            actor.refuse_unanswered(refusal_for(exc))
-            raise
-        finally:
-            actor.close()
-            entry.mailbox.forget_notes()
-            entry.actor = None
-
-    def _strand(
-        self,
-        entry: Entry,
-        stuck: tuple[str, str],
-        departure: Departure,
-        failure: Exception | None,
-    ) -> None:
-        """Leave an activation alone with what will not stop, and start a fresh one if need be."""
-        self._stranded.append(stuck)
-        if departure is Departure.STRANDED or entry.has_work:
-            self._nursery.start_soon(self._supervise, entry, failure)
-        else:
-            self._retire(entry)
-
-    def _survives(self, entry: Entry, failure: Exception) -> bool:
-        """Count a failure, and say whether the actor is to be started again."""
-        if isinstance(failure, JournalUnavailable):
-            # A file-wide failure is no thread's fault: nothing is counted.
-            entry.refuse_waiting(refusal_for(failure))
-            self._on_journal_failure(failure)
-            return False
-        self.restarts += 1
-        restarts = self._count_restart(entry.thread)
-        if isinstance(failure, JournalCorrupt):
-            self._quarantine(entry, failure, "its rows in the journal are damaged")
-        elif isinstance(failure, ServiceFailed):
-            self._quarantine(entry, failure, "its service failed too often")
-        elif restarts.exceeded:
-            self._quarantine(entry, failure, "its actor failed too often")
-        else:
-            log.error("the actor of thread %s failed; restarting", entry.thread, exc_info=failure)
-        return entry.quarantined is None
-
-    def _count_restart(self, thread: str) -> RestartIntensity:
-        now, limits = trio.current_time(), self.limits
-        count = self._failing.pop(
-            thread, RestartIntensity(limits.restart_intensity, limits.restart_period_seconds)
-        )
-        self._failing = {each: c for each, c in self._failing.items() if c.is_recent(now)}
-        self._failing[thread] = count.after_restart(now)
-        return self._failing[thread]
-
-    def _quarantine(self, entry: Entry, failure: Exception, why: str) -> None:
-        log.error("thread %s is quarantined: %s", entry.thread, why, exc_info=failure)
-        entry.quarantined = why
-        entry.refuse_waiting(thread_failed())
-        entry.tail.detach_all(entry.tail.position or Position(0, 0), "failed")
-        entry.tail.forget()
+            self._supervisor.start(entry)
 
     def _retire(self, entry: Entry) -> None:
         entry.active = False

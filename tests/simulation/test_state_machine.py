@@ -50,20 +50,24 @@ class Chat(RuntimeStateMachine):
             assert before.live is not None, "nothing is in the way of an answer"
         elif isinstance(answer, Submitted) and not answer.duplicate:
             # One that interrupts makes room for itself first.
-            assert self.model(thread, answer.turn).accepts(asked, LOCAL, self.limits.queued_turns)
+            assert self.model(thread, answer.turn).has_room(asked, self.limits.queued_turns)
         else:
             self.check_refused(before, asked, answer)
 
     def check_refused(self, before: Sequential, asked: Submit, answer: Answer) -> None:
-        text, turn = before.bound(asked, LOCAL) or (None, None)
+        body, turn = before.keys.get((LOCAL, asked.key), (None, None))
+        repeated = body == ("submit", asked.text)
         match answer:
             case Submitted(duplicate=True):
-                assert (answer.turn, asked.text) == (turn, text)
+                assert repeated
+                assert answer.turn == turn
             case Refused(code="idempotency_conflict"):
-                assert text not in (None, asked.text)
+                assert body is not None
+                assert not repeated
             case Refused(code=code):
                 assert code in ("turn_in_progress", "queue_full")
-                assert not before.accepts(asked, LOCAL, self.limits.queued_turns)
+                assert body is None
+                assert not before.has_room(asked, self.limits.queued_turns)
             case _:
                 raise AssertionError(answer)
 
