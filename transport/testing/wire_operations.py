@@ -18,11 +18,13 @@ from actors.testing.operations import (
 from actors.testing.scenario import (
     Choices,
     attach,
+    break_actor,
     cancel,
     crash,
     delete,
     detach,
     end,
+    fail_journal,
     restart,
     submit,
     truncate,
@@ -62,5 +64,6 @@ def wire_everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
     talking = (*[submit()] * 2, *[submit(*_LONG)] * 2, *[cancel()] * 2, *[attach()] * 4)
     network = (cut(), cut(), cut(), stall(), stall(), leave(), revoke(), revoke())
-    rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew())
+    faults = (*fail_journal(), *break_actor())
+    rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew(), faults)
     return (*talking, *talking, *network, *network, *rare)

@@ -204,7 +204,7 @@ class _WireSimulation:
             match step.operation:
                 case do.Crash(moment=None):
                     self._crash()
-                case do.Crash() as fault:
+                case do.Crash() | do.FailJournal() | do.BreakActor() as fault:
                     self._world.faults.arm(fault, step.thread)
                 case do.Restart():
                     await self._restart()
@@ -326,6 +326,8 @@ class _WireSimulation:
     async def _come_to_rest(self) -> None:
         """Heal, have everybody come back and see everything; then leave, and see what is left."""
         process = await self._serving()
+        if self._world.faults.struck:
+            await process.healthy()
         await self._quiet()
         for client in self._clients.values():
             await client.come_back()

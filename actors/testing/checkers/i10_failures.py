@@ -151,11 +151,16 @@ class _Reader:
     def saw(self, index: int, at: float, fact: Saw) -> Iterator[Broken]:
         """Find viewers who were sent away although their thread was not set aside."""
         if isinstance(fact.batch, Detached) and fact.batch.reason == "failed":
-            thread = self.history.calls[fact.attachment].thread
-            explained = self.closing or thread in self.aside
+            call = self.history.calls[fact.attachment]
+            explained = self.closing or call.thread in self.aside or self._cannot_be_read(call)
             if not explained and not is_shut_out(self.history, fact.attachment, index):
                 message = f"subscriber {fact.attachment} was detached by a failure"
                 yield Broken("I10", message, index)
+
+    def _cannot_be_read(self, call: Call) -> bool:
+        """Say whether a stream over the wire, which has no error of its own, may end as failed."""
+        explained = (_EXPLAINS[code] for code in ("journal_unavailable", "thread_failed"))
+        return call.number in self.history.sent and any(each(self, call) for each in explained)
 
     def cut(self, index: int, at: float, fact: CutOff) -> Iterator[Broken]:
         """Find streams that broke off for no reason."""
