@@ -33,12 +33,11 @@ from .core.effects import (
     Submitted,
     Truncated,
 )
-from .core.events import TurnEnded
 from .core.progress import Progress, progress_of
 from .core.record_kinds import checked_record
 from .core.thread_id import is_thread_id
-from .delivery.batches import Batch, Detached, Events, Snapshot
-from .errors import InternalError, Rejected
+from .errors import InternalError
+from .outcome import settled
 
 if TYPE_CHECKING:
     from .actor.registry import Registry
@@ -374,37 +373,12 @@ class Thread:
 
         Cancellation does not touch the turn.
         """
-        subscription = self._registry.subscribe(self.id, None)  # who waits is not there to watch
-        try:
-            await subscription.attach(None, 0)
-            async for batch in subscription:
-                # Of a thread that was set aside nothing more is to be expected.
-                if _has_ended(batch, turn) or self._registry.is_failed(self.id):
-                    break
-        finally:
-            subscription.close()
-        settled = await self._registry.journal.settled(self.id, turn)
-        if settled is None and self._registry.is_failed(self.id):
-            raise Rejected("thread_failed", "this thread was set aside after it failed")
-        if settled is None:
-            raise Rejected("turn_not_found", "this thread has no such turn")
-        return settled
+        return await settled(self._registry, self.id, turn)
 
     async def _ask(self, command: Command) -> Result:
         reply = Awaited()
         self._registry.post(self.id, command, reply)
         return await reply.result()
-
-
-def _has_ended(batch: Batch, turn: str) -> bool:
-    """Say whether a batch shows that a turn is not, or no longer, live or queued."""
-    if isinstance(batch, Snapshot):
-        live = (batch.turn,) if batch.turn is not None else ()
-        return turn not in {open_turn.turn for open_turn in (*live, *batch.queue)}
-    if isinstance(batch, Events):
-        events = (entry.event for entry in batch.entries)
-        return any(isinstance(event, TurnEnded) and event.turn == turn for event in events)
-    return isinstance(batch, Detached)
 
 
 def _expect(sort: type[R], result: Result) -> R:

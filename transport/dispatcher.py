@@ -11,18 +11,14 @@ from actors.errors import ClientClosed, HoldfastError, OutcomeUnknown
 
 from .calls import Calls
 from .following import Following
+from .wire.client_events import Abandoned, Answered, Deliver, Refused
 from .wire.client_messages import Attach, Cast, Hello, Pong, Threads
-from .wire.client_protocol import (
-    Abandoned,
-    Answered,
-    ClientProtocol,
-    Deliver,
-    Refused,
-)
 from .wire.server_messages import ErrorMessage, Goaway, StreamMessage, Welcome
 
 if TYPE_CHECKING:
     from actors.limits import Limits
+
+    from .wire.client_protocol import ClientProtocol
 
 # What the server says of the connection itself.
 Notice: TypeAlias = Welcome | Goaway | ErrorMessage

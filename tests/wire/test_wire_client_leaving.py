@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from transport.wire.client_protocol import Abandoned, Answered, ClientProtocol, Deliver, Refused
+from transport.wire.client_events import Abandoned, Answered, Deliver, Refused
+from transport.wire.client_protocol import ClientProtocol
 from transport.wire.codec import encode_server
 from transport.wire.messages import (
     Attached,

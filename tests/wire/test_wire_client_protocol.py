@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 
 from actors.core.position import Position, parse_cursor
 from actors.limits import Limits
-from transport.wire.client_protocol import (
-    Abandoned,
-    Answered,
-    ClientEvent,
-    ClientProtocol,
-    Deliver,
-    Refused,
-)
+from transport.wire.client_events import Abandoned, Answered, ClientEvent, Deliver, Refused
+from transport.wire.client_protocol import ClientProtocol
 from transport.wire.messages import Attach, Cancel, Delete, Goaway, Submit
 from transport.wire.unanswered import may_retry
 

@@ -10,13 +10,8 @@ import pytest
 from actors.core.events import Entry, ThreadCreated
 from actors.errors import LocalProtocolError, Rejected, RemoteProtocolError
 from actors.limits import Limits
-from transport.wire.client_protocol import (
-    Abandoned,
-    Answered,
-    ClientProtocol,
-    Deliver,
-    Refused,
-)
+from transport.wire.client_events import Abandoned, Answered, Deliver, Refused
+from transport.wire.client_protocol import ClientProtocol
 from transport.wire.codec import encode_server
 from transport.wire.messages import (
     Attach,

@@ -7,19 +7,16 @@ connects, carries frames, waits (see `backoff`) and hands events to whoever wait
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
-
-from attrs import frozen
 
 from actors.errors import LocalProtocolError, Rejected, RemoteProtocolError
 from actors.limits import DEFAULT_LIMITS, Limits
 
 from .attachment import Attachment, Stage
 from .client_codec import UnknownMessage, decode_server, encode_client, read_reply
+from .client_events import Abandoned, Answered, ClientEvent, Deliver, Refused
 from .client_messages import Attach, Cast, Command, Detach, Hello, Ping, Pong
 from .close_codes import should_reconnect
 from .codec import utf8_length
-from .replies import ReplyBody
 from .server_messages import (
     PROTOCOL,
     Attached,
@@ -32,52 +29,6 @@ from .server_messages import (
     Welcome,
 )
 from .unanswered import Unanswered, UnansweredCommands
-
-
-@frozen
-class Deliver:
-    """Hand a message to whoever follows its thread; to the connection's owner where it has none.
-
-    After `Detached` the thread is followed no longer; its cursor is where to attach again.
-    """
-
-    message: StreamMessage | Welcome | Goaway | Pong | ErrorMessage
-
-
-@frozen
-class Answered:
-    """A command was carried out."""
-
-    command: Command
-    body: ReplyBody
-
-
-@frozen
-class Refused:
-    """A command was refused and changed nothing.
-
-    For an `Attach` that may be retried, the thread is still followed: see `reattach`.
-    """
-
-    command: Command
-    error: Rejected
-
-
-@frozen
-class Abandoned:
-    """A command will have no answer.
-
-    Args:
-        command: what was asked.
-        sent: whether it may have reached the server, so that its outcome is unknown; otherwise
-            nothing happened.
-    """
-
-    command: Command
-    sent: bool
-
-
-ClientEvent: TypeAlias = Deliver | Answered | Refused | Abandoned
 
 
 class ClientProtocol:

@@ -6,34 +6,30 @@ It needs no other task and no worker thread, so that a simulated run is the same
 from __future__ import annotations
 
 import operator
-from bisect import bisect_right, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import trio
-from attrs import define, evolve
+from attrs import evolve
 
-from ..core.event_codec import Row
-from ..core.resume import check_position
-from ..core.thread_state import ThreadState
-from ..errors import (
+from ...core.resume import check_position
+from ...core.thread_state import ThreadState
+from ...errors import (
     InternalError,
     JournalCorrupt,
     JournalFenced,
     JournalUnavailable,
     PositionUnrecoverable,
 )
-from ..limits import DEFAULT_LIMITS, Limits
-from . import copying, rules
-from .contract import (
+from ...limits import DEFAULT_LIMITS, Limits
+from .. import copying, rules
+from ..contract import (
     Append,
     Claim,
     Copy,
     Cut,
     Head,
     HistoryPage,
-    Kept,
     Life,
     Loaded,
     Receipt,
@@ -44,57 +40,13 @@ from .contract import (
 )
 
 if TYPE_CHECKING:
-    from ..core.items import Item
-    from ..core.position import Position
+    from ...core.event_codec import Row
+    from ...core.position import Position
+
+from .thread import StoredThread, apply, compact, copied, count_left, forget_keys, parts_before
 
 _OWNER: Final = operator.attrgetter("owner")
 _PLACE: Final = operator.attrgetter("place")
-
-
-@define
-class _Part:
-    """A settled part, what a truncation left of it, and whether compaction has been here."""
-
-    settled: Settled
-    keep: int | None = None
-    hidden: bool = False
-    due: bool = True
-
-    @property
-    def items(self) -> tuple[Item, ...]:
-        return rules.kept(self.settled.items, self.keep)
-
-    def cut(self, cut: Cut, floor: int) -> None:
-        """Hide what a truncation took; records stay, and so does what came behind it."""
-        if self.settled.state is None or not cut.place <= self.settled.place <= floor:
-            return
-        if self.settled.place > cut.place:
-            self.hidden = self.due = True
-        elif len(rules.kept(self.items, cut.keep)) < len(self.items):
-            self.keep, self.due = cut.keep, True
-
-
-@define
-class _Thread:
-    head: Head
-    rows: list[Row] = attrs.field(factory=list)
-    parts: list[_Part] = attrs.field(factory=list)
-    receipts: dict[tuple[str, str], Receipt] = attrs.field(factory=dict)
-    kept: Kept | None = None
-
-    def rows_after(self, offset: int) -> list[Row]:
-        return self.rows[bisect_right(self.rows, offset, key=lambda row: row.to) :]
-
-    def shown(self) -> Iterator[_Part]:
-        """Yield the parts that a reader may see, newest first."""
-        return (part for part in reversed(self.parts) if not part.hidden)
-
-    def note(self, receipt: Receipt) -> None:
-        self.receipts.pop((receipt.principal, receipt.key), None)
-        self.receipts[receipt.principal, receipt.key] = receipt
-
-    def part(self, owner: str) -> _Part | None:
-        return next((part for part in self.shown() if part.settled.owner == owner), None)
 
 
 class MemoryJournal:
@@ -110,7 +62,7 @@ class MemoryJournal:
     def __init__(self, first_epoch: int = 1, *, limits: Limits = DEFAULT_LIMITS) -> None:
         self.first_epoch = first_epoch
         self._limits = limits
-        self._threads: dict[str, _Thread] = {}
+        self._threads: dict[str, StoredThread] = {}
         self._claims: dict[str, int] = {}
         self._damaged: set[str] = set()
         self._generation = 0
@@ -172,7 +124,7 @@ class MemoryJournal:
             self._refuse(JournalFenced("the thread is not where the writer believes it to be"))
         self._check(append, thread)
         self._threads[append.thread] = thread
-        _apply(append, thread)
+        apply(append, thread)
         self._count(commits=1, appends=1, rows=len(append.rows))
 
     async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
@@ -198,18 +150,18 @@ class MemoryJournal:
         copying.check_absent(made.head)
         retelling = copying.Retelling(copy, ThreadState(epoch=made.head.epoch), self._limits)
         steps = [retelling.begin()]
-        for part in _copied(source, copy.after):
+        for part in copied(source, copy.after):
             steps += retelling.part(part)
         steps.append(retelling.end())
         self._claims.pop(copy.to, None)
         self._threads[copy.to] = made
-        _apply(retelling.append(steps), made)
+        apply(retelling.append(steps), made)
         if copy.receipt is not None:
             source.note(evolve(copy.receipt, forked=made.head.position))
         self._count(commits=1, appends=1, rows=len(made.rows))
         return made.head.position
 
-    def _check(self, append: Append, thread: _Thread) -> None:
+    def _check(self, append: Append, thread: StoredThread) -> None:
         try:
             rules.check_append(append, self._limits.frame_bytes)
         except InternalError as exc:
@@ -253,7 +205,7 @@ class MemoryJournal:
         found = self._thread(thread)
         if found.head.life is Life.ABSENT:
             return HistoryPage(found.head, (), None)
-        items, older = rules.page_of(_parts_before(found, before), limit, limit_bytes)
+        items, older = rules.page_of(parts_before(found, before), limit, limit_bytes)
         return HistoryPage(found.head, items, older)
 
     async def settled(self, thread: str, owner: str) -> Settled | None:
@@ -282,7 +234,7 @@ class MemoryJournal:
                 raise rules.no_such_item()
             rules.check_cut(part.settled, part.items, after)
             place = part.settled.place
-        return Cut(place, keep, sum(_count_left(part, place, keep) for part in found.shown()))
+        return Cut(place, keep, sum(count_left(part, place, keep) for part in found.shown()))
 
     async def receipt(self, thread: str, principal: str, key: str) -> Receipt | None:
         """Return the receipt of a key; see `Journal.receipt`."""
@@ -327,9 +279,9 @@ class MemoryJournal:
         ]
         due.sort(key=lambda each: each[:3])
         for *_, thread, part in due[:limit]:
-            _compact(thread, part, self._limits.merged_text_bytes)
+            compact(thread, part, self._limits.merged_text_bytes)
         for thread in self._threads.values():
-            _forget_keys(thread, keys_before)
+            forget_keys(thread, keys_before)
         self._count(compacted=len(due[:limit]))
         return len(due[:limit])
 
@@ -347,79 +299,10 @@ class MemoryJournal:
         if thread in self._damaged:
             raise JournalCorrupt("the thread cannot be read")
 
-    def _thread(self, thread: str) -> _Thread:
+    def _thread(self, thread: str) -> StoredThread:
         found = self._threads.get(thread)
-        return _Thread(Head(epoch=self.first_epoch)) if found is None else found
+        return StoredThread(Head(epoch=self.first_epoch)) if found is None else found
 
 
 def _listing_key(summary: Summary) -> tuple[float, str]:
     return -summary.head.active_at, summary.thread
-
-
-def _apply(append: Append, thread: _Thread) -> None:
-    if append.delete:
-        thread.head = Head(epoch=append.head.epoch)
-        thread.rows, thread.parts, thread.receipts, thread.kept = [], [], {}, None
-        return
-    thread.head = append.head
-    thread.rows.extend(append.rows)
-    for settled in append.settled:
-        insort(thread.parts, _Part(settled), key=lambda part: part.settled.place)
-    for receipt in append.receipts:
-        thread.note(receipt)
-    thread.kept = append.kept or thread.kept
-    if append.cut is not None:
-        for part in thread.parts:
-            part.cut(append.cut, append.head.floor)
-
-
-def _copied(source: _Thread, after: str | None) -> Iterator[Settled]:
-    """Yield what a fork copies, oldest part first."""
-    if after is None:
-        return
-    found = source.part(rules.named_item(after)[0])
-    newest = None if found is None else evolve(found.settled, items=found.items)
-    last = copying.last_copied(newest, after)
-    for part in source.parts:
-        if not part.hidden and part.settled.place < last.place:
-            yield evolve(part.settled, items=part.items)
-    yield last
-
-
-def _parts_before(thread: _Thread, before: str | int | None) -> Iterator[tuple[Item, ...]]:
-    if isinstance(before, str):
-        part = thread.part(rules.named_item(before)[0])
-        if part is None:
-            raise rules.no_such_item()
-        yield rules.older_than(part.items, before)
-        before = part.settled.place - 1
-    for part in thread.shown():
-        if before is None or part.settled.place <= before:
-            yield part.items
-
-
-def _compact(thread: _Thread, part: _Part, merged_text_bytes: int) -> None:
-    settled = part.settled
-    inside = [row for row in thread.rows if settled.first <= row.offset <= settled.last]
-    own = rules.rows_of(inside, settled.owner)
-    gone = {row.offset for row, _ in own}
-    left = () if part.hidden else rules.compacted_rows(own, part.keep, merged_text_bytes)
-    staying = [row for row in thread.rows if row.offset not in gone]
-    thread.rows = sorted([*staying, *left], key=lambda row: row.offset)
-    part.due = False
-    if part.hidden:
-        thread.parts.remove(part)
-
-
-def _count_left(part: _Part, place: int, keep: int) -> int:
-    if part.settled.state is None or part.settled.place < place:
-        return len(part.items)
-    return len(rules.kept(part.items, keep)) if part.settled.place == place else 0
-
-
-def _forget_keys(thread: _Thread, before: float) -> None:
-    thread.receipts = {
-        key: receipt
-        for key, receipt in thread.receipts.items()
-        if receipt.at >= before or receipt.turn in thread.head.unsettled
-    }

@@ -1,0 +1,43 @@
+"""How a turn ends, for whoever waits for that and does not watch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .core.events import TurnEnded
+from .delivery.batches import Batch, Detached, Events, Snapshot
+from .errors import Rejected
+
+if TYPE_CHECKING:
+    from .actor.registry import Registry
+    from .core.head import Settled
+
+
+async def settled(registry: Registry, thread: str, turn: str) -> Settled:
+    """Wait until a turn has ended; see `Thread.outcome`."""
+    subscription = registry.subscribe(thread, None)  # who waits is not there to watch
+    try:
+        await subscription.attach(None, 0)
+        async for batch in subscription:
+            # Of a thread that was set aside nothing more is to be expected.
+            if _has_ended(batch, turn) or registry.is_failed(thread):
+                break
+    finally:
+        subscription.close()
+    found = await registry.journal.settled(thread, turn)
+    if found is None and registry.is_failed(thread):
+        raise Rejected("thread_failed", "this thread was set aside after it failed")
+    if found is None:
+        raise Rejected("turn_not_found", "this thread has no such turn")
+    return found
+
+
+def _has_ended(batch: Batch, turn: str) -> bool:
+    """Say whether a batch shows that a turn is not, or no longer, live or queued."""
+    if isinstance(batch, Snapshot):
+        live = (batch.turn,) if batch.turn is not None else ()
+        return turn not in {open_turn.turn for open_turn in (*live, *batch.queue)}
+    if isinstance(batch, Events):
+        events = (entry.event for entry in batch.entries)
+        return any(isinstance(event, TurnEnded) and event.turn == turn for event in events)
+    return isinstance(batch, Detached)
