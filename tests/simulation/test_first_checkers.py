@@ -8,7 +8,7 @@ from actors.core.effects import Cancelled, CancelOutcome, Submitted
 from actors.core.event_codec import Row
 from actors.core.position import Position
 from actors.delivery.batches import Events
-from actors.testing.facts import Answered, Killed, Said, Saw
+from actors.testing.facts import Answered, Fault, Killed, Said, Saw, Struck
 from actors.testing.operations import Cancel, Submit
 from tests.simulation.histories import Told, delta, ended, started, submitted
 
@@ -43,6 +43,29 @@ def test_i1_finds_two_turns_at_once() -> None:
     told.enter("t1")
     told.enter("t2")
     assert "t2 began to run while t1 had not stopped" in told.broken("I1")
+
+
+def test_i1_lets_a_turn_run_again_whose_rows_were_damaged_before_it_began() -> None:
+    """Its actor fails at its first write, and is let go when its grace has run out."""
+    told = Told(retry=True)
+    told.store(submitted("t1"), started("t1"))
+    told.note(Struck(Fault.DAMAGE, "a"))
+    told.enter("t1")
+    told.note(Struck(Fault.MENDED, "a"), after=9)
+    told.store(started("t1", attempt=2), generation=2)
+    told.enter("t1", attempt=2)
+    assert told.broken("I1") == []
+
+
+def test_i1_finds_one_that_was_let_go_before_its_grace_had_run_out() -> None:
+    told = Told(retry=True)
+    told.store(submitted("t1"), started("t1"))
+    told.note(Struck(Fault.DAMAGE, "a"))
+    told.enter("t1")
+    told.note(Struck(Fault.MENDED, "a"))
+    told.store(started("t1", attempt=2), generation=2)
+    told.enter("t1", attempt=2)
+    assert told.broken("I1") == ["t1 began to run while t1 had not stopped"]
 
 
 def test_i2_finds_a_turn_without_an_ending_and_one_with_two() -> None:

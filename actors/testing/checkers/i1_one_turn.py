@@ -46,13 +46,17 @@ def _was_stranded(history: History, run: HandlerRun, index: int) -> bool:
 
     Nothing on disk says so: what it was doing is settled by the next activation.
     """
+    records = history.records
+    grace = history.kinds[run.thread].grace
+    if history.is_damaged(run.thread, run.entered):
+        # It may have failed as soon as it wrote.
+        return records[index].at - records[run.entered].at >= grace
     if not history.failed_between(run.life, run.thread, run.entered, index):
         return False
     stops = [b.index for b in history.struck if b.index > run.entered]
     stops += [c.called for c in history.calls.values() if c.thread == run.thread]
     began = min(stop for stop in stops if stop > run.entered)
-    records = history.records
-    return records[index].at - records[began].at >= history.kinds[run.thread].grace
+    return records[index].at - records[began].at >= grace
 
 
 def _was_started(turn: TurnHistory, run: HandlerRun) -> bool:
