@@ -192,6 +192,9 @@ class Limits:
     reconnect_most_seconds: float = _seconds(20)
     # Seconds of health after which the next failure is a first one again.
     reconnect_health_seconds: float = _seconds(60)
+    # Seconds that an event stream tells its browser to wait before it reconnects; each is told a
+    # figure drawn from half of this to the whole, since browsers draw none themselves.
+    event_retry_seconds: float = _seconds(1)
     # Seconds that a server's `goaway` may keep a client away at the most.
     goaway_most_seconds: float = _seconds(3600)
     # Characters of one thread's stream that a client keeps for a reader that lags. Above, it leaves

@@ -1,4 +1,4 @@
-"""The plain HTTP API below `/threads`: the same commands as on `/ws`, in the same meaning.
+"""The plain HTTP API below `/threads`: the same commands and events as on `/ws`.
 
 A request is made into the client's message of that name and checked as such, so what is refused
 there is refused here, in the same words. Nothing here knows a thread's state.
@@ -6,18 +6,21 @@ there is refused here, in the same words. Nothing here knows a thread's state.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
 import orjson
+import trio
 from attrs import frozen
 
 from actors import JournalError, Life, Rejected, Runtime, Snapshot
 from actors.actor.reply import Awaited
 
 from .auth import Auth, forbidden
+from .event_stream import CONTENT_TYPE, EventStream, EventStreams
 from .exchange import Request, Response
 from .outgoing import as_rejected, snapshot_message
 from .translating import reply_body, summary_of, translate
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 COOKIE: Final = "holdfast_token"
 _JSON: Final = "application/json"
+_NO_STORE: Final = (("cache-control", "no-store"),)
 # The label that a message has to have; nobody sees it.
 _LABEL: Final = "http"
 _STATUSES: Final[Mapping[str, int]] = {
@@ -57,12 +61,14 @@ _STATUSES: Final[Mapping[str, int]] = {
 
 @frozen
 class _Call:
-    """One request, and whom it speaks for."""
+    """One request, whom it speaks for, and until when."""
 
     runtime: Runtime
     auth: Auth
+    streams: EventStreams
     request: Request
     principal: str
+    expires_at: float
     thread: str
 
     def check(self) -> None:
@@ -78,10 +84,10 @@ class _Call:
         """Return the client's message; raises BadMessage."""
         return client_message({"type": type, "id": _LABEL, **fields})
 
-    def query(self, *numbers: str) -> dict[str, Any]:
+    def query(self, *numbers: str, has_cursor: bool = False) -> dict[str, Any]:
         """Return the query's fields; those named are whole numbers where they look like it."""
         fields = dict(parse_qsl(self.request.query, keep_blank_values=True))
-        _check_free(fields)
+        _check_free(fields.keys() - {"cursor"} if has_cursor else fields.keys())
         return {
             name: int(value) if name in numbers and value.isdecimal() and len(value) < 10 else value
             for name, value in fields.items()
@@ -95,24 +101,26 @@ class _Call:
             raise Rejected("bad_request", "the body is not JSON") from None
         if not isinstance(body, dict):
             raise Rejected("bad_request", "the body is an object")
-        _check_free(body)
+        _check_free(body.keys())
         return body
 
 
-def _check_free(fields: Mapping[str, Any]) -> None:
+def _check_free(names: Set[str]) -> None:
     """Raises Rejected for what the path says already."""
-    if taken := sorted(fields.keys() & {"type", "id", "thread", "cursor"}):
+    if taken := sorted(names & {"type", "id", "thread", "cursor"}):
         raise Rejected("bad_request", f"{taken[0]}: no such field")
 
 
-async def answer_api(runtime: Runtime, auth: Auth, request: Request) -> Response:
+async def answer_api(
+    runtime: Runtime, auth: Auth, streams: EventStreams, request: Request
+) -> Response:
     """Answer a request for `/threads` or something below it.
 
     Raises nothing of its own. A command whose request is cut may have taken effect, as on `/ws`.
     """
     try:
-        principal = await auth.principal_of(_token(request), runtime.limits.handshake_seconds)
-        if principal is None:
+        identity = await auth.identity_of(_token(request), runtime.limits.handshake_seconds)
+        if identity is None:
             raise Rejected("unauthenticated", "this needs a token that is good")
         _, _, thread, action, *more = (*map(unquote, request.path.split("/")), "", "")
         actions = _ACTIONS.get(("{id}" if thread else "", action)) if not any(more) else None
@@ -122,7 +130,9 @@ async def answer_api(runtime: Runtime, auth: Auth, request: Request) -> Response
         if method not in actions:
             allow = (("allow", ", ".join(sorted(actions))),)
             return _problem(405, Rejected("bad_request", "this path has other methods"), allow)
-        return await actions[method](_Call(runtime, auth, request, principal, thread))
+        who, expires_at = identity.principal, trio.current_time() + identity.expires_in
+        call = _Call(runtime, auth, streams, request, who, expires_at, thread)
+        return await actions[method](call)
     except BadMessage as bad:
         return _refusal(Rejected(bad.code, bad.message))
     except (Rejected, JournalError) as failure:
@@ -162,6 +172,27 @@ async def _show(call: _Call) -> Response:
     if not snapshot.position.offset:
         raise Rejected("thread_not_found", "there is no such thread")
     return _answer(200, snapshot_message(snapshot))
+
+
+async def _events(call: _Call) -> Response:
+    fields = call.query("window", has_cursor=True)
+    if seen := call.request.header("last-event-id"):
+        fields["cursor"] = seen
+    message: client.Attach = call.message("attach", thread=call.thread, **fields)
+    call.check()
+    subscribe = partial(call.runtime.registry.subscribe, call.thread, call.principal)
+    may_see = partial(call.auth.authorise, call.principal)
+    stream = EventStream(call.streams, subscribe, may_see, call.expires_at)
+    try:
+        finished = await stream.attach(message.cursor, message.window)
+        call.check()
+    except BaseException:
+        await stream.aclose()
+        raise
+    if seen and finished:  # a browser comes back by itself until it is told this
+        await stream.aclose()
+        return Response(204, headers=_NO_STORE)
+    return Response(200, stream, CONTENT_TYPE, (*_NO_STORE, ("x-accel-buffering", "no")))
 
 
 async def _items(call: _Call) -> Response:
@@ -235,7 +266,7 @@ def _answer(
     fields = orjson.loads(encode_server(message))
     for name in ("type", "id"):
         fields.pop(name, None)
-    return Response(status, orjson.dumps(fields), _JSON, (("cache-control", "no-store"), *headers))
+    return Response(status, orjson.dumps(fields), _JSON, (*_NO_STORE, *headers))
 
 
 _Action = Callable[[_Call], Awaitable[Response]]
@@ -244,6 +275,7 @@ _ACTIONS: Final[Mapping[tuple[str, str], Mapping[str, _Action]]] = {
     ("", ""): {"GET": _threads},
     ("{id}", ""): {"GET": _show, "DELETE": _delete},
     ("{id}", "items"): {"GET": _items},
+    ("{id}", "events"): {"GET": _events},
     ("{id}", "turns"): {"POST": _submit},
     ("{id}", "cancel"): {"POST": _cancel},
     ("{id}", "release"): {"POST": _release},

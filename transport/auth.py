@@ -56,8 +56,8 @@ class Auth:
     authorise: Authorise = anything
     operators: frozenset[str] = frozenset()
 
-    async def principal_of(self, token: str | None, seconds: float) -> str | None:
-        """Return whom a single request speaks for; None where its token is no good.
+    async def identity_of(self, token: str | None, seconds: float) -> Identity | None:
+        """Return whom a single request speaks for, and how long; None where its token is no good.
 
         Args:
             token: what the request shows; None where it shows nothing.
@@ -66,11 +66,11 @@ class Auth:
         Raises nothing of its own. Cancellation changes nothing.
         """
         if self.authenticate is None:
-            return LOCAL
+            return Identity(LOCAL)
         identity = None
         with trio.move_on_after(seconds):
             identity = await self.authenticate(token) if token is not None else None
-        return identity.principal if identity is not None and identity.expires_in > 0 else None
+        return identity if identity is not None and identity.expires_in > 0 else None
 
     def may_operate(self, principal: str) -> bool:
         """Say whether a principal may run the server."""

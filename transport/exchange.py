@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
 
 from attrs import frozen
 
@@ -48,21 +49,33 @@ class Request:
         return frozenset(word.strip().lower() for word in words) - {""}
 
 
+class Pieces(Protocol):
+    """The body of an answer that goes on, such as an async generator."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Iterate over the pieces, none of them empty."""
+        ...
+
+    async def aclose(self) -> None:
+        """Be done with it; called once, whether or not anything was asked for."""
+        ...
+
+
 @frozen
 class Response:
     """What a handler answers.
 
     Args:
         status: 200–599.
-        body: the whole of it, or a generator of pieces for an answer that goes on (Server-Sent
-            Events). A generator is closed when the peer goes away, or takes nothing for
-            `Limits.slow_seconds`: its `finally` runs.
+        body: the whole of it, or its pieces for an answer that goes on (Server-Sent Events). They
+            are closed when the peer goes away, or takes nothing for `Limits.slow_seconds`: the
+            `finally` of a generator that was begun runs.
         content_type: with its charset.
         headers: further ones. Length, framing and the security headers are added.
     """
 
     status: int
-    body: bytes | AsyncGenerator[bytes, None] = b""
+    body: bytes | Pieces = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = ()
 

@@ -25,7 +25,7 @@ from .upgrade import ENDPOINT, asks_for_websocket, refuse_upgrade
 from .websocket import serve_websocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from .exchange import Pieces
 
 logger = logging.getLogger(__name__)
 
@@ -263,7 +263,7 @@ class _Exchange:
             headers.append(("content-length", str(len(response.body))))
         return self._h11.send(h11.Response(status_code=response.status, headers=headers))
 
-    async def _send_pieces(self, pieces: AsyncGenerator[bytes, None]) -> None:
+    async def _send_pieces(self, pieces: Pieces) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_for_leaving)
             async for piece in pieces:

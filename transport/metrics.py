@@ -17,18 +17,20 @@ _ENDINGS: Final = tuple(
 )
 
 
-def exposition(statistics: RuntimeStatistics, connections: int) -> str:
+def exposition(statistics: RuntimeStatistics, connections: int, event_streams: int) -> str:
     """Return the metrics as text. No thread is named: the page is open to whoever reaches the port.
 
     Args:
         statistics: of the runtime.
         connections: open WebSockets.
+        event_streams: open streams of Server-Sent Events.
     """
     journal = statistics.journal
     turns = {f'{{ending="{ending}"}}': statistics.turns.get(ending, 0) for ending in _ENDINGS}
     lines = (
         *_metric("threads_active", "gauge", "Threads with an activation.", statistics.active),
         *_metric("connections", "gauge", "Open WebSockets.", connections),
+        *_metric("event_streams", "gauge", "Open streams of Server-Sent Events.", event_streams),
         *_metric("subscribers", "gauge", "Attachments to threads.", statistics.subscribers),
         *_metric("leases", "gauge", "Leases that are held.", statistics.leases),
         *_metric(

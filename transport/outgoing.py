@@ -205,16 +205,9 @@ class Outgoing:
         attachment = self._attached.get(subscription.thread)
         if attachment is None or attachment.subscription is not subscription:
             return
-        subscription.ready = False
-        stood = subscription.position
-        try:
-            batch = await subscription.pull()
-        except (Rejected, JournalError):
-            batch = Detached(subscription.thread, subscription.position, "failed")
+        batch = await next_batch(subscription, self._may_see)
         if batch is None:
             return
-        if not self._may_see(subscription.thread):  # the next attach is told why
-            batch = Detached(subscription.thread, stood, "failed")
         await self._link.send_text(_frame(batch))
         if isinstance(batch, Detached):
             self._forget(subscription.thread)
@@ -222,18 +215,44 @@ class Outgoing:
             subscription.wake()  # at the end of the queue: the other threads come first
 
 
+async def next_batch(subscription: Subscription, may_see: Callable[[str], bool]) -> Batch | None:
+    """Return what is to be sent next of a thread, or None where there is nothing new.
+
+    Where that cannot be read, or may not be shown, it is `Detached`: the next attach is told why.
+    Never waits for news. Raises nothing of its own; a cancelled call loses nothing.
+
+    Args:
+        subscription: an attached one.
+        may_see: says whether the thread may be shown, at the instant that this returns (I19).
+    """
+    subscription.ready = False
+    stood = subscription.position
+    try:
+        batch = await subscription.pull()
+    except (Rejected, JournalError):
+        batch = Detached(subscription.thread, subscription.position, "failed")
+    if batch is not None and not may_see(subscription.thread):
+        batch = Detached(subscription.thread, stood, "failed")
+    return batch
+
+
 def _frame(batch: Batch) -> bytes:
+    if isinstance(batch, Events):
+        return batch.once(_events_frame)
+    return encode_server(message_of(batch))
+
+
+def message_of(batch: Snapshot | CaughtUp | Presence | Detached) -> wire.StreamMessage:
+    """Return a batch that is no events as clients are shown it."""
     match batch:
-        case Events():
-            return batch.once(_events_frame)
         case Snapshot():
-            return encode_server(snapshot_message(batch))
+            return snapshot_message(batch)
         case Presence():
-            return encode_server(_presence(batch))
+            return _presence(batch)
         case CaughtUp(thread=thread):
-            return encode_server(wire.CaughtUp(thread, batch.cursor))
+            return wire.CaughtUp(thread, batch.cursor)
         case Detached(thread=thread, reason=reason):
-            return encode_server(wire.Detached(thread, batch.cursor, reason))
+            return wire.Detached(thread, batch.cursor, reason)
 
 
 def _events_frame(events: Events) -> SharedText:

@@ -1,4 +1,4 @@
-"""The server: one port for the page, the health checks and the WebSockets, and an ordered shutdown.
+"""The server: one port for the page, the health checks and the streams, and an ordered shutdown.
 
 Shutdown: nothing more is accepted, every client is told to go away, turns get `drain_seconds` to
 finish, what is left is interrupted and recorded, everybody sees how it ended, connections close.
@@ -19,6 +19,7 @@ from actors import Runtime
 from .access import AccessPolicy, listens_on_loopback
 from .api import answer_api
 from .auth import Auth, Authenticate, Authorise, anything
+from .event_stream import EventStreams
 from .exchange import Handler, Request, Response, Routes
 from .http import Site, refuse_overload, serve_connection
 from .listener import Listener, serve_connections
@@ -52,6 +53,7 @@ class Server:
     _listeners: tuple[Listener, ...]
     _instance: str
     _auth: Auth = field(factory=Auth)
+    _streams: EventStreams = field(factory=EventStreams)
     _sessions: dict[Session, None] = field(factory=dict)
     _stopping: trio.Event = field(factory=trio.Event)
 
@@ -59,6 +61,11 @@ class Server:
     def connections(self) -> int:
         """How many WebSockets are open."""
         return len(self._sessions)
+
+    @property
+    def event_streams(self) -> int:
+        """How many threads' streams are open as Server-Sent Events."""
+        return len(self._streams)
 
     def stop(self) -> None:
         """Begin the ordered shutdown; `serve` returns when it is over."""
@@ -107,6 +114,7 @@ class Server:
             session.goaway(retry_after)
         await self._runtime.drain()
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._streams.end, retry_after)
             for session in tuple(self._sessions):
                 nursery.start_soon(session.leave)
 
@@ -149,7 +157,8 @@ async def serve(
     bound_port = int(listeners[0].socket.getsockname()[1])
     instance = runtime.ids.fresh("i")
     auth = Auth(authenticate, authorise, frozenset(operators))
-    server = Server(_url(host, bound_port), runtime, tuple(listeners), instance, auth)
+    streams = EventStreams(runtime.limits)
+    server = Server(_url(host, bound_port), runtime, tuple(listeners), instance, auth, streams)
     access = AccessPolicy(
         loopback=listens_on_loopback(listeners),
         hosts=frozenset(hosts),
@@ -160,7 +169,7 @@ async def serve(
         session=server.attend,
         access=access,
         limits=runtime.limits,
-        mounts={"threads": partial(answer_api, runtime, auth)},
+        mounts={"threads": partial(answer_api, runtime, auth, streams)},
     )
     task_status.started(server)
     await server.run(site)
@@ -204,7 +213,7 @@ async def _healthz(request: Request) -> Response:
 
 
 async def _metrics(runtime: Runtime, server: Server, request: Request) -> Response:
-    text = exposition(runtime.statistics(), server.connections)
+    text = exposition(runtime.statistics(), server.connections, server.event_streams)
     return Response(200, text.encode(), EXPOSITION)
 
 

@@ -24,8 +24,8 @@ class Attendance:
         limits: `presence_seconds`, `presence_principals`; `subscribers` bounds the broken ones.
         changed: called when the roll is another one; returns at once.
         deserted: called when the last attachment has left; returns at once.
-        broken: called when a broken attachment is the first to be remembered: `forget_broken` is
-            to be run.
+        broken: called when there is a broken attachment to be remembered: `forget_broken` is to be
+            run. It is not called again before that has returned.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Attendance:
         self._on_broken = broken
         self._counts: dict[str, int] = {}
         self._broken: dict[str, list[float]] = {}
+        self._forgetting = False
         self._roll: Roll | None = None
 
     @property
@@ -72,10 +73,10 @@ class Attendance:
         """Count an attachment no longer, or not for long where its connection broke."""
         self.attached -= 1
         if broken and sum(map(len, self._broken.values())) < self._limits.subscribers:
-            first = not self._broken
             until = trio.current_time() + self._limits.presence_seconds
             self._broken.setdefault(principal, []).append(until)
-            if first:
+            if not self._forgetting:
+                self._forgetting = True
                 self._on_broken()
         else:
             self._count(principal, -1)
@@ -85,13 +86,18 @@ class Attendance:
 
     async def forget_broken(self) -> None:
         """Let broken attachments go, each in its time, until none is left."""
-        while self._broken:
-            await trio.sleep_until(min(untils[0] for untils in self._broken.values()))
-            now = trio.current_time()
-            for principal, untils in list(self._broken.items()):
-                while untils and untils[0] <= now:
-                    self._forget_one(principal)
-                    self._count(principal, -1)
+        try:
+            while self._broken:
+                await trio.sleep_until(min(untils[0] for untils in self._broken.values()))
+                self._forget_due(trio.current_time())
+        finally:
+            self._forgetting = False
+
+    def _forget_due(self, now: float) -> None:
+        for principal, untils in list(self._broken.items()):
+            while untils and untils[0] <= now:
+                self._forget_one(principal)
+                self._count(principal, -1)
 
     def _forget_one(self, principal: str) -> None:
         untils = self._broken[principal]

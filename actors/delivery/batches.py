@@ -68,7 +68,7 @@ class Events:
     thread: str
     rows: tuple[Row, ...]
     position: Position
-    _made: bytes | None = field(default=None, init=False, repr=False)
+    _made: dict[Callable[[Events], bytes], bytes] = field(factory=dict, init=False, repr=False)
 
     @property
     def cursor(self) -> str:
@@ -81,10 +81,15 @@ class Events:
         return tuple(decode(row) for row in self.rows)
 
     def once(self, make: Callable[[Events], bytes]) -> bytes:
-        """Return what `make` makes of this, made once for all who share it."""
-        if self._made is None:
-            self._made = make(self)
-        return self._made
+        """Return what `make` makes of this, made once for all who share it.
+
+        Args:
+            make: a function of a module; what it made is kept under it.
+        """
+        made = self._made.get(make)
+        if made is None:
+            made = self._made[make] = make(self)
+        return made
 
 
 @frozen

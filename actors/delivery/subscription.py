@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from attrs import evolve
 
+from ..core.head import Life
 from ..core.position import Position
 from ..core.resume import AttachPlan, Mode, plan_after, plan_attach
 from ..errors import JournalUnavailable, PositionUnrecoverable
@@ -138,6 +139,20 @@ class Subscription:
         head = self._tail.position
         is_level = head is not None and self.position >= head
         return not is_level or any((self._snapshot, self._goal, self._until))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the reader, who came with a cursor, has seen the thread end, or has lost it.
+
+        It holds until the thread is opened again. What nobody knows any more is where a deleted
+        life stopped, so any cursor of one counts as its end.
+        """
+        state = self._tail.state
+        if state is None or state.life is Life.OPEN:
+            return False
+        if state.life is Life.ABSENT:
+            return self.plan.reason == "deleted"
+        return self.plan.mode is Mode.RESUME and self.position >= state.position
 
     def wake(self) -> None:
         """Note that there may be something new."""

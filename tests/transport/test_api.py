@@ -19,6 +19,7 @@ from actors.journal.memory import MemoryJournal
 from transport import Identity, serve
 from transport.api import _STATUSES, answer_api
 from transport.auth import Auth
+from transport.event_stream import EventStreams
 from transport.exchange import Request
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Api:
     journal: Breaks
     auth: Auth = field(factory=Auth)
     headers: tuple[tuple[str, str], ...] = ()
+    streams: EventStreams = field(factory=EventStreams)
 
     async def __call__(
         self, method: str, target: str, body: Any = None, **headers: str
@@ -62,7 +64,7 @@ class Api:
         asked = Request(
             method=method, path=path, query=query, headers=(*self.headers, *more), body=data
         )
-        response = await answer_api(self.runtime, self.auth, asked)
+        response = await answer_api(self.runtime, self.auth, self.streams, asked)
         assert isinstance(response.body, bytes)
         assert b"secret" not in response.body
         assert response.content_type == "application/json"
