@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import trio
 import trio.testing
 from attrs import define, field
@@ -17,6 +18,7 @@ from actors import (
     Handler,
     HoldfastError,
     Limits,
+    Rejected,
     Runtime,
     Snapshot,
     Thread,
@@ -209,6 +211,27 @@ async def open_world(
 async def echo(turn: Turn) -> None:
     """Say what was said."""
     await turn.write(turn.text)
+
+
+async def until_stopped(turn: Turn) -> None:
+    """Say what was said, and then wait to be stopped, unless it begins with `quick`."""
+    await turn.write(turn.text)
+    if not turn.text.startswith("quick"):
+        await trio.sleep_forever()
+
+
+async def takes(turn: Turn) -> None:
+    """Take as many seconds as the text says."""
+    await turn.write("begun ")
+    await trio.sleep(float(turn.text))
+    await turn.write("done")
+
+
+async def refused(call: Awaitable[object]) -> str:
+    """Return the code with which a call is refused."""
+    with pytest.raises(Rejected) as caught:
+        await call
+    return caught.value.code
 
 
 def reopening(journal: FakeJournal) -> Callable[[], Awaitable[FakeJournal]]:

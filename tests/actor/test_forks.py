@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
-from runtime_world import FakeJournal, Watcher, echo, open_world
+from runtime_world import FakeJournal, Watcher, echo, open_world, refused
 
 from actors import (
     Projection,
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 
     from actors.core.position import Position
     from actors.journal.contract import Claim, Copy
-
-
-async def refused(call: Any) -> str:
-    with pytest.raises(Rejected) as caught:
-        await call
-    return caught.value.code
 
 
 async def told(thread: Thread) -> list[Any]:

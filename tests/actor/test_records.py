@@ -8,7 +8,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
-from runtime_world import LIMITS, FakeJournal, Holds, Raises, open_world
+from runtime_world import LIMITS, FakeJournal, Holds, Raises, open_world, refused
 
 from actors import (
     Events,
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 @attrs.frozen
 class Vote:
     up: int
-
-
-async def refused(call: Any) -> str:
-    with pytest.raises(Rejected) as caught:
-        await call
-    return caught.value.code
 
 
 async def test_the_first_record_makes_the_thread(autojump_clock: MockClock) -> None:

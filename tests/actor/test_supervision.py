@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +14,9 @@ from runtime_world import (
     Holds,
     Raises,
     Watcher,
-    World,
-    echo,
     open_world,
-    reopening,
-    runtime_tasks,
+    refused,
+    until_stopped,
 )
 
 from actors import (
@@ -27,11 +24,8 @@ from actors import (
     InternalError,
     JournalCorrupt,
     JournalFenced,
-    JournalUnavailable,
-    Projection,
     Rejected,
     Snapshot,
-    ThreadKind,
     Turn,
 )
 from actors.actor.turn_runner import TurnRunner
@@ -42,31 +36,18 @@ if TYPE_CHECKING:
     from actors.journal.contract import Append
 
 
-async def stays(turn: Turn) -> None:
-    """Say what was said, and then wait to be stopped unless it was `quick`."""
-    await turn.write(turn.text)
-    if turn.text != "quick":
-        await trio.sleep_forever()
-
-
-async def refusal(call: Any) -> str:
-    with pytest.raises(Rejected) as caught:
-        await call
-    return caught.value.code
-
-
 async def test_a_failing_actor_restarts_and_its_viewers_notice_nothing(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The command in hand is answered; the turn ends interrupted; everybody stays attached."""
     journal = FakeJournal()
-    async with open_world(stays, journal=journal) as world, trio.open_nursery() as nursery:
+    async with open_world(until_stopped, journal=journal) as world, trio.open_nursery() as nursery:
         turn = await world.started("first")
         watcher = Watcher(world.thread())
         nursery.start_soon(watcher.run)
         await trio.testing.wait_all_tasks_blocked()
         journal.on_append = Raises(RuntimeError("a bug"))
-        assert await refusal(world.thread().submit("second", on_busy="queue")) == "internal"
+        assert await refused(world.thread().submit("second", on_busy="queue")) == "internal"
         assert await world.ends(turn) == "interrupted"
         last = await world.asked("quick")
         assert await world.ends(last) == "completed"
@@ -87,13 +68,13 @@ async def test_what_was_durable_when_the_actor_failed_is_shown_by_its_next_activ
 ) -> None:
     """B21, I3: the commit whose acknowledgement was lost."""
     journal = FakeJournal()
-    async with open_world(stays, journal=journal) as world, trio.open_nursery() as nursery:
+    async with open_world(until_stopped, journal=journal) as world, trio.open_nursery() as nursery:
         await world.ends(await world.asked("quick"))
         watcher = Watcher(world.thread())
         nursery.start_soon(watcher.run)
         await trio.testing.wait_all_tasks_blocked()
         journal.after_append = Raises(InternalError("lost on the way back"))
-        assert await refusal(world.thread().submit("x", key="k")) == "internal"
+        assert await refused(world.thread().submit("x", key="k")) == "internal"
         again = await world.thread().submit("x", key="k", on_busy="queue")
         assert again.duplicate  # I8: it was accepted, whatever the caller was told
         assert await world.ends(again.turn) == "interrupted"
@@ -114,10 +95,10 @@ async def test_an_actor_that_fails_while_it_reads_a_fact_answers_its_command(
                 raise RuntimeError("a bug")
             return await super().settled(thread, owner)
 
-    async with open_world(stays, journal=Unreadable()) as world:
+    async with open_world(until_stopped, journal=Unreadable()) as world:
         turn = await world.asked("quick")
         await world.ends(turn)
-        assert await refusal(world.thread().cancel("ghost")) == "internal"
+        assert await refused(world.thread().cancel("ghost")) == "internal"
         assert (await world.thread().cancel(turn)).outcome is CancelOutcome.ALREADY_ENDED
 
 
@@ -189,7 +170,7 @@ async def test_a_handler_that_outlives_its_failing_actor_is_stranded_with_it(
     async with open_world(stubborn, journal=journal) as world:
         turn = await world.started("stay")
         journal.on_append = Raises(RuntimeError("a bug"))
-        assert await refusal(world.thread().submit("x", on_busy="queue")) == "internal"
+        assert await refused(world.thread().submit("x", on_busy="queue")) == "internal"
         assert await world.ends(turn) == "interrupted"
         assert world.runtime.statistics().abandoned == (("t", turn),)
         assert await world.ends(await world.asked("quick")) == "completed"
@@ -207,7 +188,7 @@ async def test_an_actor_that_fails_too_often_is_set_aside_and_no_other(
     journal = FakeJournal()
     limits = evolve(LIMITS, restart_intensity=2)
     async with (
-        open_world(stays, journal=journal, limits=limits) as world,
+        open_world(until_stopped, journal=journal, limits=limits) as world,
         trio.open_nursery() as nursery,
     ):
         turn = await world.started("first")
@@ -215,10 +196,10 @@ async def test_an_actor_that_fails_too_often_is_set_aside_and_no_other(
         nursery.start_soon(watcher.run)
         await trio.testing.wait_all_tasks_blocked()
         journal.on_append = Raises(RuntimeError("a bug"), times=100)
-        assert await refusal(world.thread().submit("x", on_busy="queue")) == "internal"
-        assert await refusal(world.thread().outcome(turn)) == "thread_failed"
-        assert await refusal(world.thread().submit("x")) == "thread_failed"
-        assert await refusal(world.thread().cancel()) == "thread_failed"
+        assert await refused(world.thread().submit("x", on_busy="queue")) == "internal"
+        assert await refused(world.thread().outcome(turn)) == "thread_failed"
+        assert await refused(world.thread().submit("x")) == "thread_failed"
+        assert await refused(world.thread().cancel()) == "thread_failed"
         statistics = world.runtime.statistics()
         assert statistics.quarantined == {"t": "its actor failed too often"}
         assert (statistics.restarts, statistics.active) == (3, 0)
@@ -243,14 +224,14 @@ async def test_a_quarantined_thread_is_shown_as_it_is_on_disk(
     journal = FakeJournal()
     limits = evolve(LIMITS, restart_intensity=1)
     async with (
-        open_world(stays, journal=journal, limits=limits) as world,
+        open_world(until_stopped, journal=journal, limits=limits) as world,
         trio.open_nursery() as nursery,
     ):
         await world.ends(await world.asked("quick"))
         nursery.start_soon(Watcher(world.thread()).run)
         await trio.testing.wait_all_tasks_blocked()
         journal.after_append = Raises(InternalError("lost on the way back"), times=100)
-        assert await refusal(world.thread().submit("x")) == "internal"
+        assert await refused(world.thread().submit("x")) == "internal"
         await trio.sleep(1)
         assert world.runtime.registry.is_failed("t")
         async with world.thread().attach() as subscription:
@@ -264,13 +245,13 @@ async def test_a_release_settles_the_thread_and_lets_commands_in_again(
 ) -> None:
     """I10, I9: what was open ends, what waited runs, without anybody asking for it."""
     journal = FakeJournal()
-    async with open_world(stays, journal=journal) as world:
+    async with open_world(until_stopped, journal=journal) as world:
         registry = world.runtime.registry
         assert registry.release("t") is False
         turn = await world.started("first")
         waiting = await world.asked("quick", on_busy="queue")
         journal.on_append = Raises(RuntimeError("a bug"), times=100)
-        await refusal(world.thread().submit("x", on_busy="queue"))
+        await refused(world.thread().submit("x", on_busy="queue"))
         await trio.sleep(1)
         assert registry.is_failed("t")
         journal.on_append = None
@@ -281,18 +262,18 @@ async def test_a_release_settles_the_thread_and_lets_commands_in_again(
         assert await world.ends(await world.asked("quick")) == "completed"
         # The count starts afresh.
         journal.on_append = Raises(RuntimeError("a bug"))
-        assert await refusal(world.thread().submit("x")) == "internal"
+        assert await refused(world.thread().submit("x")) == "internal"
         assert await world.ends(await world.asked("quick")) == "completed"
 
 
 async def test_failures_that_lie_far_apart_are_never_too_many(autojump_clock: MockClock) -> None:
     journal = FakeJournal()
     limits = evolve(LIMITS, restart_intensity=1, restart_period_seconds=60, idle_seconds=1000)
-    async with open_world(stays, journal=journal, limits=limits) as world:
+    async with open_world(until_stopped, journal=journal, limits=limits) as world:
         await world.ends(await world.asked("quick"))
         for _ in range(5):
             journal.on_append = Raises(RuntimeError("a bug"))
-            assert await refusal(world.thread().submit("quick")) == "internal"
+            assert await refused(world.thread().submit("quick")) == "internal"
             await trio.sleep(61)
         assert await world.ends(await world.asked("quick")) == "completed"
         assert world.runtime.statistics().restarts == 5
@@ -305,10 +286,10 @@ async def test_one_refused_append_costs_one_restart(
     autojump_clock: MockClock, error: Exception
 ) -> None:
     journal = FakeJournal()
-    async with open_world(stays, journal=journal) as world:
+    async with open_world(until_stopped, journal=journal) as world:
         await world.ends(await world.asked("quick"))
         journal.on_append = Raises(error)
-        assert await refusal(world.thread().submit("quick")) == "internal"
+        assert await refused(world.thread().submit("quick")) == "internal"
         assert await world.ends(await world.asked("quick")) == "completed"
         assert world.runtime.statistics().restarts == 1
 
@@ -318,11 +299,11 @@ async def test_a_thread_whose_rows_are_damaged_is_set_aside_at_once(
 ) -> None:
     """I16: it never loads as empty."""
     journal = FakeJournal()
-    async with open_world(stays, journal=journal) as world:
+    async with open_world(until_stopped, journal=journal) as world:
         await world.ends(await world.asked("quick"))
         await trio.sleep(100)
         journal.damage("t")
-        assert await refusal(world.thread().submit("quick")) == "thread_failed"
+        assert await refused(world.thread().submit("quick")) == "thread_failed"
         assert world.runtime.statistics().quarantined == {
             "t": "its rows in the journal are damaged"
         }
@@ -338,7 +319,7 @@ async def test_who_was_under_way_when_damage_was_met_may_ask_again_and_is_told_f
 ) -> None:
     """I8: what became of the command nobody knows, so its first answer is not the last."""
     journal = FakeJournal()
-    async with open_world(stays, journal=journal) as world, trio.open_nursery() as nursery:
+    async with open_world(until_stopped, journal=journal) as world, trio.open_nursery() as nursery:
         await world.ends(await world.asked("quick"))
         held = Holds()
 
@@ -380,7 +361,7 @@ async def test_history_that_is_damaged_sets_the_thread_aside_and_is_not_the_hand
         await world.ends(await world.asked("quick"))
         journal.on_history = Raises(JournalCorrupt("damaged"))
         turn = await world.started("x")
-        assert await refusal(world.thread().outcome(turn)) == "thread_failed"
+        assert await refused(world.thread().outcome(turn)) == "thread_failed"
         assert (await world.thread().outcome("t1")).owner == "t1"
         assert world.runtime.statistics().quarantined != {}
         assert ran == ["t1"]
@@ -403,342 +384,6 @@ async def test_a_task_of_the_actor_that_breaks_leaves_nobody_without_an_answer(
     monkeypatch.setattr(TurnRunner, "watch", breaks)
     async with open_world(lingers) as world:
         await world.started("x")
-        assert await refusal(world.thread().cancel()) == "internal"
+        assert await refused(world.thread().cancel()) == "internal"
         assert await world.ends(await world.asked("y", on_busy="queue")) == "completed"
         assert world.runtime.statistics().restarts == 1
-
-
-# The journal as a whole
-
-
-async def test_a_journal_that_fails_is_nobodys_fault_and_is_opened_anew(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Everybody is refused, nothing is counted, what ran ends interrupted, and all go on."""
-    journal = FakeJournal()
-    tries: list[float] = []
-
-    async def opener() -> FakeJournal:
-        tries.append(trio.current_time())
-        await trio.lowlevel.checkpoint()
-        if len(tries) > 1 and trio.current_time() < 10:
-            raise JournalUnavailable("still broken")
-        journal.reopen()
-        return journal
-
-    async with (
-        open_world(stays, journal=journal, opener=opener) as world,
-        trio.open_nursery() as nursery,
-    ):
-        turns = {name: await world.started("first", thread=name) for name in "tuv"}
-        watchers = {name: Watcher(world.thread(name)) for name in "tuv"}
-        for watcher in watchers.values():
-            nursery.start_soon(watcher.run)
-        await trio.testing.wait_all_tasks_blocked()
-        journal.fail()
-        assert await refusal(world.thread("t").submit("x", on_busy="queue")) == (
-            "journal_unavailable"
-        )
-        await trio.sleep(2)
-        for name in "tuvw":
-            assert await refusal(world.thread(name).submit("x")) == "journal_unavailable"
-        assert world.runtime.statistics().journal_failed
-        assert world.runtime.statistics().active == 0
-        for name, turn in turns.items():
-            await trio.sleep_until(10.5)
-            assert await world.ends(turn, name) == "interrupted"
-            assert await world.ends(await world.asked("quick", thread=name), name) == "completed"
-        await trio.testing.wait_all_tasks_blocked()
-        statistics = world.runtime.statistics()
-        assert not statistics.journal_failed
-        assert (statistics.restarts, statistics.quarantined) == (0, {})
-        for name, watcher in watchers.items():
-            assert (watcher.snapshots, watcher.detached, watcher.error) == (1, None, None)
-            assert watcher.endings[0] == (turns[name], "interrupted")
-        assert len(tries) == pytest.approx(11, abs=2)  # one a second
-        nursery.cancel_scope.cancel()
-    assert "the journal is open again" in caplog.text
-
-
-async def attached(world: World) -> None:
-    async with world.thread().attach():
-        pass
-
-
-async def attached_behind(world: World) -> None:
-    async with world.thread().attach("1.1") as subscription:
-        await anext(subscription)
-
-
-READS: dict[str, Callable[[World], Awaitable[object]]] = {
-    "history": lambda world: world.thread().history(),
-    "progress": lambda world: world.thread().progress(),
-    "projection": lambda world: world.thread().projection("count"),
-    "outcome": lambda world: world.thread().outcome("t1"),
-    "attach": attached,
-    "resume": attached_behind,
-    "threads": lambda world: world.runtime.threads(),
-    "compact": lambda world: world.runtime.compact(),
-}
-
-
-@pytest.mark.parametrize("read", READS)
-async def test_whoever_reads_in_vain_has_the_journal_opened_anew(
-    read: str, autojump_clock: MockClock
-) -> None:
-    """Nobody has to write before the runtime learns that its file is gone."""
-    journal = FakeJournal()
-    count = Projection(0, lambda state, _: state + 1)
-    kind = ThreadKind(on_turn=stays, projections={"count": count})
-    async with open_world(kind=kind, journal=journal, opener=reopening(journal)) as world:
-        assert await world.ends(await world.asked("quick")) == "completed"
-        await trio.sleep(LIMITS.idle_seconds + 1)  # nothing of it is in memory any more
-        journal.fail()
-        with pytest.raises(JournalUnavailable):
-            await READS[read](world)
-        assert world.runtime.statistics().journal_failed
-        await trio.sleep(LIMITS.journal_reopen_seconds / 2)
-        assert not world.runtime.statistics().journal_failed
-        await READS[read](world)
-
-
-async def test_a_read_that_fails_after_its_journal_was_replaced_is_no_news(
-    autojump_clock: MockClock,
-) -> None:
-    journal = FakeJournal()
-    late = Holds()
-    async with (
-        open_world(stays, journal=journal, opener=reopening(journal)) as world,
-        trio.open_nursery() as nursery,
-    ):
-        await world.ends(await world.asked("quick"))
-
-        async def held(thread: str) -> None:
-            await late(thread)
-            raise JournalUnavailable("of the one before")
-
-        async def read() -> None:
-            with pytest.raises(JournalUnavailable, match="of the one before"):
-                await world.thread().history()
-
-        journal.on_history = held
-        nursery.start_soon(read)
-        await trio.testing.wait_all_tasks_blocked()
-        journal.on_history = None
-        journal.fail()
-        with pytest.raises(JournalUnavailable):
-            await world.runtime.threads()
-        await trio.sleep(LIMITS.journal_reopen_seconds / 2)
-        opened = journal.closed
-        late.gate.set()
-        await trio.testing.wait_all_tasks_blocked()
-        assert not world.runtime.statistics().journal_failed
-        await trio.sleep(LIMITS.journal_reopen_seconds * 2)
-        assert journal.closed == opened
-
-
-async def test_an_ending_that_was_durable_when_the_journal_failed_reaches_who_waits_for_it(
-    autojump_clock: MockClock,
-) -> None:
-    """I3, I20: nothing is unsettled after reopening, so no activation would tell."""
-    journal = FakeJournal()
-    async with (
-        open_world(stays, journal=journal, opener=reopening(journal)) as world,
-        trio.open_nursery() as nursery,
-    ):
-        turn = await world.started("first")
-        watcher = Watcher(world.thread())
-        nursery.start_soon(watcher.run)
-        ends: list[str] = []
-        ended = trio.Event()
-
-        async def wait() -> None:
-            ends.append(await world.ends(turn))
-            ended.set()
-
-        nursery.start_soon(wait)
-        await trio.testing.wait_all_tasks_blocked()
-        journal.after_append = Raises(JournalUnavailable("lost on the way back"))
-        assert await refusal(world.thread().cancel()) == "journal_unavailable"
-        with trio.fail_after(60):
-            await ended.wait()
-        assert ends == ["cancelled"]
-        assert watcher.endings == [(turn, "cancelled")]
-        async with world.thread().attach() as subscription:
-            snapshot = await anext(subscription)
-            assert isinstance(snapshot, Snapshot)
-            assert snapshot.turn is None
-        nursery.cancel_scope.cancel()
-
-
-async def test_a_journal_that_fails_again_while_it_is_settled_is_opened_once_more(
-    autojump_clock: MockClock,
-) -> None:
-    """The runtime outlives a disk that comes and goes."""
-    journal = FakeJournal()
-    opened: list[float] = []
-
-    async def opener() -> FakeJournal:
-        opened.append(trio.current_time())
-        await trio.lowlevel.checkpoint()
-        journal.reopen()
-        return journal
-
-    async with open_world(stays, journal=journal, opener=opener) as world:
-        turn = await world.started("first")
-        journal.on_append = Raises(JournalUnavailable("the disk went"), times=4)
-        assert await refusal(world.thread().submit("x", on_busy="queue")) == ("journal_unavailable")
-        await trio.sleep(30)
-        assert await world.ends(turn) == "interrupted"
-        assert await world.ends(await world.asked("quick")) == "completed"
-        assert len(opened) == 1 + 4
-        # Between tries it waits, so that a disk that is gone is not hammered.
-        assert opened[-1] - opened[1] >= 2 * LIMITS.journal_reopen_seconds
-
-
-async def test_a_journal_that_cannot_even_list_after_it_was_opened_is_closed_and_tried_again(
-    autojump_clock: MockClock,
-) -> None:
-    """No opened journal is left behind: it holds a lock on its file."""
-    journals: list[FakeJournal] = []
-    shared = FakeJournal()
-
-    class Flaky(FakeJournal):
-        def __init__(self, calls: int) -> None:
-            super().__init__()
-            self._threads = shared._threads
-            self.calls = calls  # of `unsettled` that succeed
-
-        async def unsettled(self) -> tuple[str, ...]:
-            self.calls -= 1
-            if self.calls < 0:
-                raise JournalUnavailable("gone again")
-            return await super().unsettled()
-
-    async def opener() -> FakeJournal:
-        await trio.lowlevel.checkpoint()
-        # The second cannot list at all, the third can once, and not when it is settled.
-        journals.append(Flaky({1: 0, 2: 1}.get(len(journals), 1000)))
-        return journals[-1]
-
-    async with open_world(stays, opener=opener) as world:
-        turn = await world.started("first")
-        journals[0].fail()
-        assert await refusal(world.thread().cancel()) == "journal_unavailable"
-        await trio.sleep(30)
-        assert await world.ends(turn) == "interrupted"
-        assert [bool(journal.closed) for journal in journals] == [True, True, True, False]
-
-
-async def test_a_quarantined_thread_stays_so_when_the_journal_is_opened_anew(
-    autojump_clock: MockClock,
-) -> None:
-    """I10: until an operator releases it."""
-    journal = FakeJournal()
-    async with open_world(stays, journal=journal, opener=reopening(journal)) as world:
-        await world.started("first")
-        journal.on_append = Raises(RuntimeError("a bug"), times=100)
-        await refusal(world.thread().submit("x", on_busy="queue"))
-        await trio.sleep(1)
-        assert world.runtime.registry.is_failed("t")
-        journal.on_append = None
-        claimed = journal.claimed.count("t")
-        journal.fail()
-        assert await refusal(world.thread("u").submit("x")) == "journal_unavailable"
-        await trio.sleep(5)
-        assert await world.ends(await world.asked("quick", thread="u"), "u") == "completed"
-        assert await refusal(world.thread().submit("x")) == "thread_failed"
-        assert journal.claimed.count("t") == claimed
-        async with world.thread().attach() as subscription:
-            assert isinstance(await anext(subscription), Snapshot)
-
-
-async def test_settling_after_a_failure_is_as_bounded_as_at_the_start(
-    autojump_clock: MockClock,
-) -> None:
-    """I12: `recovery_concurrency` counts threads with viewers as well."""
-    journal = FakeJournal()
-    limits = evolve(LIMITS, recovery_concurrency=2)
-    names = [f"t{n}" for n in range(10)]
-    at_once = [0, 0]
-
-    async def slowly(thread: str) -> None:
-        at_once[0] += 1
-        at_once[1] = max(at_once)
-        await trio.sleep(1)
-        at_once[0] -= 1
-
-    async with (
-        open_world(stays, journal=journal, limits=limits, opener=reopening(journal)) as world,
-        trio.open_nursery() as nursery,
-    ):
-        for name in names:
-            await world.asked("first", thread=name)
-            nursery.start_soon(Watcher(world.thread(name)).run)
-        await trio.testing.wait_all_tasks_blocked()
-        journal.fail()
-        assert await refusal(world.thread("new").submit("x")) == "journal_unavailable"
-        journal.on_claim = slowly
-        await trio.sleep(30)
-        assert at_once[1] == 2
-        nursery.cancel_scope.cancel()
-
-
-async def test_damage_that_compaction_meets_stops_nobody(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """I16."""
-
-    class Damaged(FakeJournal):
-        async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
-            raise JournalCorrupt("damaged")
-
-    async with open_world(echo, journal=Damaged()) as world:
-        await trio.sleep(200)
-        assert await world.ends(await world.asked("quick")) == "completed"
-    assert "compaction met damage" in caplog.text
-
-
-async def test_a_runtime_that_breaks_stops_its_user_with_the_reason_and_closes_the_journal(
-    autojump_clock: MockClock,
-) -> None:
-    """A bug in the runtime itself: never silent, unwrapped, and nobody waits for ever (I20)."""
-
-    class Breaks(FakeJournal):
-        async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
-            raise ZeroDivisionError
-
-    journal = Breaks()
-    reached: list[str] = []
-    worlds: list[World] = []
-
-    async def outside(world: World) -> None:
-        reached.append(await refusal(world.thread().submit("x")))
-
-    async def use() -> None:
-        async with open_world(echo, journal=journal) as world:
-            worlds.append(world)
-            journal.on_append = Holds()
-            nursery.start_soon(outside, world)
-            await trio.sleep_forever()
-
-    async with trio.open_nursery() as nursery:
-        with pytest.raises(ZeroDivisionError):
-            await use()
-        assert await refusal(worlds[0].thread().submit("x")) == "draining"
-    assert reached == ["internal"]
-    assert journal.closed
-    assert runtime_tasks() == []
-
-
-async def test_a_kind_that_cannot_be_named_fails_its_thread_alone(
-    autojump_clock: MockClock,
-) -> None:
-    def kind_of(thread: str) -> ThreadKind:
-        if thread == "t":
-            raise KeyError(thread)
-        return ThreadKind(on_turn=echo)
-
-    async with open_world(kind_of=kind_of) as world:
-        assert await refusal(world.thread().submit("x")) == "thread_failed"
-        assert await world.ends(await world.asked("quick", thread="u"), "u") == "completed"

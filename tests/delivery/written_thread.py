@@ -142,6 +142,20 @@ class Written:
         return subscription
 
 
+async def some_thread(limits: Limits | None = None) -> Written:
+    """Two turns that ended, a live one, and one queued; some events are ranges."""
+    thread = await Written.begin(limits)
+    await thread.whole_turn("a", "hello", "world")
+    await thread.submit("b")
+    await thread.say("one", "two", "three")
+    await thread.finish(Ending(TurnState.CANCELLED, reason="requested"))
+    await thread.submit("c")
+    await thread.say("x", "y")
+    await thread.submit("d")
+    await thread.say("z")
+    return thread
+
+
 async def drain(subscription: Subscription) -> list[Batch]:
     """Pull until there is nothing new."""
     batches = []
