@@ -28,6 +28,7 @@ class Part:
 
     @property
     def items(self) -> tuple[Item, ...]:
+        """What of its items a reader may see."""
         return rules.kept(self.settled.items, self.keep)
 
     def cut(self, cut: Cut, floor: int) -> None:
@@ -51,6 +52,7 @@ class StoredThread:
     kept: Kept | None = None
 
     def rows_after(self, offset: int) -> list[Row]:
+        """Return the rows that end behind an offset."""
         return self.rows[bisect_right(self.rows, offset, key=lambda row: row.to) :]
 
     def shown(self) -> Iterator[Part]:
@@ -58,14 +60,17 @@ class StoredThread:
         return (part for part in reversed(self.parts) if not part.hidden)
 
     def note(self, receipt: Receipt) -> None:
+        """Keep a receipt as the newest."""
         self.receipts.pop((receipt.principal, receipt.key), None)
         self.receipts[receipt.principal, receipt.key] = receipt
 
     def part(self, owner: str) -> Part | None:
+        """Return a part that a reader may see, by who owns it."""
         return next((part for part in self.shown() if part.settled.owner == owner), None)
 
 
 def apply(append: Append, thread: StoredThread) -> None:
+    """Make a step of the writer's part of a thread."""
     if append.delete:
         thread.head = Head(epoch=append.head.epoch)
         thread.rows, thread.parts, thread.receipts, thread.kept = [], [], {}, None
@@ -96,6 +101,7 @@ def copied(source: StoredThread, after: str | None) -> Iterator[Settled]:
 
 
 def parts_before(thread: StoredThread, before: str | int | None) -> Iterator[tuple[Item, ...]]:
+    """Yield the items of each part, newest first, older than an item or not above a place."""
     if isinstance(before, str):
         part = thread.part(rules.named_item(before)[0])
         if part is None:
@@ -108,6 +114,7 @@ def parts_before(thread: StoredThread, before: str | int | None) -> Iterator[tup
 
 
 def compact(thread: StoredThread, part: Part, merged_text_bytes: int) -> None:
+    """Merge the rows of a part, or drop them where a truncation hid it."""
     settled = part.settled
     inside = [row for row in thread.rows if settled.first <= row.offset <= settled.last]
     own = rules.rows_of(inside, settled.owner)
@@ -121,12 +128,14 @@ def compact(thread: StoredThread, part: Part, merged_text_bytes: int) -> None:
 
 
 def count_left(part: Part, place: int, keep: int) -> int:
+    """Count the items of a part that a cut would leave."""
     if part.settled.state is None or part.settled.place < place:
         return len(part.items)
     return len(rules.kept(part.items, keep)) if part.settled.place == place else 0
 
 
 def forget_keys(thread: StoredThread, before: float) -> None:
+    """Drop the keys that were taken before a time, but for those of unsettled turns."""
     thread.receipts = {
         key: receipt
         for key, receipt in thread.receipts.items()
