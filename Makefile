@@ -72,7 +72,7 @@ check: $(VENV)/.tests ## Types, lint, layers, and the count of exceptions
 	@$(BIN)/mypy
 	@$(BIN)/pyright --warnings
 	@$(BIN)/flake8-async --disable ASYNC124,ASYNC900,ASYNC910,ASYNC911,ASYNC912,ASYNC913 \
-		--startable-in-context-manager serve,_run_link $$(find actors transport -name '*.py')
+		--startable-in-context-manager serve,_run_link $$(find actors transport docs -name '*.py')
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.count_exceptions
 

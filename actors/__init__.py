@@ -49,6 +49,7 @@ from .delivery.batches import (
     Roll,
     Snapshot,
     TurnItems,
+    facts_of,
 )
 from .delivery.subscription import Subscription
 from .errors import (
@@ -73,6 +74,7 @@ from .handles import Thread
 from .journal.contract import HistoryPage, Journal, Summary, SummaryPage
 from .limits import DEFAULT_LIMITS, Limits
 from .ports import Clock, Executor, Ids
+from .program import Program
 from .resuming import Resumption, resume_or_new
 from .runtime import Runtime, open_runtime
 from .statistics import RuntimeStatistics
@@ -125,6 +127,7 @@ __all__ = [
     "Position",
     "PositionUnrecoverable",
     "Presence",
+    "Program",
     "Progress",
     "Projection",
     "ProtocolError",
@@ -167,6 +170,7 @@ __all__ = [
     "TurnsAbandoned",
     "UnknownEvent",
     "Windows",
+    "facts_of",
     "open_runtime",
     "parse_cursor",
     "resume_or_new",

@@ -57,13 +57,14 @@ class Windows(Generic[T]):
     def dropping(self) -> Iterator[None]:
         """Run the body for one window; where it fails, drop that window and nothing else.
 
-        What it raises is logged and counted. A cancellation goes through, and so does the end of
-        the service.
+        What it raises is counted, and logged: a line at the level of a warning, the traceback at
+        that of debugging. A cancellation goes through, and so does the end of the service.
         """
         try:
             yield
         except ServiceOver:
             raise
-        except Exception:  # whatever it is, it costs this one window
+        except Exception as exc:  # whatever it is, it costs this one window
             self.dropped += 1
-            log.warning("a window was dropped", exc_info=True)
+            log.warning("a window was dropped: %s: %s", type(exc).__name__, exc)
+            log.debug("a window was dropped, and this is why", exc_info=exc)

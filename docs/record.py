@@ -26,7 +26,13 @@ def record(name: str) -> None:
     """Run one example, and write what it prints."""
     command = f"python docs/examples/{name}.py"
     script = DOCS / "examples" / f"{name}.py"
-    done = subprocess.run([sys.executable, script], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-u", script],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     (DOCS / "examples" / f"{name}.txt").write_text(done.stdout, encoding="utf-8")
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Text(f"$ {command}\n{done.stdout}".rstrip()))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import define, field, frozen
 
 from ..core.event_codec import Row, decode
+from ..core.events import Recorded
+from ..core.folds import Fact
 from ..core.items import Item
 from ..core.position import Position
 from ..core.resume import Mode
@@ -155,3 +157,19 @@ class Presence:
 
 
 Batch: TypeAlias = Snapshot | Events | CaughtUp | Presence | Detached
+
+
+def facts_of(batch: Batch) -> tuple[Fact, ...]:
+    """Return the records that a batch shows, oldest first: of a snapshot, or among events.
+
+    A reader that is given another snapshot is shown some of them again, with the same `item`.
+    """
+    if isinstance(batch, Snapshot):
+        records = (item for item in batch.items if item.kind == "record")
+        return tuple(Fact(i.item, i.body["record"], i.body["data"], i.at) for i in records)
+    entries = batch.entries if isinstance(batch, Events) else ()
+    return tuple(
+        Fact(entry.event.item, entry.event.kind, entry.event.data, entry.at)
+        for entry in entries
+        if isinstance(entry.event, Recorded)
+    )

@@ -7,7 +7,6 @@ killed in the middle of an answer. They stop each other's turns, and delete a th
 answered. Each line says what one tab sees.
 """
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import trio
 
-from actors import Batch, Detached, Events, Snapshot, Turn, TurnDelta, TurnEnded, TurnSubmitted
+import actors
+from actors import Program, Turn
 from transport import Client, connect
 
 PLAN, POEM = "plan", "poem"
@@ -30,40 +30,16 @@ async def reply(turn: Turn) -> None:
         await trio.sleep(0.01)
 
 
-class ServerProcess:
-    """`holdfast serve` in a process of its own, always on the same port."""
-
-    port = 0
-
-    async def start(self, folder: Path) -> None:
-        """Start it, and wait for the line that says where it listens."""
-        command = [sys.executable, "-m", "transport.cli", "serve", "--handler", "chat:reply"]
-        command += ["--db", str(folder / "chat.db"), "--port", str(self.port)]
-        path = ":".join([str(Path(__file__).parent), *sys.path])
-        self._process = await trio.lowlevel.open_process(
-            command, env={"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        assert self._process.stdout is not None
-        line = (await self._process.stdout.receive_some()).decode()
-        self.port = int(line.partition("/\n")[0].rpartition(":")[2])
-
-    async def kill(self) -> None:
-        """End it with `kill -9`."""
-        self._process.kill()
-        with trio.CancelScope(shield=True):
-            await self._process.wait()
-
-
 class Cable:
     """Carries one tab's bytes to the server, and can be cut: the next connection is a new one."""
 
-    def __init__(self, server: ServerProcess) -> None:
-        self._server = server
+    def __init__(self, server: Program) -> None:
+        self._port = int(server.url.strip("/").rpartition(":")[2])
 
     async def carry(self, tab: trio.SocketStream) -> None:
         """Carry a connection until it ends or is cut."""
         with suppress(OSError):
-            server = await trio.open_tcp_stream("127.0.0.1", self._server.port)
+            server = await trio.open_tcp_stream("127.0.0.1", self._port)
             async with server, trio.open_nursery() as nursery:
                 self.said, self.cut = bytearray(), nursery.cancel_scope.cancel
                 nursery.start_soon(copy, server, tab, bytearray())
@@ -122,27 +98,27 @@ class Tab:
                     self._take(thread, batch)
                     self._news.unpark_all()
 
-    def _take(self, thread: str, batch: Batch) -> None:
-        if isinstance(batch, Snapshot):
+    def _take(self, thread: str, batch: actors.Batch) -> None:
+        if isinstance(batch, actors.Snapshot):
             items = (*batch.items, *(batch.turn.items if batch.turn else ()))
             self.texts = {i.item: i.body.get("text", i.kind) for i in items}
             self.say(f"{thread}: {len(items)} items so far")
-        elif isinstance(batch, Detached):
+        elif isinstance(batch, actors.Detached):
             self.texts = {}
             self.say(f"{thread}: {batch.reason}")
-        for entry in batch.entries if isinstance(batch, Events) else ():
+        for entry in batch.entries if isinstance(batch, actors.Events) else ():
             match entry.event:
-                case TurnSubmitted(item=item, content=str(content)):
+                case actors.TurnSubmitted(item=item, content=str(content)):
                     self.texts[item] = "message"
                     self.say(f"{thread}: “{content}”")
-                case TurnDelta(item=item, text=text):
+                case actors.TurnDelta(item=item, text=text):
                     self.texts[item] = self.texts.get(item, "") + text
-                case TurnEnded(turn=turn, state=state):
+                case actors.TurnEnded(turn=turn, state=state):
                     self.say(f"{thread}: {state} after {self.words(turn)} words")
                     self.endings[turn] = state
 
 
-async def cut_and_kill(anna: Tab, ben: Tab, server: ServerProcess, folder: Path) -> None:
+async def cut_and_kill(anna: Tab, ben: Tab, server: Program) -> None:
     """One answer over a cable that is cut, and one over a server that is killed."""
     whole = (await anna.client.submit(PLAN, "Make a plan.")).turn
     await ben.until(lambda: ben.words(whole) >= 20)
@@ -151,9 +127,8 @@ async def cut_and_kill(anna: Tab, ben: Tab, server: ServerProcess, folder: Path)
     assert [await tab.ended(whole) for tab in (anna, ben)] == 2 * ["completed"]
     broken = (await anna.client.submit(PLAN, FOR_EVER)).turn
     await ben.until(lambda: ben.words(broken) >= 20)
-    await server.kill()
     print("      (the server is killed, and started again)")
-    await server.start(folder)
+    await server.restart()
     assert [await tab.ended(broken) for tab in (anna, ben)] == 2 * ["interrupted"]
     items = (await anna.client.history(PLAN)).items
     shown = {i.item: i.body.get("text", i.kind) for i in items if i.kind != "marker"}
@@ -198,13 +173,13 @@ async def look_at_nothing(cleo: Tab) -> None:
 
 
 @asynccontextmanager
-async def tab_of(name: str, server: ServerProcess) -> AsyncIterator[Tab]:
+async def tab_of(name: str, server: Program) -> AsyncIterator[Tab]:
     """Open a tab, on a cable of its own."""
     cable = Cable(server)
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
     async with trio.open_nursery() as cables:
-        cables.start_soon(trio.serve_listeners, cable.carry, [listener])
+        await cables.start(trio.serve_listeners, cable.carry, [listener])
         async with connect(url) as client, trio.open_nursery() as readers:
             await client.opened()
             yield Tab(name, client, cable, readers)
@@ -214,21 +189,25 @@ async def tab_of(name: str, server: ServerProcess) -> AsyncIterator[Tab]:
 
 async def main() -> None:
     """Play it all."""
-    server = ServerProcess()
     with tempfile.TemporaryDirectory() as folder:
-        await server.start(Path(folder))
-        try:
-            async with tab_of("anna", server) as anna, tab_of("ben", server) as ben:
-                anna.look(PLAN)
-                ben.look(PLAN)
-                await cut_and_kill(anna, ben, server, Path(folder))
-                await stop_from_elsewhere(anna, ben)
-                async with tab_of("cleo", server) as cleo:
-                    await look_at_nothing(cleo)
-                    await delete_in_mid_turn(anna, ben, cleo)
-        finally:
-            await server.kill()
+        options = ["--handler", "chat:reply", "--db", f"{folder}/chat.db", "--log-level", "error"]
+        command = [sys.executable, "-m", "transport.cli", "serve", *options, "--port", "{port}"]
+        async with (
+            Program(*command, cwd=Path(__file__).parent) as server,
+            tab_of("anna", server) as anna,
+            tab_of("ben", server) as ben,
+        ):
+            anna.look(PLAN)
+            ben.look(PLAN)
+            await cut_and_kill(anna, ben, server)
+            await stop_from_elsewhere(anna, ben)
+            async with tab_of("cleo", server) as cleo:
+                await look_at_nothing(cleo)
+                await delete_in_mid_turn(anna, ben, cleo)
 
 
 if __name__ == "__main__":
-    trio.run(main)
+    try:
+        trio.run(main)
+    except* KeyboardInterrupt:
+        print("stopped")

@@ -10,14 +10,13 @@ is truncated, another thread is cleared, and a third one is damaged on disk.
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import trio
 
-from actors import Events, Item, Limits, Rejected, Turn, TurnDelta, open_runtime
+from actors import Events, Item, Limits, Program, Rejected, Turn, TurnDelta, open_runtime
 from transport import Client, connect
 
 LONG, CLEARED, DAMAGED = "long", "cleared", "damaged"
@@ -33,41 +32,6 @@ async def reply(turn: Turn) -> None:
         await turn.write(word + " ")
         if len(words) > 1:
             await trio.sleep(0.005)
-
-
-class ServerProcess:
-    """`holdfast serve` in a process of its own, always on the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.url = ""
-        self._port = "0"
-
-    async def start(self) -> None:
-        """Start it, and wait for the line that says where it listens."""
-        command = [sys.executable, "-m", "transport.cli", "serve", "--db", "history.db"]
-        command += ["--handler", "history:reply", "--port", self._port, "--log-level", "error"]
-        environment = {"PYTHONPATH": ":".join([str(Path(__file__).parent), *sys.path])}
-        self._process = await trio.lowlevel.open_process(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE
-        )
-        assert self._process.stdout is not None
-        line = ""
-        while not line.endswith("\n"):
-            line += (await self._process.stdout.receive_some()).decode()
-        self.url = next(word for word in line.split() if word.startswith("http"))
-        self._port = self.url.rstrip("/").rpartition(":")[2]
-
-    async def kill(self) -> None:
-        """End it with `kill -9`."""
-        self._process.kill()
-        with trio.CancelScope(shield=True):
-            await self._process.wait()
-
-    async def restart(self) -> None:
-        """Kill it, and start it again."""
-        await self.kill()
-        await self.start()
 
 
 class Readers:
@@ -103,7 +67,7 @@ async def fill(path: Path) -> None:
                         pass
 
 
-async def kill_in_mid_answer(client: Client, server: ServerProcess) -> None:
+async def kill_in_mid_answer(client: Client, server: Program) -> None:
     """Ask for a story, watch it begin, and kill the server."""
     words = 0
     async with client.attach(LONG) as stream:
@@ -137,7 +101,7 @@ def damage(path: Path) -> None:
     db.close()
 
 
-async def survive_kills(client: Client, server: ServerProcess) -> None:
+async def survive_kills(client: Client, server: Program) -> None:
     """Kill the server in mid-answer, and see that each answer ends in one marker."""
     readers = Readers()
     async with trio.open_nursery() as nursery:
@@ -156,7 +120,7 @@ async def survive_kills(client: Client, server: ServerProcess) -> None:
     print(f"meanwhile {readers.reads:,} reads; the order of the list was {readers.orders}")
 
 
-async def survive_edits(client: Client, server: ServerProcess) -> None:
+async def survive_edits(client: Client, server: Program) -> None:
     """Truncate one thread, clear another, kill the server, and see that both stay so."""
     tenth = (await items_of(client, LONG))[9]
     await client.truncate(LONG, tenth.item)
@@ -167,10 +131,10 @@ async def survive_edits(client: Client, server: ServerProcess) -> None:
     print(f"truncated and cleared, killed, started: {counts[0]} and {counts[1]} items")
 
 
-async def survive_damage(client: Client, server: ServerProcess) -> None:
+async def survive_damage(client: Client, server: Program, path: Path) -> None:
     """Damage one thread on disk, and see that it is set aside and the others go on."""
     await server.kill()
-    damage(server.folder / "history.db")
+    damage(path)
     await server.start()
     try:
         await items_of(client, DAMAGED)
@@ -185,18 +149,23 @@ async def survive_damage(client: Client, server: ServerProcess) -> None:
 async def main() -> None:
     """Play it all."""
     with tempfile.TemporaryDirectory() as folder:
-        server = ServerProcess(Path(folder))
-        await fill(server.folder / "history.db")
-        await server.start()
-        try:
-            async with connect(server.url, limits=Limits(reconnect_most_seconds=0.5)) as client:
-                print(f"{len(await items_of(client, LONG)):,} items, served at {server.url}")
-                await survive_kills(client, server)
-                await survive_edits(client, server)
-                await survive_damage(client, server)
-        finally:
-            await server.kill()
+        path = Path(folder) / "history.db"
+        print(f"writing {2 * TURNS:,} messages …", flush=True)
+        await fill(path)
+        options = ["--handler", "history:reply", "--db", str(path), "--log-level", "error"]
+        command = [sys.executable, "-m", "transport.cli", "serve", *options, "--port", "{port}"]
+        async with (
+            Program(*command, cwd=Path(__file__).parent) as server,
+            connect(server.url, limits=Limits(reconnect_most_seconds=0.5)) as client,
+        ):
+            print(f"{len(await items_of(client, LONG)):,} items, served at {server.url}")
+            await survive_kills(client, server)
+            await survive_edits(client, server)
+            await survive_damage(client, server, path)
 
 
 if __name__ == "__main__":
-    trio.run(main)
+    try:
+        trio.run(main)
+    except* KeyboardInterrupt:
+        print("stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -53,6 +54,19 @@ async def test_a_failed_call_drops_that_window_and_nothing_else(autojump_clock: 
     calls: list[bytes] = []
     assert await run(calls, chunks=30, failing=(2,)) == [0, 1, 1]
     assert calls == [CHUNK * 10] * 3
+
+
+async def test_a_dropped_window_is_a_line_and_its_traceback_is_for_debugging(
+    autojump_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "holdfast")
+    await run([], chunks=30, failing=(2,))
+    told = [(r.levelname, r.getMessage(), r.exc_info is not None) for r in caplog.records]
+    dropped = [each for each in told if "dropped" in each[1]]
+    assert dropped == [
+        ("WARNING", "a window was dropped: OSError: the sidecar is gone", False),
+        ("DEBUG", "a window was dropped, and this is why", True),
+    ]
 
 
 async def test_a_cancellation_is_not_dropped() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from actors import Batch, Events, Limits, Recorded, Snapshot, ThreadKind, open_runtime
+from actors import Batch, Limits, ThreadKind, facts_of, open_runtime
 from actors.journal.memory import MemoryJournal
 from tests.transport.memory_server import MemoryServer
 from transport.background import background_nursery
@@ -48,12 +48,7 @@ async def stage(
 
 def records(batch: Batch) -> list[tuple[str, Any]]:
     """The records that a batch shows, each with its kind."""
-    if isinstance(batch, Snapshot):
-        return [(i.body["record"], i.body["data"]) for i in batch.items if i.kind == "record"]
-    if isinstance(batch, Events):
-        events = (entry.event for entry in batch.entries)
-        return [(e.kind, e.data) for e in events if isinstance(e, Recorded)]
-    return []
+    return [(fact.kind, fact.data) for fact in facts_of(batch)]
 
 
 async def shown(client: Client, thread: str, kind: str | None = None) -> list[Any]:

@@ -492,9 +492,9 @@ async def test_a_sidecar_that_is_slow_or_dies_costs_windows_and_nothing_else(
             with trio.fail_after(20):
                 assert await window() == "tone"
                 (program,) = lender.lent.values()
-                os.kill(program.pid, signal.SIGSTOP)
+                os.kill(program.process.pid, signal.SIGSTOP)
                 assert await window() == "queue"
-                os.kill(program.pid, signal.SIGCONT)
+                os.kill(program.process.pid, signal.SIGCONT)
                 assert await window() == "tone"
                 await program.kill()
                 assert await window() == "queue"

@@ -14,22 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import audio
-import processes
 import pytest
 import transcription
 import trio
 import trio.testing
 from attrs import define, evolve, field
-from transcription import PLACE, can_assign, go_on, window_of
+from transcription import IN_THE_RECORDING, PLACE, can_assign, go_on, window_of
 
-from actors import CaughtUp, Progress, Rejected, ThreadKind, Turn, TurnFailed
+from actors import CaughtUp, Program, Progress, Rejected, ThreadKind, Turn, TurnFailed
 from actors.journal.memory import MemoryJournal
 from tests.examples.stage import LIMITS, shown, stage
 from tests.transport.memory_server import MemoryServer, client_of, run
 from transport import Client, connect
 
 CHUNKS = audio.chunks_of()
-UNDISTURBED = [(start, end) for start, end, _ in audio.stretches(CHUNKS)]
 blocked = trio.testing.wait_all_tasks_blocked
 
 
@@ -46,8 +44,11 @@ class Product:
         desk = transcription.Desk()
         self.journal.reopen()
         self.starts += 1
-        kinds = transcription.kinds(desk, self.conversation)
-        async with stage(kinds, self.journal) as server, client_of(server, self.starts) as client:
+        desk.conversation = self.conversation
+        async with (
+            stage(desk.kind_of, self.journal) as server,
+            client_of(server, self.starts) as client,
+        ):
             desk.runtime = server.runtime
             await scene(server, client)
 
@@ -325,9 +326,9 @@ def test_what_a_speaker_number_stands_for_is_forgotten_with_the_connection() -> 
         def __init__(self) -> None:
             self.heard = 0
 
-        def __call__(self, pcm: bytes) -> int:
+        def __call__(self, pcm: bytes) -> tuple[str, int]:
             self.heard += 1
-            return self.heard
+            return "something", self.heard
 
     async def scene(server: MemoryServer, client: Client) -> None:
         thread = await go_on(client, "ann")
@@ -344,7 +345,7 @@ def test_what_a_speaker_number_stands_for_is_forgotten_with_the_connection() -> 
         speakers = [each["speaker"] for each in await shown(client, thread, "segment")]
         assert speakers == [1, 2, 1, 2]
 
-    service = partial(transcription.transcribe, voices=Voices)
+    service = partial(transcription.transcribe, model=Voices)
     play(scene, conversation=evolve(transcription.CONVERSATION, service=service))
 
 
@@ -371,7 +372,7 @@ def test_an_old_connection_touches_nothing_of_its_replacement() -> None:
             server.links[0].abort()
             await blocked()
             await say(replacement, thread, 36, connected=2)
-            assert await segments(replacement, thread) == UNDISTURBED
+            assert await segments(replacement, thread) == IN_THE_RECORDING
             assert len(server.links) == 2
 
     play(scene)
@@ -389,7 +390,7 @@ def test_a_connection_that_is_cut_anywhere_changes_nothing(at: int) -> None:
         assert await go_on(client, "ann") == thread
         done = await segments(client, thread)
         await say(client, thread, done[-1][1] if done else 0, connected=2)
-        assert await segments(client, thread) == UNDISTURBED
+        assert await segments(client, thread) == IN_THE_RECORDING
 
     play(scene)
 
@@ -425,10 +426,21 @@ def test_bad_input_gets_the_documented_error_and_the_thread_goes_on(
         with pytest.raises(Rejected, match="too_large"):
             await client.record(thread, "segment", segment(0, text="x" * 70_000))
         await say(client, thread)
-        assert await segments(client, thread) == UNDISTURBED
+        assert await segments(client, thread) == IN_THE_RECORDING
 
     caplog.set_level(logging.WARNING, "holdfast")
     play(scene)
+
+
+def test_what_is_in_the_recording() -> None:
+    """The splitter finds it, from its beginning and from behind any stretch."""
+    for at in (0, *(end for _, end in IN_THE_RECORDING)):
+        splitter = transcription.Splitter(at)
+        found = [splitter.add(number, CHUNKS[number]) for number in range(at, len(CHUNKS))]
+        stretches = [each for each in found if each is not None]
+        assert [each[:2] for each in stretches] == [s for s in IN_THE_RECORDING if s[0] >= at]
+        for start, end, pcm in stretches:
+            assert pcm == b"".join(CHUNKS[start:end])
 
 
 def test_a_recording_of_another_rate_is_refused(tmp_path: Path) -> None:
@@ -444,10 +456,10 @@ def test_a_recording_of_another_rate_is_refused(tmp_path: Path) -> None:
 async def test_what_was_shown_outlives_a_kill_in_mid_sentence(tmp_path: Path) -> None:
     """O6, O13, B12: killed for real, in two sentences and while it is finalised; each segment is
     there once, and so is the end."""
-    command = transcription.__file__, "serve", str(tmp_path / "db")
+    command = sys.executable, transcription.__file__, str(tmp_path / "db"), "{port}"
     names = set()
     with trio.fail_after(60):
-        async with processes.running(*command) as server:
+        async with Program(*command) as server:
             for upto in (36, 70, len(CHUNKS)):
                 async with connect(server.url) as client:
                     thread = await go_on(client, "ann")
@@ -457,7 +469,9 @@ async def test_what_was_shown_outlives_a_kill_in_mid_sentence(tmp_path: Path) ->
                     for number in range(before[-1][1] if before else 0, upto):
                         place = PLACE.pack(connected, number)
                         client.cast(thread, audio.KIND, place + CHUNKS[number])
-                    due = [each for each in UNDISTURBED if each[1] + audio.PAUSE <= upto]
+                    due = [
+                        each for each in IN_THE_RECORDING if each[1] + transcription.PAUSE <= upto
+                    ]
                     assert before == due[: len(before)]
                     await transcription.items_of(client, thread, "segment", len(due))
                     assert await segments(client, thread) == due
@@ -468,7 +482,7 @@ async def test_what_was_shown_outlives_a_kill_in_mid_sentence(tmp_path: Path) ->
                 assert names == {thread}
                 found = await transcription.items_of(client, thread, "answer", 1)
                 assert [each["text"] for each in found] == ["a conversation of 4 segments"]
-                assert await segments(client, thread) == UNDISTURBED
+                assert await segments(client, thread) == IN_THE_RECORDING
 
 
 def test_the_program_runs() -> None:
@@ -482,5 +496,5 @@ def test_the_program_runs() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("s of speech") == len(UNDISTURBED) == 4
-    assert "killed while it finalised the first: ['a conversation of 4 segments']" in done.stdout
+    assert done.stdout.count("s of speech") == len(IN_THE_RECORDING) == 4
+    assert "which is now: a conversation of 4 segments\n" in done.stdout
