@@ -377,7 +377,7 @@ class Thread:
 
     async def _ask(self, command: Command) -> Result:
         reply = Awaited()
-        self._registry.post(self.id, command, reply)
+        self._registry.post(self.id, command, reply, self.principal)
         return await reply.result()
 
 

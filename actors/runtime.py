@@ -50,10 +50,12 @@ class Runtime:
         ids: Ids,
         limits: Limits,
         on_failure: Callable[[], None],
+        recording: Recording | None = None,
     ) -> None:
         self.ids = ids
         self.limits = limits
         self._on_failure = on_failure
+        self._recording = recording
         self._opener = opener
         self._kind_of = kind_of
         self._ready = trio.Event()
@@ -153,11 +155,21 @@ class Runtime:
             async with trio.open_nursery() as nursery:
                 self._leases = Leases(nursery, self.limits)
                 commits = Commits(nursery, journal, self.limits)
-                around = Surroundings(journal, commits, clock, self.ids, self._leases, self.limits)
+                around = Surroundings(
+                    journal,
+                    commits,
+                    clock,
+                    self.ids,
+                    self._leases,
+                    self.limits,
+                    recording=self._recording,
+                )
                 self._registry = Registry(nursery, around, self._kind_of, self._note_failure)
                 await self._settle_unsettled()
                 nursery.start_soon(self._keep_journal_open)
                 nursery.start_soon(self._keep_compact)
+                if self._recording is not None:
+                    nursery.start_soon(self._recording.output.run)
                 if watchdog:
                     nursery.start_soon(run_watchdog, self.limits)
                 self._ready.set()
@@ -340,6 +352,7 @@ async def open_runtime(
     clock: Clock | None = None,
     ids: Ids | None = None,
     watchdog: bool = False,
+    record_to: str | os.PathLike[str] | None = None,
 ) -> AsyncIterator[Runtime]:
     """Open a runtime, and drain it on the way out.
 
@@ -353,12 +366,17 @@ async def open_runtime(
         clock, ids: where the time of day and fresh ids come from.
         watchdog: log the stack of code that holds the event loop for `limits.watchdog_seconds`, as
             a server does; not on a virtual clock.
+        record_to: a file to append to: what is asked of the threads, contents included, and what
+            comes of it, so that `holdfast replay` can play it again. None records nothing. A
+            recording never holds up the runtime; at `limits.record_bytes`, or where the disk fails,
+            it stops and the log says so.
 
     Yields:
         The runtime, once every turn that a crash left open is settled (I9).
 
     Raises:
         JournalUnavailable: where the file cannot be opened, or another process has it.
+        OSError: where the file to record into cannot be opened.
         TurnsAbandoned: on the way out, where handlers would not stop.
 
     Leaving it, also by cancellation, drains: turns may go on for `limits.drain_seconds`, then they
@@ -377,6 +395,7 @@ async def open_runtime(
         ids or RandomIds(),
         limits,
         body.cancel,
+        recording,
     )
     # A system task: a cancellation of the embedding code must not reach the actors before they are
     # drained, and a handler that will not stop must not keep that code from going on.

@@ -19,6 +19,7 @@ from actors import (
 )
 from actors.core.casting import checked_cast
 from actors.handles import LOCAL
+from actors.incident.caller import Caller, speak_as
 
 from .auth import Auth, forbidden
 from .heartbeat import heartbeat
@@ -73,6 +74,7 @@ class Session:
 
         Cancellation leaves every thread; the turns that the connection started go on (I5).
         """
+        speak_as(Caller())
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -213,7 +215,7 @@ class Session:
             self._answered.unpark_all()
             self._answer(id, message, answer)
 
-        self.runtime.registry.post(thread, command, reply)
+        self.runtime.registry.post(thread, command, reply, self._principal)
 
     def _answer(self, id: str, message: object, answer: Result | Rejected) -> None:
         if isinstance(answer, Rejected):

@@ -7,6 +7,7 @@ from collections import Counter
 
 from attrs import field, frozen
 
+from ..incident.recording import Recording
 from ..journal.contract import Journal
 from ..limits import Limits
 from ..ports import Clock, Ids
@@ -28,7 +29,7 @@ class Departure(enum.Enum):
 class Surroundings:
     """What an actor works with, the same for every thread of a runtime.
 
-    `endings` counts the turns that ended, by how they did; actors add to it.
+    `recording` is what an incident is replayed from, where one is made; `endings` counts the turns that ended, by how they did; actors add to it.
     """
 
     journal: Journal
@@ -38,3 +39,4 @@ class Surroundings:
     leases: Leases
     limits: Limits
     endings: Counter[str] = field(factory=Counter, eq=False)
+    recording: Recording | None = None

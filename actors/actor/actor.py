@@ -397,6 +397,8 @@ class Actor:
             outgoing.reply(outgoing.refusal)
         for event, offset in outgoing.step.ended:
             self._around.endings[event.state.value] += 1
+            if self._around.recording is not None:
+                self._around.recording.ended(self.thread, event)
             self._waiters.answer(event, Position(outgoing.step.state.epoch, offset))
         for effect in outgoing.step.effects:
             self._carry_out_effect(effect, outgoing)

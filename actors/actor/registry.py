@@ -76,14 +76,19 @@ class Registry:
     # What callers do
 
     @trio.lowlevel.enable_ki_protection
-    def post(self, thread: str, command: Command, reply: Reply) -> None:
+    def post(
+        self, thread: str, command: Command, reply: Reply, principal: str | None = None
+    ) -> None:
         """Hand a command to the thread's actor, activating it where it is not there.
 
         Args:
             thread: the thread's id.
             command: what is asked.
             reply: gets the one answer, at once where the command is refused here.
+            principal: who asks; None where it is the runtime itself.
         """
+        if self.around.recording is not None:
+            reply = self.around.recording.asked(thread, command, principal, reply)
         if isinstance(command, Fork):
             reply = partial(self._forked, command.to, reply)
         try:
@@ -137,6 +142,8 @@ class Registry:
         """
         entry = self._entry(thread)
         kind = self._attending.kind(thread)
+        recording = self.around.recording
+        watched = recording and principal and recording.attaching(thread, principal)
         return Subscription(
             entry.tail,
             lambda: self.journal,
@@ -145,6 +152,7 @@ class Registry:
             principal=principal or "",
             presence=kind is not None and kind.presence,
             on_ready=on_ready,
+            watched=watched or None,
             on_close=lambda _: self._tidy(thread),
         )
 

@@ -16,6 +16,7 @@ from .batches import Batch, CaughtUp, Detached, Events, Presence, Roll, Snapshot
 from .snapshot import shown_state, take_snapshot
 
 if TYPE_CHECKING:
+    from ..incident.recording import Watched
     from ..journal.contract import Journal
     from ..limits import Limits
     from .attendance import Attendance
@@ -38,6 +39,7 @@ class Subscription:
         attendance: where it is counted; None where it is not.
         principal: who is counted.
         presence: whether it is told who is there.
+        watched: notes in a recording that it attached, and left; None where there is none.
         on_ready: called when there may be something new; must return at once.
         on_close: called once, when the subscription is closed.
     """
@@ -51,6 +53,7 @@ class Subscription:
         attendance: Attendance | None = None,
         principal: str = "",
         presence: bool = False,
+        watched: Watched | None = None,
         on_ready: Callable[[Subscription], None] | None = None,
         on_close: Callable[[Subscription], None] | None = None,
     ) -> None:
@@ -65,6 +68,7 @@ class Subscription:
         self._attendance = attendance
         self._principal = principal
         self._presence = presence
+        self._watched = watched
         self._told: Roll | None = None
         self._told_last = False
         self._counted = False
@@ -103,6 +107,8 @@ class Subscription:
             await self._show_snapshot(self.plan)
             self._goal = self.position
         self._begun = True
+        if self._watched is not None:
+            self._watched.attached(cursor, self.plan)
         self._enter()
         if self._until is not None and self._is_behind(*self._until):
             self._until = None
@@ -183,6 +189,8 @@ class Subscription:
         self._news.unpark_all()
         if self._attendance is not None and self._counted:
             self._attendance.leave(self._principal, broken=broken)
+        if self._watched is not None:
+            self._watched.detached()
         if self._on_close is not None:
             self._on_close(self)
 
