@@ -73,10 +73,11 @@ from .errors import (
 from .handles import Thread
 from .journal.contract import HistoryPage, Journal, Summary, SummaryPage
 from .limits import DEFAULT_LIMITS, Limits
+from .opening import open_runtime
 from .ports import Clock, Executor, Ids
 from .program import Program
 from .resuming import Resumption, resume_or_new
-from .runtime import Runtime, open_runtime
+from .runtime import Runtime
 from .statistics import RuntimeStatistics
 from .windows import Windows
 

@@ -125,12 +125,10 @@ class Limits:
     recheck_threads: int = _whole(256)
     # Turns compacted between two looks at the queue, so that appends never wait long.
     compact_turns: int = _whole(32)
-    # Bytes of the file that a runtime is recorded into: some hours of a busy server.
+    # Bytes of a recording, both of its files: some hours of a busy server, at 300 bytes a command.
     record_bytes: int = _whole(256 * MIB)
-    # Bytes of it that wait to be written: the disk is slower than that only where it is stuck.
+    # Bytes of it that wait to be written: only a disk that is stuck is slower than that.
     record_buffer_bytes: int = _whole(4 * MIB)
-    # Seconds between two writes, which a crash of the process may take with it.
-    record_flush_seconds: float = _seconds(0.5)
     # Bytes of events of one thread that is imported: it comes in one append, so memory holds it.
     import_bytes: int = _whole(512 * MIB)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import trio
 
 from .actor.activation import Surroundings
 from .actor.commits import Commits
-from .actor.kinds import Handler, ThreadKind
 from .actor.leases import Leases
 from .actor.registry import Registry
 from .actor.reply import refusal_for
@@ -26,16 +23,16 @@ from .errors import (
     TurnsAbandoned,
 )
 from .handles import LOCAL, Thread
-from .limits import DEFAULT_LIMITS, Limits
-from .opening import JournalOpener, opener_of
-from .ports import Clock, Ids, RandomIds, SystemClock
 from .statistics import RuntimeStatistics
 from .watchdog import run_watchdog
 
 if TYPE_CHECKING:
-    import os
-
+    from .actor.kinds import ThreadKind
+    from .incident.recording import Recording
     from .journal.contract import Journal, SummaryPage
+    from .limits import Limits
+    from .opening import JournalOpener
+    from .ports import Clock, Ids
 
 log = logging.getLogger("holdfast")
 
@@ -169,7 +166,8 @@ class Runtime:
                 nursery.start_soon(self._keep_journal_open)
                 nursery.start_soon(self._keep_compact)
                 if self._recording is not None:
-                    nursery.start_soon(self._recording.output.run)
+                    self._recording.heads = lambda: self.registry.heads
+                    nursery.start_soon(self._recording.run)
                 if watchdog:
                     nursery.start_soon(run_watchdog, self.limits)
                 self._ready.set()
@@ -283,6 +281,8 @@ class Runtime:
         if self._journal_failure is None:
             self._journal_failure = failure
             self._journal_failed.set()
+            if self._recording is not None:
+                self._recording.failed(None, failure)
 
     @trio.lowlevel.enable_ki_protection
     async def _keep_journal_open(self) -> None:
@@ -339,79 +339,6 @@ class Runtime:
                 log.warning("compaction was cut short: the journal failed")
             except JournalCorrupt:  # of some thread: no reason to stop all of them (I16)
                 log.exception("compaction met damage")
-
-
-@asynccontextmanager
-async def open_runtime(
-    journal: str | os.PathLike[str] | Journal | JournalOpener,
-    *,
-    on_turn: Handler | None = None,
-    kind_of: Callable[[str], ThreadKind] | None = None,
-    durability: Literal["full", "relaxed"] = "full",
-    limits: Limits = DEFAULT_LIMITS,
-    clock: Clock | None = None,
-    ids: Ids | None = None,
-    watchdog: bool = False,
-    record_to: str | os.PathLike[str] | None = None,
-) -> AsyncIterator[Runtime]:
-    """Open a runtime, and drain it on the way out.
-
-    Args:
-        journal: the path of a SQLite file, made where it is not there; or a journal; or a function
-            that opens one, which is called again after the journal failed.
-        on_turn: the handler of every thread: the short form for one kind.
-        kind_of: gives a thread's kind from its id. Exactly one of the two is given.
-        durability: of a file: `full` survives power loss, `relaxed` only a crash of the process.
-        limits: the bounds in force.
-        clock, ids: where the time of day and fresh ids come from.
-        watchdog: log the stack of code that holds the event loop for `limits.watchdog_seconds`, as
-            a server does; not on a virtual clock.
-        record_to: a file to append to: what is asked of the threads, contents included, and what
-            comes of it, so that `holdfast replay` can play it again. None records nothing. A
-            recording never holds up the runtime; at `limits.record_bytes`, or where the disk fails,
-            it stops and the log says so.
-
-    Yields:
-        The runtime, once every turn that a crash left open is settled (I9).
-
-    Raises:
-        JournalUnavailable: where the file cannot be opened, or another process has it.
-        OSError: where the file to record into cannot be opened.
-        TurnsAbandoned: on the way out, where handlers would not stop.
-
-    Leaving it, also by cancellation, drains: turns may go on for `limits.drain_seconds`, then they
-    are interrupted and have their grace to stop in.
-    """
-    if (on_turn is None) == (kind_of is None):
-        raise TypeError("open_runtime takes either on_turn or kind_of")
-    if on_turn is not None:
-        kind = ThreadKind(on_turn=on_turn)
-        kind_of = lambda _: kind  # noqa: E731 - one line says it
-    opener = opener_of(journal, durability, limits)
-    body = trio.CancelScope()
-    runtime = Runtime(
-        opener,
-        cast("Callable[[str], ThreadKind]", kind_of),
-        ids or RandomIds(),
-        limits,
-        body.cancel,
-        recording,
-    )
-    # A system task: a cancellation of the embedding code must not reach the actors before they are
-    # drained, and a handler that will not stop must not keep that code from going on.
-    trio.lowlevel.spawn_system_task(
-        runtime.host,
-        clock or SystemClock(),
-        watchdog,
-        name="holdfast.runtime",
-        context=contextvars.copy_context(),
-    )
-    try:
-        await runtime.opened()
-        with body:  # where the runtime itself fails, its user is stopped and told why
-            yield runtime
-    finally:
-        await runtime.close()  # noqa: ASYNC102 - it shields itself, and bounds every wait
 
 
 def _unwrapped(failure: Exception) -> Exception:

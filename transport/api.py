@@ -233,7 +233,7 @@ async def _command(call: _Call, message: Any) -> Response:
     call.check()
     reply = Awaited()
     command = translate(message, call.principal, call.runtime)
-    call.runtime.registry.post(call.thread, command, reply)
+    call.runtime.registry.post(call.thread, command, reply, call.principal)
     body = reply_body(message, await reply.result())
     created = isinstance(body, replies.SubmitReply) and not body.duplicate
     return _reply(body, 201 if created else 200)

@@ -29,7 +29,8 @@ class Departure(enum.Enum):
 class Surroundings:
     """What an actor works with, the same for every thread of a runtime.
 
-    `recording` is what an incident is replayed from, where one is made; `endings` counts the turns that ended, by how they did; actors add to it.
+    `endings` counts the turns that ended, by how they did; actors add to it. `recording` is told
+    what happens, where somebody is to know.
     """
 
     journal: Journal

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..core.casting import Waiting
     from ..core.effects import Result
     from ..core.folds import Folded
+    from ..incident.recording import Watched
     from ..journal.contract import Journal
     from ..limits import Limits
     from .activation import Surroundings
@@ -142,8 +143,6 @@ class Registry:
         """
         entry = self._entry(thread)
         kind = self._attending.kind(thread)
-        recording = self.around.recording
-        watched = recording and principal and recording.attaching(thread, principal)
         return Subscription(
             entry.tail,
             lambda: self.journal,
@@ -152,9 +151,13 @@ class Registry:
             principal=principal or "",
             presence=kind is not None and kind.presence,
             on_ready=on_ready,
-            watched=watched or None,
+            watched=self._watched(thread, principal),
             on_close=lambda _: self._tidy(thread),
         )
+
+    def _watched(self, thread: str, principal: str | None) -> Watched | None:
+        recording = self.around.recording
+        return recording.attaching(thread, principal) if recording and principal else None
 
     async def folded(self, thread: str) -> Folded:
         """Return what a thread's projections come to; it activates nothing (I5)."""
@@ -238,6 +241,12 @@ class Registry:
     def subscribers(self) -> int:
         """How many attachments there are to all threads."""
         return sum(entry.tail.watchers for entry in self._entries.values())
+
+    @property
+    def heads(self) -> tuple[tuple[str, Position], ...]:
+        """Where each thread stands that is active, as far as that is known."""
+        active = (entry for entry in self._entries.values() if entry.active)
+        return tuple((e.thread, e.tail.position) for e in active if e.tail.position is not None)
 
     # What the runtime does
 

@@ -106,6 +106,8 @@ class Supervisor:
         entry.stale = False
         journal = self.around.journal
         claim = await journal.claim(entry.thread)
+        if self.around.recording is not None:
+            self.around.recording.claimed(entry.thread, claim.loaded.head.position)
         stuck: tuple[str, str] | None = None
         try:
             settled = entry.settled.set
@@ -170,6 +172,8 @@ class Supervisor:
             self._on_journal_failure(failure)
             return False
         self.restarts += 1
+        if self.around.recording is not None:
+            self.around.recording.failed(entry.thread, failure)
         restarts = self._count_restart(entry.thread)
         if isinstance(failure, JournalCorrupt):
             self._quarantine(entry, failure, "its rows in the journal are damaged")

@@ -108,7 +108,7 @@ class Subscription:
             self._goal = self.position
         self._begun = True
         if self._watched is not None:
-            self._watched.attached(cursor, self.plan)
+            self._watched.attached(cursor, self.plan, self.position)
         self._enter()
         if self._until is not None and self._is_behind(*self._until):
             self._until = None

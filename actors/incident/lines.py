@@ -1,6 +1,8 @@
 """The lines of a recording: JSON objects, each with what it says as `line` and when as `at`.
 
-The format is described in docs/how-to/incidents.md; `actors.testing.read_incident` reads it.
+They hold no contents: of what was said there is a digest, and whoever replays it reads the rest out
+of the journal. So a recording tells nothing that was refused, and nothing that was deleted since.
+`docs/how-to/incidents.md` describes them; `actors.testing.read_incident` reads them.
 """
 
 from __future__ import annotations
@@ -10,24 +12,31 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import orjson
 
+from ..core.commands import Cancel, Delete, End, Fork, Record, Submit, Truncate
+from ..core.position import Position
 from ..errors import Rejected
 
 if TYPE_CHECKING:
     from ..core.commands import Command
     from ..core.effects import Result
 
-# What the first line of every process says of the file.
+# What the first line of every process, and of every file, says of the format.
 FORMAT: Final = "holdfast-incident-1"
 
-# What an actor finds out by itself, and nobody asked for.
-_FOUND: Final = frozenset({"turn", "record", "prior", "cut", "settled", "made", "receipt"})
-# A command whose turn is what was asked.
-_NAMES_A_TURN: Final = "cancel"
+# What is told of each sort of command beside its digest; of the others, nothing.
+_TOLD: Final[dict[type, tuple[str, ...]]] = {
+    Submit: ("turn", "key", "on_busy", "metadata", "attachments"),
+    Record: ("record", "key"),
+    Fork: ("to", "after", "key"),
+    Cancel: ("turn", "rollback"),
+    End: ("unless_busy",),
+    Delete: ("unless_used",),
+}
 
 
 def line(what: str, **fields: Any) -> bytes:
     """Return a line, its end included."""
-    return orjson.dumps({"line": what, **fields}, option=orjson.OPT_APPEND_NEWLINE, default=str)
+    return orjson.dumps({"line": what, **fields}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def command_name(command: Command) -> str:
@@ -36,14 +45,25 @@ def command_name(command: Command) -> str:
 
 
 def asked_fields(command: Command) -> dict[str, Any]:
-    """Return what was asked: the fields of a command that came from outside."""
-    name = command_name(command)
-    found = _FOUND - {"turn"} if name == _NAMES_A_TURN else _FOUND
-    return attrs.asdict(command, filter=lambda each, _: each.name not in found)
+    """Return what was asked, without what was said."""
+    fields = {name: getattr(command, name) for name in _TOLD.get(type(command), ())}
+    for unsaid in ("metadata", "attachments"):
+        if unsaid in fields:
+            fields[unsaid] = fields[unsaid] is not None
+    if isinstance(command, Submit | Truncate):
+        cut = command.truncate
+        fields["cuts"], fields["after"] = cut is not None, cut and cut.after
+    if isinstance(command, Submit | Record):
+        fields["digest"] = command.digest()
+    return fields
 
 
 def answer_fields(answer: Result | Rejected) -> dict[str, Any]:
     """Return what came of it: the sort of answer and its fields, or the code of a refusal."""
     if isinstance(answer, Rejected):
-        return {"refused": answer.code, "fields": dict(answer.details)}
-    return {"answer": type(answer).__name__.lower(), "fields": attrs.asdict(answer)}
+        return {"refused": answer.code}
+    return {"answer": type(answer).__name__.lower(), **attrs.asdict(answer, value_serializer=_told)}
+
+
+def _told(_: object, __: object, value: Any) -> Any:
+    return value.cursor() if isinstance(value, Position) else value

@@ -55,6 +55,7 @@ class Serving:
     limits: Limits
     origins: tuple[str, ...]
     names: tuple[str, ...]
+    record: str | None
 
 
 @click.command()
@@ -110,6 +111,12 @@ class Serving:
     help="A further name that the server answers to, such as that of a proxy. Repeatable.",
 )
 @click.option(
+    "--record",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Also write down what is asked and what comes of it, for `holdfast replay`.",
+)
+@click.option(
     "--log-level",
     default="info",
     show_default=True,
@@ -125,6 +132,7 @@ def serve(
     drain_seconds: float,
     origins: tuple[str, ...],
     names: tuple[str, ...],
+    record: str | None,
     log_level: str,
 ) -> None:
     """Run the server: threads, WebSockets and a chat page on one port.
@@ -149,6 +157,7 @@ def serve(
         limits=evolve(DEFAULT_LIMITS, drain_seconds=drain_seconds),
         origins=origins,
         names=names,
+        record=record,
     )
     if not is_loopback(host):
         _warn_of_strangers(host)
@@ -189,6 +198,7 @@ async def _serve(options: Serving, stopping: Stopping) -> None:
         kind_of=lambda _: kind,
         durability=options.durability,
         limits=options.limits,
+        record_to=options.record,
     ) as runtime:
         try:
             await serve_runtime(

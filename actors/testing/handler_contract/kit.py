@@ -23,7 +23,8 @@ from ...core.turn_lifecycle import TurnState
 from ...errors import Rejected, TurnFailed, TurnOver, TurnsAbandoned
 from ...journal.memory import MemoryJournal
 from ...limits import Limits
-from ...runtime import Runtime, open_runtime
+from ...opening import open_runtime
+from ...runtime import Runtime
 
 if TYPE_CHECKING:
     from ...actor.turn import Turn
