@@ -11,6 +11,7 @@ import trio
 from .actor.activation import Surroundings
 from .actor.commits import Commits
 from .actor.leases import Leases
+from .actor.patience import Patience
 from .actor.registry import Registry
 from .actor.reply import refusal_for
 from .core.commands import Ending
@@ -152,9 +153,12 @@ class Runtime:
             async with trio.open_nursery() as nursery:
                 self._leases = Leases(nursery, self.limits)
                 commits = Commits(nursery, journal, self.limits)
+                patience = Patience()
+                nursery.start_soon(patience.run)
                 around = Surroundings(
                     journal,
                     commits,
+                    patience,
                     clock,
                     self.ids,
                     self._leases,

@@ -13,6 +13,7 @@ from ..limits import Limits
 from ..ports import Clock, Ids
 from .commits import Commits
 from .leases import Leases
+from .patience import Patience
 
 
 class Departure(enum.Enum):
@@ -35,6 +36,7 @@ class Surroundings:
 
     journal: Journal
     commits: Commits
+    patience: Patience
     clock: Clock
     ids: Ids
     leases: Leases

@@ -82,6 +82,30 @@ class Actor:
         on_settled: called once what an earlier activation left open is settled, durably.
     """
 
+    __slots__ = (
+        "_around",
+        "_committer",
+        "_departure",
+        "_draining",
+        "_folding",
+        "_generation",
+        "_held",
+        "_interruption",
+        "_kind",
+        "_leaving",
+        "_limits",
+        "_mailbox",
+        "_nursery",
+        "_on_settled",
+        "_receipts",
+        "_tail",
+        "_waiters",
+        "runner",
+        "service",
+        "state",
+        "thread",
+    )
+
     def __init__(
         self,
         tail: Tail,
@@ -115,16 +139,12 @@ class Actor:
             claim.generation,
             self.state.position,
             self._folding,
-            gather=self._take_pieces,
-            carry_out=self._carry_out,
-            done=self._committed,
-            bound=around.limits.mailbox_commands,
+            self,
+            around.limits.mailbox_commands,
         )
         self._held: tuple[Letter, str | None] | None = None
         self._waiters = Waiters(around.limits.mailbox_commands)
-        self.service = ServiceHost(
-            self.thread, kind, box, around, self._folding, mailbox.note, mailbox.nudge
-        )
+        self.service = ServiceHost(self.thread, kind, box, around, self._folding, mailbox)
         self._draining = False
         self._interruption: Ending | None = None
         self._leaving: Departure | None = None
@@ -289,9 +309,13 @@ class Actor:
         if self._leaving is None and self._may_depart_drained():
             self._leave(Departure.DRAINED)
             return
-        with trio.move_on_after(self._patience()) as patience:
+        seconds = self._patience()
+        self._around.patience.begin(self._mailbox, seconds)
+        try:
             await self._mailbox.news()
-        if patience.cancelled_caught and not (self._has_work() or self.service.waiting):
+        finally:
+            in_time = self._around.patience.end(self._mailbox, seconds)
+        if not (in_time or self._has_work() or self.service.waiting):
             # Without a service, there is no checkpoint from here to the registry's next line, so
             # nothing slips in; what comes while it stops, the next activation serves (I14).
             self._leave(Departure.IDLE)
@@ -353,8 +377,8 @@ class Actor:
             self._receipts.add(receipt)
         self._committer.send(Outgoing(step, reply, None, pieces))
 
-    def _take_pieces(self) -> None:
-        """Decide what the turn's handler has said since the last look."""
+    def gather(self) -> None:
+        """Decide what the turn's handler has said since the last look; see `Decider`."""
         runner = self.runner
         if runner is None or runner.buffer.empty:
             return
@@ -364,7 +388,7 @@ class Actor:
         self._take(decide(self.state, said, now, self._limits), now, None, count)
 
     def _turn_exited(self, note: Exited) -> None:
-        self._take_pieces()
+        self.gather()
         if self._goes_on_later(note):
             self.runner = None
             self._leave(Departure.DRAINED)
@@ -390,7 +414,8 @@ class Actor:
 
     # Carrying out
 
-    def _carry_out(self, outgoing: Outgoing) -> None:
+    def carry_out(self, outgoing: Outgoing) -> None:
+        """Act on a decision that is durable; see `Decider`."""
         if outgoing.pieces and self.runner is not None:
             self.runner.buffer.made_durable(outgoing.pieces)
         if outgoing.refusal is not None and outgoing.reply is not None:
@@ -468,7 +493,8 @@ class Actor:
             self.runner.progressed()
         self._committer.soon()
 
-    def _committed(self) -> None:
+    def committed(self) -> None:
+        """Nothing is left to commit, or can be; see `Decider`."""
         # While a turn runs the loop waits for what comes in, whatever is durable; each piece would
         # wake it for nothing.
         if self.state.live is None or self._committer.failed:

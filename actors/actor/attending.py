@@ -49,13 +49,15 @@ class Attending:
         self._closed = False
 
     def of(self, entry: Entry) -> Attendance:
-        """Return the attendance of an entry that is being made."""
-        return Attendance(
-            self._limits,
-            changed=entry.tail.tell,
-            deserted=lambda: self._deserted(entry),
-            broken=lambda: self._beside(entry, entry.attendance.forget_broken),
-        )
+        """Return the attendance of an entry, which it has from the first one on who attaches."""
+        if entry.attendance is None:
+            entry.attendance = Attendance(
+                self._limits,
+                changed=entry.tail.tell,
+                deserted=partial(self._deserted, entry),
+                broken=partial(self._forget_broken, entry),
+            )
+        return entry.attendance
 
     def kind(self, thread: str) -> ThreadKind | None:
         """Return a thread's kind; None where there is none to be had."""
@@ -81,6 +83,9 @@ class Attending:
             ttl = kind.lifetime.ttl
             watch = partial(end_when_deserted, entry, ttl, self._post, self._limits)
             self._beside(entry, watch)
+
+    def _forget_broken(self, entry: Entry) -> None:
+        self._beside(entry, self.of(entry).forget_broken)
 
     def _beside(self, entry: Entry, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task that keeps the entry while it is there, unless all is closed."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import trio
+from typing import TYPE_CHECKING, Protocol
 
 from .outbox import Outbox, Outgoing, append_of
+from .sleeper import Sleeper
 
 if TYPE_CHECKING:
     from ..core.position import Position
@@ -17,6 +15,19 @@ if TYPE_CHECKING:
     from ..journal.contract import Append
     from .commits import Commits
     from .reply import Reply
+
+
+class Decider(Protocol):
+    """Whose decisions are committed. The calls return at once."""
+
+    def gather(self) -> None:
+        """Decide what has come together: an append is about to be made."""
+
+    def carry_out(self, outgoing: Outgoing) -> None:
+        """Act on a decision, in their order: it is durable and published."""
+
+    def committed(self) -> None:
+        """Nothing is left to commit, or the commits have failed."""
 
 
 class Committer:
@@ -31,11 +42,28 @@ class Committer:
         generation: the number that the activation writes under.
         durable: the head on disk.
         folding: what the thread's records come to, moved on with what becomes durable.
-        gather: called before each append, to decide what has come together since the last one.
-        carry_out: called for each decision, in order, once it is durable and published.
-        done: called when nothing is left, and when an append failed.
+        decider: whose decisions they are.
         bound: how many decisions may wait for the append on its way.
     """
+
+    __slots__ = (
+        "_actor",
+        "_batch",
+        "_bound",
+        "_closed",
+        "_commits",
+        "_decider",
+        "_durable",
+        "_failure",
+        "_folding",
+        "_generation",
+        "_gone",
+        "_on_its_way",
+        "_outbox",
+        "_running",
+        "_tail",
+        "_taken",
+    )
 
     def __init__(
         self,
@@ -44,10 +72,7 @@ class Committer:
         generation: int,
         durable: Position,
         folding: Folding,
-        *,
-        gather: Callable[[], None],
-        carry_out: Callable[[Outgoing], None],
-        done: Callable[[], None],
+        decider: Decider,
         bound: int,
     ) -> None:
         self._tail = tail
@@ -55,9 +80,7 @@ class Committer:
         self._generation = generation
         self._durable = durable
         self._folding = folding
-        self._gather = gather
-        self._carry_out = carry_out
-        self._done = done
+        self._decider = decider
         self._bound = bound
         self._outbox = Outbox()
         self._taken = 0
@@ -67,7 +90,7 @@ class Committer:
         self._running = False
         self._closed = False
         self._failure: Exception | None = None
-        self._moved = trio.lowlevel.ParkingLot()
+        self._actor = Sleeper()
 
     def close(self) -> None:
         """Commit and carry out nothing more; what is on its way may become durable yet."""
@@ -103,8 +126,8 @@ class Committer:
         """Commit nothing more; `check` and `flushed` raise `failure` from now on."""
         if self._failure is None:
             self._failure = failure
-        self._moved.unpark_all()
-        self._done()
+        self._actor.wake()
+        self._decider.committed()
 
     def check(self) -> None:
         """Raise the failure that there was, if any."""
@@ -122,13 +145,13 @@ class Committer:
         """
         goal = self._taken
         while self._gone < goal and self._failure is None:
-            await self._moved.park()
+            await self._actor.sleep()
         self.check()
 
     async def room(self) -> None:
         """Wait until one more decision may wait for the commit in flight; raises as `flushed`."""
         while len(self._outbox) >= self._bound and self._failure is None:
-            await self._moved.park()
+            await self._actor.sleep()
         self.check()
 
     def take_replies(self) -> tuple[Reply, ...]:
@@ -155,7 +178,7 @@ class Committer:
             self.fail(exc)
         self._running = False
         if self._is_open:
-            self._done()
+            self._decider.committed()
         return None
 
     def settle(self, wrong: Exception | None) -> None:
@@ -177,7 +200,7 @@ class Committer:
         self._commits.add(self)
 
     def _take_batch(self) -> bool:
-        self._gather()
+        self._decider.gather()
         self._batch = self._outbox.take_batch()
         return bool(self._batch)
 
@@ -185,6 +208,6 @@ class Committer:
         while self._batch:
             # Taken off first: what it leads to must not be answered a second time.
             outgoing, self._batch = self._batch[0], self._batch[1:]
-            self._carry_out(outgoing)
+            self._decider.carry_out(outgoing)
             self._gone += 1
-        self._moved.unpark_all()
+        self._actor.wake()

@@ -34,6 +34,7 @@ async def end_when_deserted(
         post: hands a command to the thread.
         limits: `journal_reopen_seconds` is the wait before the next try.
     """
+    assert entry.attendance is not None
     returned = entry.attendance.returned
     # Strictly longer: at the very instant the thread is still waited for.
     due = math.nextafter(trio.current_time() + ttl, math.inf)

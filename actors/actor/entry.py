@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import define, field
+from attrs import define
 
 from ..delivery.attendance import Attendance
 from ..delivery.tail import Tail
@@ -31,6 +31,8 @@ class Entry:
         kept: how many tasks of its attendance run.
         stale: whether somebody else than its actor began the thread, as a fork does: the next
             activation shows it.
+        is_settled: whether nothing is open that an earlier activation left, or nobody sees to it.
+        attendance: who is attached; None where nobody was as yet.
     """
 
     thread: str
@@ -42,14 +44,28 @@ class Entry:
     quarantined: str | None = None
     kept: int = 0
     stale: bool = False
-    settled: trio.Event = field(factory=trio.Event)
-    attendance: Attendance = field(init=False)
+    is_settled: bool = True
+    attendance: Attendance | None = None
+    _settling: trio.Event | None = None
 
     @property
     def has_work(self) -> bool:
         """Whether a command or a cast waits, or something is to be shown."""
         cast = self.box is not None and bool(len(self.box))
         return self.stale or cast or bool(len(self.mailbox))
+
+    async def settled(self) -> None:
+        """Wait until what was left open is settled, durably, or the activation is over."""
+        if not self.is_settled:
+            self._settling = self._settling or trio.Event()
+            await self._settling.wait()
+
+    def note_settled(self) -> None:
+        """Let those go on who wait in `settled`."""
+        self.is_settled = True
+        if self._settling is not None:
+            self._settling.set()
+            self._settling = None
 
     def box_for(self, kind: ThreadKind, limits: Limits) -> CastBox:
         """Return where casts wait, made with the first one."""

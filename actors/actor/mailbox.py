@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TypeAlias
 
-import trio
 from attrs import frozen
 
 from ..core.commands import Command, Exited
 from ..errors import Rejected
 from .reply import Reply
 from .service_runner import ServiceExited
+from .sleeper import Sleeper
 
 # What an actor's own tasks tell it.
 Note: TypeAlias = Exited | ServiceExited
@@ -31,13 +32,20 @@ class Mailbox:
         bound: how many commands may wait.
     """
 
+    __slots__ = (
+        "_bound",
+        "_letters",
+        "_notes",
+        "_reader",
+    )
+
     def __init__(self, bound: int) -> None:
         self._bound = bound
         # Lists, since an empty deque takes 700 bytes, and there is a mailbox for each thread.
         self._letters: list[Letter] = []
         # One turn and one service run at a time and exit once, so this holds at most two notes.
         self._notes: list[Note] = []
-        self._news = trio.lowlevel.ParkingLot()
+        self._reader = Sleeper()
 
     def __len__(self) -> int:
         """How many commands wait."""
@@ -84,8 +92,8 @@ class Mailbox:
 
     def nudge(self) -> None:
         """Wake the actor to look again."""
-        self._news.unpark_all()
+        self._reader.wake()
 
-    async def news(self) -> None:
-        """Wait for the next `nudge`, `put` or `note`."""
-        await self._news.park()
+    def news(self) -> Awaitable[None]:
+        """Wait for the next `nudge`, `put` or `note`; one task at a time."""
+        return self._reader.sleep()

@@ -42,6 +42,8 @@ class Outbox:
     pieces of one turn's buffer and its ending.
     """
 
+    __slots__ = ("_waiting",)
+
     def __init__(self) -> None:
         # A list, since an empty deque takes 700 bytes, and there is one for each thread.
         self._waiting: list[Outgoing] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,15 @@ class ReceiptCache:
         complete: whether the journal had no others.
     """
 
+    __slots__ = (
+        "_bound",
+        "_receipts",
+        "complete",
+    )
+
     def __init__(self, bound: int, receipts: Iterable[Receipt], *, complete: bool) -> None:
         self._bound = bound
-        self._receipts: OrderedDict[tuple[str, str], Receipt] = OrderedDict()
+        self._receipts: dict[tuple[str, str], Receipt] = {}
         self.complete = complete
         for receipt in receipts:
             self.add(receipt)
@@ -30,7 +35,7 @@ class ReceiptCache:
         """Remember a receipt, which may not be durable yet."""
         self._receipts[(receipt.principal, receipt.key)] = receipt
         if len(self._receipts) > self._bound:
-            self._receipts.popitem(last=False)
+            del self._receipts[next(iter(self._receipts))]
             self.complete = False
 
     def find(self, principal: str, key: str) -> Receipt | None:

@@ -66,6 +66,8 @@ class Registry:
         self._on_journal_failure = on_journal_failure
         self._reads = ReportingJournal(around.journal, on_journal_failure)
         self._entries: dict[str, Entry] = {}
+        # One for all tails.
+        self._projections_of = lambda thread: self.kind(thread).projections
         self._refusal: Rejected | None = None
         self._quiet = trio.lowlevel.ParkingLot()
         self._places = Places()
@@ -147,7 +149,7 @@ class Registry:
             entry.tail,
             lambda: self.journal,
             self.limits,
-            attendance=entry.attendance if principal is not None else None,
+            attendance=self._attending.of(entry) if principal is not None else None,
             principal=principal or "",
             presence=kind is not None and kind.presence,
             on_ready=on_ready,
@@ -258,7 +260,7 @@ class Registry:
         entry = self._entry(thread)
         if entry.quarantined is None:
             self._activate(entry)
-            await entry.settled.wait()
+            await entry.settled()
 
     def refuse_all(self, refusal: Rejected | None) -> None:
         """Refuse every further command in these words; None lets them in again, unless draining."""
@@ -346,9 +348,8 @@ class Registry:
         entry = self._entries.get(thread)
         if entry is None:
             mailbox = Mailbox(self.limits.mailbox_commands)
-            tail = Tail(thread, self.limits, lambda: self.kind(thread).projections)
+            tail = Tail(thread, self.limits, self._projections_of)
             entry = Entry(thread, mailbox, tail)
-            entry.attendance = self._attending.of(entry)
             self._entries[thread] = entry
         return entry
 
@@ -380,13 +381,13 @@ class Registry:
     def _activate(self, entry: Entry) -> None:
         if not entry.active:
             entry.active = True
-            entry.settled = trio.Event()
+            entry.is_settled = False
             self._places.take(self._attending.capacity(entry.thread), entry.thread)
             self._supervisor.start(entry)
 
     def _retire(self, entry: Entry) -> None:
         entry.active = False
         self._places.leave(entry.thread)
-        entry.settled.set()
+        entry.note_settled()
         self._tidy(entry.thread)
         self._quiet.unpark_all()

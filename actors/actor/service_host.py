@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from .activation import Surroundings
     from .inbox import CastBox
     from .kinds import ThreadKind
+    from .mailbox import Mailbox
 
 
 class ServiceFailed(HoldfastError):
@@ -48,12 +48,26 @@ class ServiceHost:
         box: what is cast to the thread; None where the kind has no service.
         around: limits, clock, ids and leases.
         folding: what the thread's records come to.
-        report: told when the service is over.
-        nudge: has the actor look at what the service recorded.
+        mailbox: the actor's, who is told what the service recorded, and when it is over.
 
     Attributes:
         abandoned: whether it would not stop, and was left to itself.
     """
+
+    __slots__ = (
+        "_around",
+        "_box",
+        "_folding",
+        "_kind",
+        "_mailbox",
+        "_nursery",
+        "_over",
+        "_recorded",
+        "_restarts",
+        "_runner",
+        "_thread",
+        "abandoned",
+    )
 
     def __init__(
         self,
@@ -62,8 +76,7 @@ class ServiceHost:
         box: CastBox | None,
         around: Surroundings,
         folding: Folding,
-        report: Callable[[ServiceExited], None],
-        nudge: Callable[[], None],
+        mailbox: Mailbox,
     ) -> None:
         self.abandoned = False
         self._thread = thread
@@ -71,13 +84,11 @@ class ServiceHost:
         self._box = box
         self._around = around
         self._folding = folding
-        self._report = report
-        self._nudge = nudge
+        self._mailbox = mailbox
         self._over = kind.service is None
         self._runner: ServiceRunner | None = None
         self._recorded: list[Letter] = []
-        limits = around.limits
-        self._restarts = RestartIntensity(limits.restart_intensity, limits.restart_period_seconds)
+        self._restarts: RestartIntensity | None = None
 
     def open(self, nursery: trio.Nursery) -> None:
         """Take the nursery that the service runs in."""
@@ -132,13 +143,19 @@ class ServiceHost:
         if self._over:
             return Verdict.GOES_ON  # it was stopped
         if note.failed and self._kind.on_exit is OnExit.RESTART:
-            self._restarts = self._restarts.after_restart(trio.current_time())
-            if self._restarts.exceeded:
+            if self._fails_too_often():
                 raise ServiceFailed(f"the service of thread {self._thread} failed too often")
             self._start()
             return Verdict.GOES_ON
         self._over = True
         return Verdict.ENDS if self._kind.on_exit is OnExit.END_THREAD else Verdict.GOES_ON
+
+    def _fails_too_often(self) -> bool:
+        limits, restarts = self._around.limits, self._restarts
+        if restarts is None:
+            restarts = RestartIntensity(limits.restart_intensity, limits.restart_period_seconds)
+        self._restarts = restarts.after_restart(trio.current_time())
+        return self._restarts.exceeded
 
     def refuse_unclaimed(self, life: Life) -> None:
         """Refuse what was cast, where no service will take it."""
@@ -173,7 +190,7 @@ class ServiceHost:
         grace = self._kind.cancel_grace
         grace = limits.cancel_grace_seconds if grace is None else grace
         runner = ServiceRunner(
-            service, self._kind.service, grace + limits.lease_release_seconds, self._report
+            service, self._kind.service, grace + limits.lease_release_seconds, self._mailbox.note
         )
         self._runner = runner
         self._nursery.start_soon(runner.run)
@@ -182,7 +199,7 @@ class ServiceHost:
     async def _deliver(self, command: Record) -> Result:
         reply = Awaited()
         self._recorded.append(Letter(command, reply))
-        self._nudge()
+        self._mailbox.nudge()
         return await reply.result()
 
 

@@ -106,12 +106,14 @@ class Supervisor:
         entry.stale = False
         journal = self.around.journal
         claim = await journal.claim(entry.thread)
+        generation = claim.generation
         if self.around.recording is not None:
             self.around.recording.claimed(entry.thread, claim.loaded.head.position)
         stuck: tuple[str, str] | None = None
         try:
-            settled = entry.settled.set
+            settled = entry.note_settled
             actor = Actor(entry.tail, entry.mailbox, kind, claim, self.around, box, settled)
+            del claim  # and the thread as it was, for as long as the activation lasts
             async with trio.open_nursery() as nursery:
                 departure, failure = await self._run_actor(entry, actor, nursery, reason)
                 if actor.stranded:
@@ -119,7 +121,7 @@ class Supervisor:
                     self._strand(entry, stuck, departure, failure)
                 nursery.cancel_scope.cancel()
         finally:
-            journal.release(entry.thread, claim.generation)
+            journal.release(entry.thread, generation)
         if stuck is not None:
             self.stranded.remove(stuck)
             return Departure.STRANDED

@@ -88,6 +88,8 @@ class TurnRunner:
     async def watch(self) -> None:
         """End the turn when it is overdue, and abandon it when it does not stop in its grace."""
         await self._stop_when_overdue()
+        if self.over.is_set():
+            return
         with trio.move_on_after(self.grace):
             await self.over.wait()
             return

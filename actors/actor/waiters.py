@@ -21,6 +21,11 @@ class Waiters:
         bound: how many may wait for one turn.
     """
 
+    __slots__ = (
+        "_bound",
+        "_waiting",
+    )
+
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._waiting: dict[str, list[Reply]] = {}

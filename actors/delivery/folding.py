@@ -64,6 +64,14 @@ class Folding:
             it.
     """
 
+    __slots__ = (
+        "_fresh",
+        "_kept",
+        "_limits",
+        "_projections",
+        "folded",
+    )
+
     def __init__(self, projections: Projections, kept: Kept | None, limits: Limits) -> None:
         self.folded = begin(projections)
         self._kept = kept

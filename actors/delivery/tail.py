@@ -43,28 +43,43 @@ class Tail:
     Args:
         thread: the thread's id.
         limits: `tail_bytes` bounds what is kept, `batch_bytes` a batch, `subscribers` the watchers.
-        projections: gives those of the thread's kind.
+        projections_of: gives those of a thread's kind from its id.
     """
+
+    __slots__ = (
+        "_bytes",
+        "_epoch",
+        "_limits",
+        "_moved",
+        "_projections_of",
+        "_rows",
+        "_shared",
+        "_watchers",
+        "folded",
+        "forgotten",
+        "state",
+        "thread",
+    )
 
     def __init__(
         self,
         thread: str,
         limits: Limits,
-        projections: Callable[[], Projections] = lambda: NO_PROJECTIONS,
+        projections_of: Callable[[str], Projections] = lambda _: NO_PROJECTIONS,
     ) -> None:
         self.thread = thread
         self.state: ThreadState | None = None
         # What the thread's records come to at that state; None where nobody has asked yet.
         self.folded: Folded | None = None
-        self.projections = projections
         # How often it was told to forget: what was read from disk before is no news after it.
         self.forgotten = 0
+        self._projections_of = projections_of
         self._limits = limits
         self._rows: list[Row] = []
         self._epoch = 0  # of the rows; a deletion moves the state on before they are read
         self._bytes = 0
         self._watchers: dict[Watcher, None] = {}
-        self._moved = trio.lowlevel.ParkingLot()
+        self._moved: trio.lowlevel.ParkingLot | None = None  # made for the first who waits
         self._shared: tuple[Position, Events] | None = None
 
     @property
@@ -76,6 +91,10 @@ class Tail:
     def size(self) -> int:
         """Bytes of the events in memory."""
         return self._bytes
+
+    def projections(self) -> Projections:
+        """Return those of the thread's kind."""
+        return self._projections_of(self.thread)
 
     @property
     def watchers(self) -> int:
@@ -150,6 +169,8 @@ class Tail:
 
     async def moved(self) -> None:
         """Wait for the next `publish`, `show` or `forget`."""
+        if self._moved is None:
+            self._moved = trio.lowlevel.ParkingLot()
         await self._moved.park()
 
     def watch(self, watcher: Watcher) -> None:
@@ -201,5 +222,6 @@ class Tail:
         self._shared = None
 
     def _wake_all(self) -> None:
-        self._moved.unpark_all()
+        if self._moved is not None:
+            self._moved.unpark_all()
         self.tell()
