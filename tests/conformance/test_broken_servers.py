@@ -15,15 +15,16 @@ import trio.testing
 from transport.testing.conformance import CHECKS, Report, check_server
 
 from ..real_input.server_process import ROOT
-from .broken_servers import BROKEN, broken_link
+from .broken_servers import BROKEN, broken_answer, broken_link
 from .memory_carrier import memory_carrier
 
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "conformance.md"
 
 
 async def checked(name: str, *rules: str) -> Report:
-    async with memory_carrier(partial(broken_link, name)) as carrier:
-        return await check_server(carrier, CHECKS, run="broken", rules=rules)
+    wraps = partial(broken_link, name), partial(broken_answer, name)
+    async with memory_carrier(*wraps) as carrier:
+        return await check_server(carrier, CHECKS, run="broken", rules=rules, slow=True)
 
 
 @pytest.mark.parametrize("name", BROKEN)

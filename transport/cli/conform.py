@@ -31,7 +31,8 @@ _MARKS: Final = {"passed": ("✓", "green"), "failed": ("✗", "red"), "skipped"
     "rules",
     multiple=True,
     metavar="RULE",
-    help="Only this rule: 1 to 16, or closes, messages, errors, pages, handshake. Repeatable.",
+    help="Only this rule: 1 to 16, or closes, messages, errors, pages, handshake; of Server-Sent "
+    "Events sse-begin, sse-types, sse-ids, sse-back, sse-pings, sse-end, sse-wrong. Repeatable.",
 )
 @click.option(
     "--client",
@@ -45,6 +46,8 @@ def conform(
     url: str, rules: tuple[str, ...], client: str | None, slow: bool, as_json: bool
 ) -> None:
     """Hold a server or a client against the protocol, and name the rules that it keeps and breaks.
+
+    The URL is the server's own, http or https, or its WebSocket's, ws or wss.
 
     The server may be written in any language. Its handler has to follow a few words, as that of
     `holdfast serve --handler transport.testing.conformance:KIND` does; what it does not follow

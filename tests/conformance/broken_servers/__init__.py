@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from . import commands, streams
+from . import commands, events, streams
+from .events import EventLie
 from .lying_link import Lie, LyingLink
 
 if TYPE_CHECKING:
+    from transport.exchange import Handler
     from transport.link import Link
 
 _RULES: Final[Mapping[type[Lie], str]] = {
@@ -37,6 +40,14 @@ _RULES: Final[Mapping[type[Lie], str]] = {
     commands.PingsUnanswered: "16",
     commands.UnknownFieldsTaken: "messages",
     commands.TextTakenForNumbers: "messages",
+    events.ModeUntold: "sse-begin",
+    events.EventsUnnamed: "sse-types",
+    events.IdsLag: "sse-ids",
+    events.PingsHaveIds: "sse-pings",
+    events.AddressWins: "sse-back",
+    events.PlaceForgotten: "sse-back",
+    events.NeverFinished: "sse-end",
+    events.WrongTakenForRight: "sse-wrong",
 }
 
 BROKEN: Final[Mapping[str, tuple[type[Lie], str]]] = {
@@ -50,3 +61,9 @@ def broken_link(name: str, link: Link) -> Link:
     """Put what is wrong with a server between a session and its link."""
     lie, _ = BROKEN[name]
     return LyingLink(link, lie())
+
+
+def broken_answer(name: str, answer: Handler) -> Handler:
+    """Put what is wrong with a server between its API and a client."""
+    lie, _ = BROKEN[name]
+    return partial(lie.answer, answer) if issubclass(lie, EventLie) else answer

@@ -11,8 +11,9 @@ import trio
 from attrs import define, field, frozen
 
 from ...background import background_nursery
-from .channel import Carrier, Channel, Socket, SocketCarrier
+from .channel import Carrier, Channel, Dialler, Socket, SocketCarrier
 from .peer import Peer
+from .reader import Reader
 
 if TYPE_CHECKING:
     from .stream import Message
@@ -64,12 +65,12 @@ class Case:
 
     Attributes:
         target: the server under test.
-        peers: every connection that the check opened.
+        peers: every connection that the check opened, those of event streams among them.
     """
 
     target: Target
     _nursery: trio.Nursery
-    peers: list[Peer] = field(factory=list)
+    peers: list[Peer | Reader] = field(factory=list)
     _names: dict[str, str] = field(factory=dict)
 
     async def connect(self) -> Peer:
@@ -84,6 +85,34 @@ class Case:
         self._nursery.start_soon(peer.read)
         await peer.until(lambda m: m["type"] == "welcome", "welcome")
         return peer
+
+    async def follow(
+        self, thread: str, *, cursor: str | None = None, last_id: str | None = None, query: str = ""
+    ) -> Reader:
+        """Ask for a thread's event stream, and wait until the answer begins.
+
+        Args:
+            thread: its id, or what is no id at all.
+            cursor: as `?cursor=`.
+            last_id: as `Last-Event-ID`.
+            query: further fields.
+
+        Raises:
+            Violation: nothing is answered.
+            Unreachable: the server takes no connection.
+        """
+        carrier = self.target.carrier
+        assert isinstance(carrier, Dialler)
+        fields = [query] if query else []
+        fields += [f"cursor={cursor}"] if cursor is not None else []
+        target = f"{carrier.base}/threads/{thread}/events{'?' * bool(fields)}{'&'.join(fields)}"
+        reader = Reader(thread, last_id or cursor, await carrier.dial())
+        self.peers.append(reader)
+        headers = [("Host", carrier.authority), ("Accept", "text/event-stream")]
+        headers += [("Last-Event-ID", last_id)] if last_id is not None else []
+        self._nursery.start_soon(reader.read, target, headers)
+        await reader.answered()
+        return reader
 
     async def stranger(self) -> Channel:
         """Open a connection that nobody reads; whoever asked for it cuts it."""

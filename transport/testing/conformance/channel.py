@@ -1,8 +1,8 @@
 """What the runner needs of a way to reach a server: connect, send, receive, cut.
 
-`websocket` has the one there is. Another way of carrying the same messages, such as Server-Sent
-Events with commands over HTTP, joins by these two Protocols, and every check that needs no socket
-runs over it.
+`websocket` has the one there is. Another way of carrying the same messages joins by these two
+Protocols, and every check that needs no socket runs over it. Server-Sent Events are read beside
+them, where the carrier can also `dial`.
 """
 
 from __future__ import annotations
@@ -86,4 +86,27 @@ class SocketCarrier(Carrier, Protocol):
 
     async def request(self, path: str, headers: Sequence[tuple[str, str]]) -> tuple[int, str]:
         """Send a GET with these headers, `Host` among them; return status and body."""
+        ...
+
+
+@runtime_checkable
+class Dialler(Carrier, Protocol):
+    """A carrier to a server that answers HTTP as well, on connections of their own."""
+
+    @property
+    def authority(self) -> str:
+        """The server's host and port, as a `Host` header has them."""
+        ...
+
+    @property
+    def base(self) -> str:
+        """The path that the server's own begin with: nothing, or `/` and something."""
+        ...
+
+    async def dial(self) -> trio.abc.Stream:
+        """Open a bare connection. Cancellation leaves none behind.
+
+        Raises:
+            Unreachable: there is none to be had.
+        """
         ...

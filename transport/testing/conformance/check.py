@@ -22,6 +22,7 @@ class Need(enum.StrEnum):
     LINGER = "linger"
     CONTEXT = "context"
     FAIL = "fail"
+    EVENTS = "events"  # Server-Sent Events
     SOCKET = "socket"  # frames and requests that no carrier of messages lets through
     SLOW = "slow"  # half a minute and more
 

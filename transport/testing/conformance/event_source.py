@@ -22,11 +22,13 @@ class SentEvent:
         type: `message` where the stream named none.
         data: its lines, joined.
         id: the last id when it was dispatched.
+        names_id: whether it said so itself.
     """
 
     type: str
     data: str
     id: str
+    names_id: bool
 
 
 @define
@@ -48,6 +50,7 @@ class EventParser:
     _after_return: bool = False
     _rest: str = ""
     _id: str = ""
+    _names_id: bool = False
     _type: str = ""
     _data: list[str] = field(factory=list)
 
@@ -74,7 +77,7 @@ class EventParser:
         elif name == "data":
             self._data.append(value)
         elif name == "id" and "\0" not in value:
-            self._id = value
+            self._id, self._names_id = value, True
         elif name == "retry" and value.isascii() and value.isdigit():
             self.retry_ms = int(value)
         return None
@@ -83,4 +86,7 @@ class EventParser:
         self.last_id = self._id
         data, self._data = self._data, []
         type, self._type = self._type, ""
-        return SentEvent(type or "message", "\n".join(data), self._id) if data else None
+        names_id, self._names_id = self._names_id, False
+        if not data:
+            return None
+        return SentEvent(type or "message", "\n".join(data), self._id, names_id)

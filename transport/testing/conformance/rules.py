@@ -27,6 +27,13 @@ RULES: Final[Mapping[str, str]] = {
     "errors": "The code, id and retryable of refusals",
     "pages": "Pages of history and threads",
     "handshake": "Origin, host and path in the handshake",
+    "sse-begin": "An event stream begins with a snapshot, or where the reader was",
+    "sse-types": "Each event comes alone, under its type",
+    "sse-ids": "The id is the cursor to come back with, on all but pings",
+    "sse-back": "Last-Event-ID wins; nothing is missed, nothing comes twice",
+    "sse-pings": "Silence is broken by pings",
+    "sse-end": "After detached the stream ends; coming back to a finished one is 204",
+    "sse-wrong": "What is wrong is refused before the stream begins",
 }
 """The rules by their number, and the parts of the page that have none by a word."""
 

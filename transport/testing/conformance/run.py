@@ -9,7 +9,7 @@ import trio
 from attrs import frozen
 
 from .case import Case, Target, limits_of, open_case
-from .channel import Carrier, SocketCarrier, Unreachable
+from .channel import Carrier, Dialler, SocketCarrier, Unreachable
 from .check import WORDS, Check, Need, Skipped, Violation
 from .report import Outcome, Report, Result, shortened
 from .rules import order_of
@@ -73,11 +73,29 @@ async def _met(carrier: Carrier, run: str) -> Target:
 async def _lacks(target: Target, checks: Sequence[Check], slow: bool) -> Mapping[Need, str]:
     wanted = frozenset[Need]().union(*(check.needs for check in checks))
     lacks = await missing_words(target) if wanted.intersection(WORDS) else {}
+    no_events = await _lacks_events(target) if Need.EVENTS in wanted else None
+    if no_events is not None:
+        lacks[Need.EVENTS] = no_events
     if not slow:
         lacks[Need.SLOW] = "it takes long: ask for it with --slow"
     if not isinstance(target.carrier, SocketCarrier):
         lacks[Need.SOCKET] = "there is no socket to write bytes to"
     return lacks
+
+
+async def _lacks_events(target: Target) -> str | None:
+    """Say what is answered where event streams should be, if that is another thing."""
+    if not isinstance(target.carrier, Dialler):
+        return "there is no HTTP to ask for event streams"
+    async with open_case(target) as case:
+        try:
+            thread, peer = case.thread("events"), await case.connect()
+            await peer.submit(thread, "hello")
+            reader = await case.follow(thread)
+        except (Violation, Unreachable):
+            return None  # the checks say it better
+        absent = reader.status in (404, 501)
+        return f"the server answers {reader.status} to an event stream" if absent else None
 
 
 @frozen

@@ -74,7 +74,7 @@ def _closed(exc: ConnectionClosed) -> ChannelClosed:
 
 @define
 class WebSocketCarrier:
-    """Connects to one address; see `channel.SocketCarrier`.
+    """Connects to one address; see `channel.SocketCarrier` and `channel.Dialler`.
 
     Args:
         url: of the WebSocket itself, as `ws://127.0.0.1:8420/ws`.
@@ -84,9 +84,12 @@ class WebSocketCarrier:
     url: str
     ssl_context: ssl.SSLContext | None = None
     authority: str = field(init=False)
+    base: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.authority = urlsplit(self.url).netloc.rpartition("@")[2]
+        parts = urlsplit(self.url)
+        self.authority = parts.netloc.rpartition("@")[2]
+        self.base = parts.path.rstrip("/").removesuffix("/ws").rstrip("/")
 
     async def connect(self, nursery: trio.Nursery) -> WebSocketChannel:
         """Open a connection; see `Carrier.connect`."""
@@ -128,6 +131,10 @@ class WebSocketCarrier:
         status = answer.split()[1:2]
         text = answer.decode(errors="replace").partition("\r\n\r\n")[2]
         return (int(status[0]) if status else 0), text
+
+    async def dial(self) -> trio.abc.Stream:
+        """Open a bare connection; see `Dialler.dial`."""
+        return self._secured(await self._open())
 
     async def _open(self) -> trio.SocketStream:
         parts = urlsplit(self.url)

@@ -7,6 +7,7 @@ from typing import Final
 from ..check import Check, in_order
 from . import (
     endings,
+    event_streams,
     frames,
     handshake,
     keys,
@@ -39,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = in_order(
         messages.GROUP,
         pages.GROUP,
         handshake.GROUP,
+        event_streams.GROUP,
     )
     for check in group.checks
 )
