@@ -87,8 +87,9 @@ sim: $(VENV)/.tests ## A shorter campaign from a seed of yours (SEED=n RUNS=n JO
 		--jobs $(JOBS) --profiles all
 
 .PHONY: zoo
-zoo: $(VENV)/.tests ## Wrong versions of the runtime, each found out by the same race
-	@$(BIN)/python -m pytest tests/simulation/test_wrong_versions.py -v
+zoo: $(VENV)/.tests ## Wrong versions of the runtime, each hunted under 20 seeds, for the docs (SEEDS=n)
+	@$(BIN)/python -m tests.zoo --seeds $(or $(SEEDS),20) --jobs $(JOBS) \
+		--table docs/reference/zoo.generated.md
 
 .PHONY: test-long
 test-long: $(VENV)/.tests race ## The long campaigns: races at drawn schedules, cuts and kills, again

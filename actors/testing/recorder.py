@@ -42,6 +42,11 @@ class Recorder:
             del self.open_calls[fact.call]
         self._moved.unpark_all()
 
+    def note_last(self, fact: Fact) -> None:
+        """Add a fact about the end of the run, at the time of the last one; trio is over by now."""
+        at, life = (self.records[-1].at, self.records[-1].life) if self.records else (0.0, 1)
+        self.records.append(Record(at, life, fact))
+
     def next_call(self) -> int:
         """Return the number of the next call."""
         self._calls += 1

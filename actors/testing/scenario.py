@@ -60,6 +60,12 @@ Choices: TypeAlias = tuple[Operation, ...]
 # How often a client waits for its answer before it does the next thing.
 _WAITS: Final = (True, True, False)
 
+# How many scenarios have a few sorts of operations alone, and how many sorts those are at most.
+_SWARMS: Final = 0.5
+_SWARM: Final = 6
+# How many steps repeat an earlier one.
+_REPEATS: Final = 0.2
+
 THREADS: Final = ("a", "b")
 # The thread that forks make, and nobody else speaks to.
 FORKED: Final = "c"
@@ -193,7 +199,7 @@ def everything() -> tuple[Choices, ...]:
     more = (record(), fork())
     # All in one: what goes wrong all the time hides what goes wrong by itself.
     faults = (*fail_journal() * 2, *break_actor(), *damage() * 2)
-    return (*talking, *rare, *more, faults)
+    return (*talking, *rare, *more, faults, faults)
 
 
 def scenarios(
@@ -220,23 +226,39 @@ def scenarios(
     return st.lists(phase, min_size=1, max_size=phases).map(_scenario)
 
 
-def sample_scenario(random: Random, *operations: Choices, steps: int = STEPS) -> Scenario:
+def sample_scenario(
+    random: Random, *operations: Choices, phases: int = PHASES, steps: int = STEPS
+) -> Scenario:
     """Return a scenario of a random generator: quicker than Hypothesis, for long campaigns.
+
+    Half of them leave most sorts of operations out, so that the others come close together; and a
+    step may do once more what an earlier one did.
 
     Args:
         random: seeded by whoever wants the same one again.
-        operations, steps: as for `scenarios`.
+        operations, phases, steps: as for `scenarios`.
     """
     choices = operations or everything()
+    if random.random() < _SWARMS:
+        choices = tuple(random.sample(choices, min(random.randint(2, _SWARM), len(choices))))
     who = _who(THREADS, CLIENTS)
-    phases = [
-        tuple(
-            Step(*random.choice(who), random.choice(random.choice(choices)))
-            for _ in range(random.randint(1, steps))
-        )
-        for _ in range(random.randint(1, PHASES))
-    ]
-    return Scenario(tuple(phases))
+    done: list[Step] = []
+    drawn = []
+    for _ in range(random.randint(1, phases)):
+        count = random.randint(1, steps)
+        drawn.append(tuple(_sampled(random, who, choices, done) for _ in range(count)))
+    return Scenario(tuple(drawn))
+
+
+def _sampled(
+    random: Random, who: list[tuple[int, str]], choices: Sequence[Choices], done: list[Step]
+) -> Step:
+    if done and random.random() < _REPEATS:
+        earlier = random.choice(done)
+        return Step(random.choice(who)[0], earlier.thread, earlier.operation)
+    step = Step(*random.choice(who), random.choice(random.choice(choices)))
+    done.append(step)
+    return step
 
 
 def _who(threads: Sequence[str], clients: int) -> list[tuple[int, str]]:

@@ -117,9 +117,18 @@ def drive(
     """
     world.clock.patience(math.inf, give_up)
     with quiet_log(), trio_order(arrange_of(schedule)):
-        trio.run(main, clock=world.clock)
+        _run_to_its_end(world, main)
     if world.clock.failure is not None:
         raise world.clock.failure
+
+
+def _run_to_its_end(world: World, main: Callable[[], Awaitable[None]]) -> None:
+    try:
+        trio.run(main, clock=world.clock)
+    except trio.TrioInternalError:
+        if world.clock.endless is None:
+            raise
+        world.recorder.note_last(Stuck(world.clock.endless))
 
 
 def replay(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import trio
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 # Readings of the clock while it stands still; more only where tasks keep each other busy for ever.
 # Trio reads it once a round, and the tasks of a run a few times in all.
-READINGS: Final = 50_000
+READINGS: Final = 10_000
 # Real seconds of one wait for something outside, and how many of them there are in a run.
 REAL_SECONDS: Final = 0.01
 WAITS: Final = 300
 
+# What is left of runs that were broken off.
+_REMAINS: Final[list[object]] = []
+
 
 class Endless(Exception):
-    """A task waits for ever where no cancellation reaches it, so the run cannot come to its end."""
+    """A task goes on for ever, whoever cancels it, so the run cannot come to its end."""
 
 
 class VirtualClock(trio.abc.Clock):
@@ -36,10 +39,12 @@ class VirtualClock(trio.abc.Clock):
     Attributes:
         failure: what the scheduler raised, which it must not: trio's loop would not survive it.
             From then on time jumps from timer to timer.
+        endless: why the run had to be broken off, in a sentence; None where it had not.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.failure: Exception | None = None
+        self.endless: str | None = None
         self._scheduler = scheduler
         self._now = 0.0
         self._readings = 0
@@ -55,6 +60,8 @@ class VirtualClock(trio.abc.Clock):
         self._readings += 1
         if self._readings == READINGS:
             self._lose_patience()
+        if self._readings == 2 * READINGS:
+            self._break_off("a task heeds no cancellation and lets nobody rest")
         return self._now
 
     def patience(self, seconds: float, give_up: Callable[[], None]) -> None:
@@ -81,8 +88,15 @@ class VirtualClock(trio.abc.Clock):
         """Give what is outside some real time: a worker thread, or a generator's finaliser."""
         self._waits += 1
         if self._waits == WAITS:
-            raise Endless("a task waits for ever under a shield")
+            self._break_off("a task waits for ever under a shield")
         return REAL_SECONDS
+
+    def _break_off(self, why: str) -> NoReturn:
+        # Nothing but an error in its clock stops a loop of trio's with a task that will not stop.
+        self.endless = why
+        # Its tasks cannot be closed without their loop, so they must not be collected either.
+        _REMAINS.append(trio.lowlevel.current_root_task())
+        raise Endless(why)
 
     def _next(self, deadline: float) -> float:
         if self.failure is None:

@@ -42,7 +42,7 @@ SIMULATION_LIMITS: Final = Limits(
     # Longer than either thing that the lender does, and shorter than both.
     lease_allocate_seconds=100 * TICK,
     lease_release_seconds=72 * TICK,
-    restart_intensity=2,
+    restart_intensity=1,
     restart_period_seconds=64 * TICK,
     journal_reopen_seconds=4 * TICK,
 )

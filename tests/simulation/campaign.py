@@ -45,8 +45,6 @@ from tests.simulation.profiles import DEFAULT, PROFILES, Profile
 if TYPE_CHECKING:
     from actors.actor.kinds import Handler
 
-# Runs of one kind before those of the other.
-IN_A_ROW = 20
 # Where a case that broke something is kept.
 FAILURES: Final = Path(".hypothesis", "race")
 # Runs that a process does before it says how far it is.
@@ -196,29 +194,16 @@ def smallest(run: Run) -> Run:
     return race(*shrink((run.scenario, run.schedule), fails))
 
 
-def everywhere(seed: int) -> Iterator[Run]:
-    """Yield runs without end, of the runtime by itself and then over the wire, in turns."""
-    from tests.simulation import wire  # it goes on from here
-
-    embedded, remote = runs(seed), wire.runs(seed)
-    while True:
-        yield from islice(embedded, IN_A_ROW)
-        yield from islice(remote, IN_A_ROW)
-
-
 def hunt(seed: int, most: int, invariant: str | None = None) -> dict[str, object]:
-    """Look for a failure in at most so many runs, and say what was found after how many.
+    """Look for a failure in at most so many examples of the whole mix, and say what was found.
 
     Args:
         invariant: go on until this one is broken; without it, until any is.
     """
-    for number, run in enumerate(everywhere(seed), 1):
-        broken = run.broken()
-        sought = [each for each in broken if invariant in (None, each.invariant)]
-        if sought or number == most:
-            found = [[each.invariant, each.message] for each in broken]
-            return {"actors": actors.__file__, "runs": number, "broken": found}
-    raise AssertionError("there is no end of runs")
+    from tests.simulation import mix  # it is made of this
+
+    number, example = mix.hunt(seed, most, invariant)
+    return {"actors": actors.__file__, "runs": number, "broken": [*map(list, example.found)]}
 
 
 def keep(run: Run) -> Path:

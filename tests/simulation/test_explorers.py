@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,6 +123,17 @@ def test_what_only_the_step_explorer_finds_is_called_latent() -> None:
     found = simulate(RACE, scripted, schedule=Schedule(explorer=Explorer.STEP))
     assert "latent" in found.story()
     assert "latent" not in simulate(RACE, scripted).story()
+
+
+def test_a_task_that_swallows_every_cancellation_ends_the_run_nevertheless() -> None:
+    async def deaf(turn: Turn) -> None:
+        while True:
+            with contextlib.suppress(trio.Cancelled):
+                await trio.sleep(1)
+
+    run = simulate(phase(Submit("hello")), lambda world: deaf)
+    assert "I20" in {broken.invariant for broken in run.broken()}
+    assert "stuck" in run.story()
 
 
 def test_tasks_that_keep_each_other_busy_are_given_up() -> None:

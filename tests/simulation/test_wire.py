@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from actors.core.effects import Submitted
@@ -29,6 +31,7 @@ from transport.testing import replay_wire, simulate_wire, wire_everything
 from transport.testing.frames import Frames
 
 RUNS = 300
+KEPT = sorted(Path(__file__).parent.glob("wire_cases/*.json"))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -134,3 +137,8 @@ def test_without_faults_user_and_wire_see_the_same() -> None:
     shown = [(type(fact.batch), fact.batch.cursor) for fact in facts if isinstance(fact, Shown)]
     assert seen == shown
     assert any(isinstance(fact, Delivered) for fact in facts)
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_what_once_broke_stays_mended(path: Path) -> None:
+    race(*read_case(path.read_text())).check()

@@ -46,12 +46,16 @@ def race(scenario: Scenario, schedule: Schedule) -> Run:
     return simulate_wire(scenario, scripted, schedule=schedule, authorise=may, kind=kind)
 
 
+def sample(random: Random) -> Scenario:
+    """Return a scenario of a random generator."""
+    return sample_scenario(random, *wire_everything(), steps=STEPS)
+
+
 def runs(seed: int) -> Iterator[Run]:
     """Yield runs without end; the seed decides which."""
     for number in count():
         random = Random(f"wire {seed}/{number}")
-        scenario = sample_scenario(random, *wire_everything(), steps=STEPS)
-        yield race(scenario, sample_schedule(random))
+        yield race(sample(random), sample_schedule(random))
 
 
 def smallest(run: Run) -> Run:

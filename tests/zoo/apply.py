@@ -1,30 +1,28 @@
-"""The bug zoo: wrong versions of the runtime, as diffs against the code that is shipped.
+"""Wrong versions of the runtime, as diffs against the code that is shipped.
 
-    python tests/zoo/apply.py NAME [--seed N] [--runs N]
-
-Each file says in a sentence what is wrong and which invariant has to catch it. A diff has to fit
-the code as it stands: where that moved on, applying fails, and the diff wants a look.
+Each file says in a sentence what is wrong, and which invariant has to catch it. A diff has to fit
+the code as it stands: where that moved on it does not apply, and wants a look.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
+import importlib
+import importlib.util
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+
 ZOO = Path(__file__).parent
 ROOT = ZOO.parent.parent
-CAMPAIGN = ROOT / "tests" / "simulation" / "campaign.py"
 
 
 class DoesNotApply(Exception):
@@ -48,20 +46,17 @@ class Mutant:
         name: the file's name without its ending.
         wrong: what is wrong, in a sentence.
         invariant: the one that has to catch it.
+        shortest: the steps of the shortest story that is known to show it; None where none is.
+        changed: how many lines the diff changes.
         hunks: how the shipped code becomes it.
     """
 
     name: str
     wrong: str
     invariant: str
+    shortest: int | None
+    changed: int
     hunks: tuple[Hunk, ...]
-
-    @property
-    def changed(self) -> int:
-        """How many lines the diff changes."""
-        text = (ZOO / f"{self.name}.diff").read_text()
-        body = text.partition("\n@@")[2]
-        return sum(line[:1] in ("+", "-") for line in body.splitlines())
 
 
 def names() -> list[str]:
@@ -70,17 +65,26 @@ def names() -> list[str]:
 
 
 def read_mutant(name: str) -> Mutant:
-    """Read one.
+    """Read one: by its name, or the path of any diff.
 
     Raises:
         ValueError: where the file is none.
     """
-    text = (ZOO / f"{name}.diff").read_text()
-    head, _, diff = text.partition("\n--- ")
+    path = Path(name) if name.endswith(".diff") else ZOO / f"{name}.diff"
+    head, _, diff = path.read_text().partition("\n--- ")
     caught = re.search(r"^Caught by (I\d+)\.$", head, re.MULTILINE)
     if caught is None:
         raise ValueError(f"{name} does not say what catches it")
-    return Mutant(name, head.splitlines()[0], caught[1], tuple(_hunks(f"--- {diff}")))
+    shortest = re.search(r"^Shortest known: (\d+) steps?\.$", head, re.MULTILINE)
+    hunks = tuple(_hunks(f"--- {diff}"))
+    return Mutant(
+        path.stem,
+        head.splitlines()[0],
+        caught[1],
+        int(shortest[1]) if shortest is not None else None,
+        len(re.findall(r"^[-+](?!-- a/|\+\+ b/)", diff, re.MULTILINE)),
+        hunks,
+    )
 
 
 def _hunks(diff: str) -> Iterator[Hunk]:
@@ -95,64 +99,68 @@ def _hunks(diff: str) -> Iterator[Hunk]:
 
 def _side(body: str, mark: str) -> str:
     lines = body.splitlines(keepends=True)
-    return "".join(line[1:] for line in lines if line[:1] in (" ", mark) or line == "\n")
+    return "".join(line[1:] or "\n" for line in lines if line[:1] in (" ", mark, "\n"))
 
 
-def apply(mutant: Mutant, root: Path) -> None:
-    """Turn the package below `root` into the wrong version.
+def wrong_texts(mutant: Mutant, root: Path = ROOT) -> Mapping[str, str]:
+    """Return the files that differ in the wrong version, by their paths below `root`.
 
     Raises:
         DoesNotApply: where the lines of a hunk do not stand there exactly once.
     """
+    texts: dict[str, str] = {}
     for hunk in mutant.hunks:
-        path = root / hunk.path
-        text = path.read_text()
+        text = texts.get(hunk.path) or (root / hunk.path).read_text()
         if text.count(hunk.old) != 1:
             raise DoesNotApply(f"{mutant.name}: {hunk.path} has moved on")
-        path.write_text(text.replace(hunk.old, hunk.new))
+        texts[hunk.path] = text.replace(hunk.old, hunk.new)
+    return texts
 
 
-def hunt(mutant: Mutant, seed: int, runs: int) -> dict[str, Any]:
-    """Run the race test against a wrong version, and return what it found after how many runs.
+class _Loader(SourceFileLoader):
+    """Loads a module from another text than that of its file."""
+
+    def __init__(self, name: str, path: Path, text: str) -> None:
+        super().__init__(name, str(path))
+        self._text = text
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the text; nothing is read from a cache, and nothing written to it."""
+        code: CodeType = compile(self._text, self.path, "exec", dont_inherit=True)
+        return code
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._loaders = {}
+        for name, text in texts.items():
+            module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            self._loaders[module] = _Loader(module, ROOT / name, text)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the wrong version of a module, where there is one."""
+        loader = self._loaders.get(name)
+        if loader is None:
+            return None
+        return importlib.util.spec_from_file_location(name, loader.path, loader=loader)
+
+    def check_loaded(self) -> None:
+        """Raise where a module is not what runs."""
+        for name, loader in self._loaders.items():
+            if getattr(sys.modules.get(name), "__loader__", None) is not loader:
+                raise DoesNotApply(f"the race does not run {name}")
+
+
+def import_with(mutant: Mutant, module: str) -> Any:
+    """Import a module that brings the wrong version with it, into a process that has neither yet.
 
     Raises:
-        DoesNotApply: where the diff does not fit.
+        DoesNotApply: where the diff does not fit, or the module does without the code in question.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for package in ("actors", "transport"):
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / package, root / package, ignore=ignored)
-        apply(mutant, root)
-        command = [sys.executable, str(CAMPAIGN), "--seed", str(seed), "--hunt", str(runs)]
-        command += ["--invariant", mutant.invariant]
-        path = os.pathsep.join((folder, str(ROOT)))  # the tests from here, the package from there
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            command, cwd=folder, env=environment, check=True, capture_output=True, text=True
-        )
-        found: dict[str, Any] = json.loads(done.stdout)
-        if not found["actors"].startswith(str(root)):
-            raise DoesNotApply(f"the race ran against {found['actors']}")
-        return found
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 where every version was found out."""
-    parser = argparse.ArgumentParser(description="Run the race test against wrong versions.")
-    parser.add_argument("names", nargs="*", help="which; all where none is named")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--runs", type=int, default=1000)
-    chosen = parser.parse_args(arguments)
-    missed = 0
-    for name in chosen.names or names():
-        mutant = read_mutant(name)
-        found = hunt(mutant, chosen.seed, chosen.runs)
-        invariants = sorted({invariant for invariant, _ in found["broken"]})
-        missed += mutant.invariant not in invariants
-        print(f"{name:28} {found['runs']:5} runs  {', '.join(invariants) or 'NOT FOUND'}")
-    return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    finder = _Finder(wrong_texts(mutant))
+    sys.meta_path.insert(0, finder)
+    imported = importlib.import_module(module)
+    finder.check_loaded()
+    return imported

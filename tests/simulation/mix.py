@@ -1,0 +1,116 @@
+"""The default profile: one mix of all that is simulated, whatever is sought.
+
+Of twenty examples, ten race everything against everything in an embedded runtime, two give the
+threads services, seven go over a simulated network, and one cuts the power under the journal's
+file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import count
+from random import Random
+from typing import Final
+
+from attrs import frozen
+
+from actors.testing import Run, Scenario, Schedule, sample_scenario, sample_schedule, shrink
+from actors.testing.checkers import Broken
+from tests.journal import power_loss
+from tests.simulation import campaign, profiles, services, wire
+
+# What an example found: the invariant, and what was seen.
+Found = tuple[str, str]
+
+# The sorts of twenty examples, by their first letters; the dearest one is the last.
+ORDER: Final = "eweseweweewesewewewp"
+# Longer than what a campaign draws, which is for many orders of few steps.
+PHASES: Final = 4
+STEPS: Final = 7
+# Cases that are tried to make a failing one smaller; each costs as much as an example.
+TRIES: Final = 500
+
+
+@frozen
+class Sort:
+    """One sort of simulation: how its cases are drawn, run and judged."""
+
+    sample: Callable[[Random], Scenario]
+    race: Callable[[Scenario, Schedule], Run]
+    judge: Callable[[Run], Sequence[Broken]]
+
+    def found(self, scenario: Scenario, schedule: Schedule) -> list[Found]:
+        """Run a case, and say what it breaks."""
+        broken = self.judge(self.race(scenario, schedule))
+        return [(each.invariant, each.message) for each in broken]
+
+
+@frozen
+class Example:
+    """One example of the mix, run.
+
+    Args:
+        found: what it breaks.
+        smaller: returns how many steps are left of it when it is made as small as may be, still
+            breaking that invariant; a loss of power is one.
+    """
+
+    found: Sequence[Found]
+    smaller: Callable[[str], int]
+
+    def breaks(self, invariant: str | None) -> bool:
+        """Say whether it breaks an invariant: this one, or any."""
+        return any(invariant in (None, each) for each, _ in self.found)
+
+
+def _everything(random: Random) -> Scenario:
+    operations = profiles.DEFAULT.operations
+    return sample_scenario(random, *operations, phases=PHASES, steps=STEPS)
+
+
+SORTS: Final = {
+    "e": Sort(_everything, campaign.race, Run.broken),
+    "s": Sort(services.sample, services.race, lambda run: [*services.broken_in(run)]),
+    "w": Sort(wire.sample, wire.race, Run.broken),
+}
+
+
+def examples(seed: int) -> Iterator[Example]:
+    """Yield examples without end; the seed decides which."""
+    power = power_loss.states(seed, "full")
+    for number in count():
+        sort = ORDER[number % len(ORDER)]
+        if sort == "p":
+            found = [(each.invariant, each.message) for each in next(power)]
+            yield Example(found, lambda _: 1)
+        else:
+            yield _simulated(SORTS[sort], Random(f"mix {seed}/{number}"))
+
+
+def _simulated(sort: Sort, random: Random) -> Example:
+    case = sort.sample(random), sample_schedule(random)
+    return Example(sort.found(*case), partial(_steps_left, sort, case))
+
+
+def _steps_left(sort: Sort, case: tuple[Scenario, Schedule], invariant: str) -> int:
+    def fails(scenario: Scenario, schedule: Schedule) -> bool:
+        return any(each == invariant for each, _ in sort.found(scenario, schedule))
+
+    scenario, _ = shrink(case, fails, TRIES)
+    return sum(map(len, scenario.phases))
+
+
+def hunt(seed: int, most: int, invariant: str | None = None) -> tuple[int, Example]:
+    """Look for an example that breaks something, among so many.
+
+    Args:
+        invariant: what it has to break; any will do without it.
+
+    Returns:
+        Its number, from 1, or `most`; and the example.
+    """
+    for number, example in enumerate(examples(seed), 1):
+        if number == most or example.breaks(invariant):
+            return number, example
+    raise AssertionError("there is no end of examples")
