@@ -164,18 +164,17 @@ class Outgoing:
             await self._detach(chore)
 
     async def _attach(self, attach: Attach) -> None:
+        earlier = self._attached.get(attach.thread)
         self._forget(attach.thread, comes_back=True)
         if not self._may_see(attach.thread):
-            self._on_detached(attach)
-            await self._send(_refused(attach.id, forbidden()))
+            await self._refuse(attach, forbidden(), earlier)
             return
         subscription = self._subscribe(attach.thread, self._has_news)
         try:
             plan = await subscription.attach(attach.cursor, attach.window)
         except (Rejected, JournalError) as exc:
             subscription.close()
-            self._on_detached(attach)
-            await self._send(_refused(attach.id, exc))
+            await self._refuse(attach, exc, earlier)
             return
         except BaseException:
             subscription.close()
@@ -184,6 +183,16 @@ class Outgoing:
         cursor = subscription.position.cursor()
         await self._send(wire.Attached(attach.id, attach.thread, cursor, plan.mode, plan.reason))
         self._has_news(subscription)
+
+    async def _refuse(
+        self, attach: Attach, failure: Rejected | JournalError, earlier: _Attachment | None
+    ) -> None:
+        """Refuse an attach, and say that the one which it was to replace is over all the same."""
+        self._on_detached(attach)
+        if earlier is not None:
+            cursor = earlier.subscription.position.cursor()
+            await self._send(wire.Detached(attach.thread, cursor, "failed"))
+        await self._send(_refused(attach.id, failure))
 
     async def _detach(self, detach: Detach) -> None:
         attachment = self._attached.get(detach.thread)
