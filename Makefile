@@ -89,7 +89,7 @@ sim: $(VENV)/.tests ## A shorter campaign from a seed of yours (SEED=n RUNS=n JO
 .PHONY: zoo
 zoo: $(VENV)/.tests ## Wrong versions of the runtime, each hunted under 20 seeds, for the docs (SEEDS=n)
 	@$(BIN)/python -m tests.zoo --seeds $(or $(SEEDS),20) --jobs $(JOBS) \
-		--table docs/reference/zoo.generated.md
+		--table docs/explanation/the-bug-zoo.generated.md
 
 .PHONY: test-long
 test-long: $(VENV)/.tests race ## The long campaigns: races at drawn schedules, cuts and kills, again

@@ -1,6 +1,6 @@
 """Hunts for wrong versions of the runtime, and tells after how many examples each was found.
 
-python -m tests.zoo --seeds 20 --jobs 2 --table docs/reference/zoo.generated.md
+python -m tests.zoo --seeds 20 --jobs 2 --table docs/explanation/the-bug-zoo.generated.md
 python -m tests.zoo NAME… | FILE.diff… --seeds 5
 """
 
