@@ -144,7 +144,7 @@ class Connector:
         delay = self._backoff.next_wait(trio.current_time())
         # An outage is worth a warning, its length is not.
         level = logging.WARNING if self.status.state is ConnectionState.OPEN else logging.INFO
-        log.log(level, "%s; attempt %d to connect is in %.1f s", reason, attempt, delay)
+        log.log(level, "%s; connecting again in %.1f s (attempt %d)", reason, delay, attempt)
         self._tell(ConnectionStatus(ConnectionState.RECONNECTING, attempt, delay, reason))
         await trio.sleep(delay)
 

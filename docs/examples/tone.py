@@ -181,8 +181,9 @@ async def scene(client: Client, sidecars: dict[str, Program]) -> None:
             await show(client, "alone-1")
         print("alone-1 was left")
 
-        print("leased-1 is ended:", await client.end("leased-1"), "and lent:", sidecars)
-        print("once more:", await client.end("leased-1"))
+        print("leased-1 is ended:", await client.end("leased-1"))
+        print("sidecars that are still lent:", len(sidecars))
+        print("leased-1 is ended once more:", await client.end("leased-1"))
 
 
 async def main() -> None:

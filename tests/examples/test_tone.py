@@ -537,5 +537,6 @@ def test_the_program_runs() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "overloaded: all 2 places for sessions are taken" in done.stdout
+    assert "sidecars that are still lent: 0" in done.stdout
     assert "once more: False" in done.stdout
     assert "alone-1 was reaped" in done.stdout
