@@ -122,7 +122,8 @@ class Outgoing:
                 await self._do_chore(self._chores.popleft())
             if self._ready:
                 await self._send_stream(self._ready.popleft())
-            self._moved.unpark_all()
+            if self._moved:
+                self._moved.unpark_all()
             if not (self._answers or self._chores or self._ready):
                 await self._news.park()
                 burst = 0

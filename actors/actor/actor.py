@@ -377,6 +377,11 @@ class Actor:
             self._receipts.add(receipt)
         self._committer.send(Outgoing(step, reply, None, pieces))
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the turn's handler has said something since the last look; see `Decider`."""
+        return self.runner is not None and not self.runner.buffer.empty
+
     def gather(self) -> None:
         """Decide what the turn's handler has said since the last look; see `Decider`."""
         runner = self.runner

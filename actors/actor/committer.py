@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 class Decider(Protocol):
     """Whose decisions are committed. The calls return at once."""
 
+    @property
+    def undecided(self) -> bool:
+        """Whether something has come together that is yet to be decided."""
+        ...
+
     def gather(self) -> None:
         """Decide what has come together: an append is about to be made."""
 
@@ -176,9 +181,7 @@ class Committer:
                 self._carry_out_batch()
         except Exception as exc:  # raised in the actor's loop, the one place that winds down
             self.fail(exc)
-        self._running = False
-        if self._is_open:
-            self._decider.committed()
+        self._stop()
         return None
 
     def settle(self, wrong: Exception | None) -> None:
@@ -197,7 +200,15 @@ class Committer:
         except Exception as exc:  # raised in the actor's loop, the one place that winds down
             self.fail(exc)
             return
-        self._commits.add(self)
+        if len(self._outbox) or self._decider.undecided:
+            self._commits.add(self)
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._running = False
+        if self._is_open:
+            self._decider.committed()
 
     def _take_batch(self) -> bool:
         self._decider.gather()

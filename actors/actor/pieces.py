@@ -90,13 +90,15 @@ class PieceBuffer:
         """Take all that was accepted: events, each with the number of offsets that it covers."""
         runs, self._runs = self._runs, []
         self._bytes = self._pieces = 0
-        self._moved.unpark_all()
+        if self._moved:  # to ask first costs a tenth, and this is done for each piece
+            self._moved.unpark_all()
         return tuple(self._event(run) for run in runs)
 
     def made_durable(self, pieces: int) -> None:
         """Note that so many more pieces are in the journal."""
         self._durable += pieces
-        self._moved.unpark_all()
+        if self._moved:
+            self._moved.unpark_all()
 
     def close(self) -> None:
         """Accept nothing more; those who wait are told that the turn is over."""

@@ -241,8 +241,12 @@ class Turn:
 
     async def _yield_now_and_then(self) -> None:
         # A checkpoint for each piece is what costs most with many viewers; none at all would let
-        # a handler that never waits starve everybody else.
+        # a handler that never waits starve everybody else. It waited where what it said was taken
+        # meanwhile: that is done by another task.
         now = trio.current_time()
+        if self._buffer.empty:
+            self._burst = 0
+            self._burst_began = now
         self._burst += 1
         long_held = now - self._burst_began > self._limits.write_burst_seconds
         if long_held or self._burst >= self._limits.write_burst_pieces:

@@ -74,6 +74,9 @@ class TurnRunner:
         """
         try:
             with self._scope:
+                # What became durable with the turn's start goes out first: a long history takes the
+                # interpreter's lock, and who submitted would wait for it.
+                await trio.lowlevel.checkpoint()
                 self.turn._history = await load_history()
                 await call_handler(self._kind.handler_of(self.turn.id), self.turn)
         except* _FROM_OUTSIDE:

@@ -164,7 +164,8 @@ class Subscription:
         """Note that there may be something new."""
         if not self.ready and not self._closed:
             self.ready = True
-            self._news.unpark_all()
+            if self._news:
+                self._news.unpark_all()
             if self._on_ready is not None:
                 self._on_ready(self)
 
