@@ -8,7 +8,7 @@ the library's part only: whoever owns the socket says the last word with `finish
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -18,6 +18,8 @@ from .streams import linger, send_now, send_within
 
 if TYPE_CHECKING:
     from actors.limits import Limits
+
+_CLOSES: Final = bytes([CLOSE_FRAME])
 
 
 class FrameStream(trio.abc.Stream):
@@ -56,6 +58,7 @@ class FrameStream(trio.abc.Stream):
         self._ended = False  # the library's part
         self._closed = False  # everything
         self._close_sent = False
+        self._unsent: bytes | memoryview = b""  # of the frame that went before the next
         self._throttle_from = trio.current_time()
         self._throttle_at = limits.control_frames_per_second
         self.refusal: tuple[int, str] | None = None  # close code and reason, where we refused
@@ -114,7 +117,7 @@ class FrameStream(trio.abc.Stream):
         return data[:good]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send one whole frame, or the handshake; see `trio.abc.SendStream`.
+        """Send one whole frame, the handshake, or nothing; see `trio.abc.SendStream`.
 
         Takes no turn of the loop where the socket takes all of it at once: who sends much has to
         let the others on. Cancellation while a part may have gone out cuts the connection.
@@ -129,17 +132,38 @@ class FrameStream(trio.abc.Stream):
         finally:
             self._lock.release()
 
+    def send_now(self, frame: bytes) -> bool:
+        """Send one whole frame as far as that goes without waiting; see `SendsNow`."""
+        if self._closed or self._close_sent or self._lock.locked():
+            sent = 0
+        else:
+            sent = send_now(self._raw, frame)
+        if sent == len(frame):
+            return True
+        self._unsent = memoryview(frame)[sent:]
+        return False
+
+    async def flush(self) -> None:
+        """Send what `send_now` could not; waits, raises and is cancelled as `send_all`."""
+        await self.send_all(b"")
+
     async def _send_locked(self, data: bytes) -> None:
         if self._closed or self._close_sent:
             raise trio.ClosedResourceError
-        self._close_sent = data[0] == CLOSE_FRAME
+        self._close_sent = data[:1] == _CLOSES
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
+            if self._unsent:
+                await self._send_unsent()
             if (sent := send_now(self._raw, data)) < len(data):
                 await send_within(self._raw, memoryview(data)[sent:], self._limits.slow_seconds)
         except BaseException:
             self.cut()
             raise
+
+    async def _send_unsent(self) -> None:
+        await send_within(self._raw, memoryview(self._unsent), self._limits.slow_seconds)
+        self._unsent = b""
 
     async def wait_send_all_might_not_block(self) -> None:
         """Return when sending might not block; see `trio.abc.SendStream`."""

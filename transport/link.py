@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from actors.errors import HoldfastError
 
@@ -121,6 +121,26 @@ class Link(Protocol):
 
     def abort(self) -> None:
         """Cut the connection now, without a close frame. Never waits, never fails."""
+
+
+@runtime_checkable
+class SendsNow(Protocol):
+    """What a server's link may be able to do besides: send without a task that waits."""
+
+    def send_text_now(self, text: bytes) -> bool:
+        """Send a text message as far as that goes without waiting. Never raises.
+
+        Args:
+            text: as of `send_text`.
+
+        Returns:
+            Whether all of it went. What did not goes out with `flush`, which has to be called
+            next, and in any case before whatever else is sent.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Send what `send_text_now` could not; returns and raises as `send_text`."""
 
 
 # Serves one accepted connection. Returning closes it with 1000, raising with 4005; being cancelled

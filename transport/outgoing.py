@@ -1,7 +1,8 @@
 """What goes out on one connection, in order: answers first, then each thread's stream in its turn.
 
-One task sends. So what is said of a thread (`attached`, its stream, `detached`) cannot overtake
-itself, a thread with much to say cannot keep the others waiting, and a slow peer costs one frame.
+One task sends, or the server's courier while that one rests. So what is said of a thread
+(`attached`, its stream, `detached`) cannot overtake itself, a thread with much to say cannot keep
+the others waiting, and a slow peer costs one frame.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from actors import (
 
 from .auth import forbidden
 from .frames import SharedText
+from .link import SendsNow
 from .wire import server_messages as wire
 from .wire.client_messages import Attach, Detach
 from .wire.codec import encode_server, events_frame
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from actors.delivery.batches import Batch
     from actors.limits import Limits
 
+    from .courier import Courier
     from .link import Link
 
 
@@ -61,6 +64,7 @@ class Outgoing:
         may_see: says whether the connection may be shown a thread at this instant (I19).
         on_detached: told when an attachment is over, or was refused.
         limits: `reply_bytes` bounds what waits, together with who calls `room`.
+        courier: calls `send_now` while the task rests; None where there is none.
     """
 
     def __init__(
@@ -70,8 +74,11 @@ class Outgoing:
         may_see: Callable[[str], bool],
         on_detached: Callable[[Attach], None],
         limits: Limits,
+        courier: Courier | None = None,
     ) -> None:
         self._link = link
+        self._link_now = link if isinstance(link, SendsNow) else None
+        self._courier = courier if self._link_now is not None else None
         self._subscribe = subscribe
         self._may_see = may_see
         self._on_detached = on_detached
@@ -81,6 +88,8 @@ class Outgoing:
         self._chores: deque[Attach | Detach] = deque()
         self._ready: deque[Subscription] = deque()
         self._attached: dict[str, _Attachment] = {}
+        self._resting = False
+        self._unflushed = False
         self._news = trio.lowlevel.ParkingLot()
         self._moved = trio.lowlevel.ParkingLot()
 
@@ -89,12 +98,12 @@ class Outgoing:
         frame = encode_server(message)
         self._answers.append(frame)
         self._answer_bytes += len(frame)
-        self._news.unpark_all()
+        self._wake()
 
     def do(self, chore: Attach | Detach) -> None:
         """Attach or detach, behind earlier ones."""
         self._chores.append(chore)
-        self._news.unpark_all()
+        self._wake()
 
     async def room(self) -> None:
         """Wait until so little waits that another command may be taken (I12)."""
@@ -106,7 +115,7 @@ class Outgoing:
 
     async def idle(self) -> None:
         """Wait until there is nothing to send."""
-        while self._answers or self._chores or self._ready:
+        while self._has_work:
             await self._moved.park()
 
     async def run(self) -> None:
@@ -117,6 +126,7 @@ class Outgoing:
         """
         burst = 0
         while True:
+            await self._flush()
             await self._send_answers()
             if self._chores:
                 await self._do_chore(self._chores.popleft())
@@ -124,11 +134,23 @@ class Outgoing:
                 await self._send_stream(self._ready.popleft())
             if self._moved:
                 self._moved.unpark_all()
-            if not (self._answers or self._chores or self._ready):
-                await self._news.park()
+            if not self._has_work:
+                await self._rest()
                 burst = 0
             elif (burst := burst + 1) % _BURST == 0:
                 await trio.lowlevel.checkpoint()
+
+    def send_now(self) -> None:
+        """Send what is ready as far as that goes without waiting; the task does the rest."""
+        for _ in range(len(self._ready)):
+            at_ease = self._resting and not self._unflushed
+            if not (at_ease and self._send_stream_now(self._ready[0])):
+                break
+            self._ready.popleft()
+        if self._has_work:
+            self._wake()
+        elif self._moved:
+            self._moved.unpark_all()
 
     def close(self, *, broken: bool) -> None:
         """Leave every thread.
@@ -145,7 +167,31 @@ class Outgoing:
         attachment = self._attached.get(subscription.thread)
         if attachment is not None and attachment.subscription is subscription:
             self._ready.append(subscription)
+            if self._resting and self._courier is not None and self._courier.running:
+                self._courier.add(self)
+            else:
+                self._wake()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._ready or self._answers or self._chores or self._unflushed)
+
+    def _wake(self) -> None:
+        self._resting = False
+        if self._news:
             self._news.unpark_all()
+
+    async def _rest(self) -> None:
+        self._resting = True
+        try:
+            await self._news.park()
+        finally:
+            self._resting = False
+
+    async def _flush(self) -> None:
+        if self._unflushed and self._link_now is not None:
+            self._unflushed = False
+            await self._link_now.flush()
 
     async def _send(self, message: wire.ServerMessage) -> None:
         await self._link.send_text(encode_server(message))
@@ -223,6 +269,22 @@ class Outgoing:
             self._forget(subscription.thread)
         elif subscription.behind:
             subscription.wake()  # at the end of the queue: the other threads come first
+
+    def _send_stream_now(self, subscription: Subscription) -> bool:
+        """Send the next events of a stream; False where it takes more than that."""
+        attachment = self._attached.get(subscription.thread)
+        if attachment is None or attachment.subscription is not subscription:
+            return True
+        if self._link_now is None or not self._may_see(subscription.thread):
+            return False
+        events = subscription.pull_now()
+        if events is None:
+            return False
+        subscription.ready = False
+        self._unflushed = not self._link_now.send_text_now(_frame(events))
+        if subscription.behind:
+            subscription.wake()
+        return True
 
 
 async def next_batch(subscription: Subscription, may_see: Callable[[str], bool]) -> Batch | None:

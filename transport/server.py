@@ -19,6 +19,7 @@ from actors import Runtime
 from .access import AccessPolicy, listens_on_loopback
 from .api import answer_api
 from .auth import Auth, Authenticate, Authorise, anything
+from .courier import Courier
 from .event_stream import EventStreams
 from .exchange import Handler, Request, Response, Routes
 from .http import Site, refuse_overload, serve_connection
@@ -55,6 +56,7 @@ class Server:
     _auth: Auth = field(factory=Auth)
     _streams: EventStreams = field(factory=EventStreams)
     _sessions: dict[Session, None] = field(factory=dict)
+    _courier: Courier = field(factory=Courier)
     _stopping: trio.Event = field(factory=trio.Event)
 
     @property
@@ -78,6 +80,7 @@ class Server:
         """
         limits = site.limits
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._courier.run)
             nursery.start_soon(
                 partial(
                     serve_connections,
@@ -99,7 +102,7 @@ class Server:
 
         Cancellation leaves every thread as it is (I5).
         """
-        session = Session(link, self._runtime, self._instance, self._auth)
+        session = Session(link, self._runtime, self._instance, self._auth, self._courier)
         self._sessions[session] = None
         try:
             await session.run()

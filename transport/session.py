@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from actors.core.effects import Result
     from actors.limits import Limits
 
+    from .courier import Courier
+
 
 class Session:
     """Serves one link.
@@ -45,10 +47,16 @@ class Session:
         runtime: where the threads are.
         instance: names this run of the server.
         auth: whom connections speak for, and which threads are theirs.
+        courier: sends for the connection while that waits for nothing; None where there is none.
     """
 
     def __init__(
-        self, link: Link, runtime: Runtime, instance: str, auth: Auth | None = None
+        self,
+        link: Link,
+        runtime: Runtime,
+        instance: str,
+        auth: Auth | None = None,
+        courier: Courier | None = None,
     ) -> None:
         self.link = link
         self.runtime = runtime
@@ -59,7 +67,7 @@ class Session:
         self._patience = trio.CancelScope()
         self._protocol = ServerProtocol(instance, self._limits)
         self._outgoing = Outgoing(
-            self.link, self._subscribe, self._may, self._protocol.detached, self._limits
+            self.link, self._subscribe, self._may, self._protocol.detached, self._limits, courier
         )
         self._unanswered = 0
         self._answered = trio.lowlevel.ParkingLot()

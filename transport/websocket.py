@@ -93,6 +93,15 @@ class WebSocketLink:
         with self._sending():
             await self._send_text(text)
 
+    def send_text_now(self, text: bytes) -> bool:
+        """Send one text message without waiting, as a server; see `SendsNow`."""
+        return self._frames.send_now(_server_frame(text))
+
+    async def flush(self) -> None:
+        """Send what `send_text_now` could not; see `SendsNow`."""
+        with self._sending():
+            await self._frames.flush()
+
     async def send_binary(self, data: bytes) -> None:
         """Send one binary message; see `Link.send_binary`."""
         with self._sending():

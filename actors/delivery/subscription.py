@@ -139,6 +139,22 @@ class Subscription:
             return self._leave(self._until[1])
         return await self._pull_events() or self._news_of_presence()
 
+    def pull_now(self) -> Events | None:
+        """Return the next batch of events where the tail has it and nothing else is due.
+
+        None says nothing: what there is, `pull` returns.
+        """
+        due = self._snapshot or self._goal or self._until or self._presence or self._closed
+        if due or not self.behind:
+            return None
+        try:
+            events = self._tail.after(self.position)
+        except PositionUnrecoverable:
+            return None
+        if events is not None:
+            self.position = events.position
+        return events
+
     @property
     def behind(self) -> bool:
         """Whether a pull might return something now; False only where it would not."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
+import trio.testing
 from attrs import define, field
 
 from actors import Events
@@ -13,6 +16,7 @@ from actors.core.event_codec import Row
 from actors.core.position import Position
 from actors.core.resume import AttachPlan, Mode
 from actors.limits import DEFAULT_LIMITS
+from transport.courier import Courier
 from transport.outgoing import _BURST as BURST
 from transport.outgoing import Outgoing
 from transport.wire.client_messages import Attach
@@ -84,3 +88,114 @@ async def test_a_stream_without_end_does_not_hold_the_loop() -> None:
     trio.lowlevel.remove_instrument(steps)
     assert link.taken > 20
     assert steps.most <= BURST + 1  # `attached` goes before the first of the stream
+
+
+@define(eq=False)
+class RoomyLink(GreedyLink):
+    """Takes so many at once, and the rest where somebody waits."""
+
+    room: int = 1000
+    flushed: int = 0
+
+    def send_text_now(self, text: bytes) -> bool:
+        self.room -= 1
+        self.taken += self.room >= 0
+        return self.room >= 0
+
+    async def flush(self) -> None:
+        self.flushed += 1
+        self.taken += 1
+
+
+@define(eq=False)
+class Stream(EndlessStream):
+    """A subscription that has one batch whenever it is told so."""
+
+    behind: bool = False
+    waiting: int = 0
+
+    def tell(self) -> None:
+        self.waiting += 1
+        self.wake()
+
+    def pull_now(self) -> Events | None:
+        if not self.waiting:
+            return None
+        self.waiting -= 1
+        self.position = Position(1, self.position.offset + 1)
+        row = Row(self.position.offset, self.position.offset, b"{}")
+        return Events(self.thread, (row,), self.position)
+
+    async def pull(self) -> Events | None:
+        return self.pull_now()
+
+
+@define(eq=False)
+class Steps(trio.abc.Instrument):
+    """How many steps tasks of that name took."""
+
+    name: str
+    count: int = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += task.name == self.name
+
+
+@asynccontextmanager
+async def _connections(links: list[RoomyLink]) -> AsyncIterator[tuple[list[Stream], Courier]]:
+    """Connections of one server that follow a stream each and wait for news."""
+    streams: list[Stream] = []
+    courier = Courier()
+
+    def subscribe(thread: str, on_ready: Callable[[EndlessStream], None]) -> Stream:
+        streams.append(Stream(thread, on_ready))
+        return streams[-1]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(courier.run)
+        for link in links:
+            tell = (lambda _: True, lambda _: None)
+            outgoing = Outgoing(link, subscribe, *tell, DEFAULT_LIMITS, courier)
+            nursery.start_soon(partial(outgoing.run), name="outgoing")
+            outgoing.do(Attach("1", "t"))
+        await trio.testing.wait_all_tasks_blocked()
+        yield streams, courier
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_courier_sends_for_all_and_wakes_nobody() -> None:
+    """One task's turn for what becomes visible, however many connections there are."""
+    links = [RoomyLink() for _ in range(100)]
+    async with _connections(links) as (streams, _):
+        before = [link.taken for link in links]
+        steps = Steps("outgoing")
+        trio.lowlevel.add_instrument(steps)
+        for stream in streams:
+            stream.tell()
+        await trio.testing.wait_all_tasks_blocked()
+        trio.lowlevel.remove_instrument(steps)
+        assert [link.taken for link in links] == [count + 1 for count in before]
+        assert steps.count == 0
+
+
+async def test_who_takes_nothing_at_once_is_left_to_its_own_task() -> None:
+    """And the courier goes on with the others; what comes meanwhile goes behind."""
+    full, free = RoomyLink(room=0), RoomyLink()
+    async with _connections([full, free]) as (streams, _):
+        before = full.taken, free.taken
+        for _ in range(3):
+            for stream in streams:
+                stream.tell()
+            await trio.testing.wait_all_tasks_blocked()
+        assert (full.taken, free.taken) == (before[0] + 3, before[1] + 3)
+        assert full.flushed == 3
+
+
+async def test_without_a_courier_that_runs_a_connection_sends_by_itself() -> None:
+    link = RoomyLink()
+    async with _connections([link]) as (streams, courier):
+        courier.running = False
+        before = link.taken
+        streams[0].tell()
+        await trio.testing.wait_all_tasks_blocked()
+        assert link.taken == before + 1

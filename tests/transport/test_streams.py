@@ -56,6 +56,32 @@ async def test_a_frame_larger_than_the_room_arrives_whole_and_once() -> None:
         assert await received(theirs, len(data)) == data
 
 
+async def test_what_is_left_of_a_frame_goes_before_the_next() -> None:
+    ours, theirs = socket_pair()
+    frames = FrameStream(ours, Limits())
+    first, next_one = bytes(range(256)) * 40_000, text_frame(b"next")
+    async with ours, theirs, trio.open_nursery() as nursery:
+        assert not frames.send_now(first)
+        nursery.start_soon(frames.send_all, next_one)
+        whole = await received(theirs, len(first) + len(next_one))
+        assert whole == first + next_one
+        await frames.flush()
+        assert frames.send_now(next_one)
+        assert await received(theirs, len(next_one)) == next_one
+
+
+async def test_a_frame_is_not_sent_into_the_midst_of_another() -> None:
+    ours, theirs = socket_pair()
+    frames = FrameStream(ours, Limits())
+    first, next_one = bytes(range(256)) * 40_000, text_frame(b"next")
+    async with ours, theirs, trio.open_nursery() as nursery:
+        nursery.start_soon(frames.send_all, first)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not frames.send_now(next_one)
+        nursery.start_soon(frames.flush)
+        assert await received(theirs, len(first) + len(next_one)) == first + next_one
+
+
 async def test_who_is_gone_is_noticed_where_the_rest_is_sent() -> None:
     ours, theirs = socket_pair()
     frames = FrameStream(ours, Limits())

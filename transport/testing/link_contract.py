@@ -20,7 +20,7 @@ import trio
 from actors.limits import Limits
 from actors.testing.naming import name_of
 
-from ..link import ABNORMAL, NORMAL, TOO_BIG, Link, LinkClosed
+from ..link import ABNORMAL, NORMAL, TOO_BIG, Link, LinkClosed, SendsNow
 
 __all__ = ["CHECKS", "Check", "Pair", "name_of"]
 
@@ -258,6 +258,34 @@ async def size_is_counted_in_bytes(pair: Pair) -> None:
         await _expect_closed(TOO_BIG, server.receive)
 
 
+async def what_does_not_go_at_once_is_flushed(pair: Pair) -> None:
+    """Of a server's end that sends now: all arrives, in order, however full the way is."""
+    messages = [f"{number} ".encode() * 1000 for number in range(2000)]
+    async with pair(_PATIENT) as (server, client):
+        if not isinstance(server, SendsNow):
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_send_all_now, server, messages)
+            for message in messages:
+                assert await client.receive() == message.decode()
+
+
+async def _send_all_now(link: SendsNow, messages: list[bytes]) -> None:
+    for message in messages:
+        if not link.send_text_now(message):
+            await link.flush()
+        await trio.lowlevel.checkpoint()
+
+
+async def sending_now_to_nobody_is_noticed_where_it_is_flushed(pair: Pair) -> None:
+    """`send_text_now` says no, and `flush` why."""
+    async with pair(_PATIENT) as (server, _client):
+        if isinstance(server, SendsNow):
+            server.abort()
+            assert not server.send_text_now(b"late")
+            await _expect_closed(ABNORMAL, server.flush)
+
+
 async def a_peer_has_a_name(pair: Pair) -> None:
     """For logs; it stays when the link is gone."""
     async with pair(_PATIENT) as (server, client):
@@ -333,4 +361,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     a_ping_ends_with_the_link,
     size_is_counted_in_bytes,
     a_peer_has_a_name,
+    what_does_not_go_at_once_is_flushed,
+    sending_now_to_nobody_is_noticed_where_it_is_flushed,
 )

@@ -105,6 +105,7 @@ class SimulatedLink:
         self._delays = delays
         self._ending: tuple[int, str] | None = None
         self._sending = trio.StrictFIFOLock()
+        self._unsent: str | None = None
         self._arriving = trio.CancelScope()
 
     def connect(self, other: SimulatedLink, message_bytes: int) -> None:
@@ -148,6 +149,22 @@ class SimulatedLink:
     async def send_text(self, text: bytes | str) -> None:
         """Send one text message; see `Link.send_text`."""
         await self._send(text if isinstance(text, str) else text.decode())
+
+    def send_text_now(self, text: bytes) -> bool:
+        """Send one text message without waiting; see `SendsNow`."""
+        message = text.decode()
+        fits = len(text) <= self._other._message_bytes
+        if not fits or self._ending is not None or self.outbox.full or self._sending.locked():
+            self._unsent = message
+            return False
+        self.outbox.put(message)
+        return True
+
+    async def flush(self) -> None:
+        """Send what `send_text_now` could not; see `SendsNow`."""
+        message, self._unsent = self._unsent, None
+        if message is not None:
+            await self._send(message)
 
     async def send_binary(self, data: bytes) -> None:
         """Send one binary message; see `Link.send_binary`."""

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from actors.testing.wire_facts import WireFact
 
     from ..link import Link
+    from .simulated_link import SimulatedLink
 
 
 @define(eq=False)
@@ -267,7 +268,7 @@ def _answer_of(operation: do.Operation, body: Any) -> Answer:
 class DeliveringLink:
     """A server's end of a connection; notes what of a thread is put on it, when it is."""
 
-    def __init__(self, link: Link, number: int, process: Process) -> None:
+    def __init__(self, link: SimulatedLink, number: int, process: Process) -> None:
         self._link = link
         self._number = number
         self._process = process
@@ -277,10 +278,19 @@ class DeliveringLink:
         self.ping = link.ping
         self.aclose = link.aclose
         self.abort = link.abort
+        self.flush = link.flush
 
     async def send_text(self, text: bytes | str) -> None:
         """See `Link.send_text`."""
+        self._note(text)
+        await self._link.send_text(text)
+
+    def send_text_now(self, text: bytes) -> bool:
+        """See `SendsNow`."""
+        self._note(text)
+        return self._link.send_text_now(text)
+
+    def _note(self, text: bytes | str) -> None:
         raw = orjson.loads(text if isinstance(text, str) else bytes(text))
         if raw["type"] in ("events", "snapshot"):
             self._process.note(Delivered(self._number, raw["thread"], raw["type"]))
-        await self._link.send_text(text)
