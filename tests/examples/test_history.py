@@ -497,3 +497,23 @@ def test_the_example_runs() -> None:
         "the others go on: once",
     ):
         assert said in done.stdout
+
+
+async def test_a_fork_or_an_edit_at_a_missing_item_is_refused_and_the_thread_goes_on(
+    tmp_path: Path,
+) -> None:
+    """Nothing is made or cut, and both threads take what comes next."""
+    async with served(tmp_path, say) as it:
+        async with it.client.ask("t", "hello") as answer:
+            assert [text async for text in answer]
+        for refused in (
+            partial(it.client.fork, "t", "copy", after="nothing.0"),
+            partial(it.client.truncate, "t", "nothing.0"),
+        ):
+            with pytest.raises(Rejected, match="item_not_found"):
+                await refused()
+        assert [line.thread for line in (await it.client.threads()).threads] == ["t"]
+        for thread in ("t", "copy"):
+            async with it.client.ask(thread, "more") as answer:
+                assert [text async for text in answer] == ["answer to more"]
+        assert (await it.shown())[0] == ("message", "hello")
