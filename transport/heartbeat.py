@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -10,27 +10,66 @@ import trio
 from .link import LinkClosed
 
 if TYPE_CHECKING:
+    from actors.actor.patience import Patience
     from actors.limits import Limits
 
     from .link import Link
 
 
-async def heartbeat(link: Link, limits: Limits, on_beat: Callable[[], None] = lambda: None) -> None:
-    """Ping the peer until it leaves a ping unanswered, or the link is closed; then return.
+class Heartbeat:
+    """Pings the peer of one link now and then, until it leaves a ping unanswered.
 
-    Close with 4004 then: on a link that is closed already, that changes nothing. A dead peer is
-    noticed within twice `Limits.heartbeat_seconds`. Cancellation is that of `Link.ping`.
+    A dead peer is noticed within twice `Limits.heartbeat_seconds`. There is a task only while an
+    answer is due: between the pings, one clock serves all links.
 
     Args:
         link: one that is being received from, since the answers come in between the messages.
         limits: its `heartbeat_seconds` is the pause between an answer and the next ping; the link
             waits for the answer as long.
+        clock: says when the pause is over.
         on_beat: called before each ping.
+        on_silence: called once, where the link is closed, or the peer left a ping unanswered:
+            close with 4004 then. On a link that is closed already, that changes nothing.
     """
-    while True:
-        await trio.sleep(limits.heartbeat_seconds)
-        on_beat()
+
+    __slots__ = ("_clock", "_limits", "_link", "_nursery", "_on_beat", "_on_silence")
+
+    def __init__(
+        self,
+        link: Link,
+        limits: Limits,
+        clock: Patience,
+        on_beat: Callable[[], None],
+        on_silence: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._link = link
+        self._limits = limits
+        self._clock = clock
+        self._on_beat = on_beat
+        self._on_silence = on_silence
+        self._nursery: trio.Nursery | None = None
+
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Ping from now on, in tasks of a nursery; what `on_silence` raises goes there."""
+        self._nursery = nursery
+        self._clock.begin(self, self._limits.heartbeat_seconds)
+
+    def end(self) -> None:
+        """Ping no more."""
+        self._nursery = None
+        self._clock.end(self, self._limits.heartbeat_seconds)
+
+    def nudge(self) -> None:
+        """Ping: the pause is over."""
+        if self._nursery is not None:
+            self._nursery.start_soon(self._beat)
+
+    async def _beat(self) -> None:
+        self._on_beat()
         try:
-            await link.ping()
+            await self._link.ping()
         except (trio.TooSlowError, LinkClosed):
-            return
+            await self._on_silence()
+        else:
+            if self._nursery is not None:
+                self.begin(self._nursery)

@@ -22,7 +22,7 @@ from actors.handles import LOCAL
 from actors.incident.caller import Caller, speak_as
 
 from .auth import Auth, forbidden
-from .heartbeat import heartbeat
+from .heartbeat import Heartbeat
 from .link import GOODBYES, Link, LinkClosed
 from .outgoing import Outgoing, as_rejected
 from .translating import Commands, reply_body, summary_of, translate
@@ -69,6 +69,8 @@ class Session:
         self._outgoing = Outgoing(
             self.link, self._subscribe, self._may, self._protocol.detached, self._limits, courier
         )
+        clock = runtime.registry.around.patience
+        self._heartbeat = Heartbeat(link, self._limits, clock, self._show_life, self._miss)
         self._unanswered = 0
         self._answered = trio.lowlevel.ParkingLot()
         self._cast_refused_at = float("-inf")
@@ -87,7 +89,7 @@ class Session:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self._outgoing.run)
-                nursery.start_soon(self._watch_heartbeat)
+                self._heartbeat.begin(nursery)
                 if self._auth.authenticate is None:
                     await self._obey(self._protocol.authenticated(self._principal))
                 else:
@@ -95,6 +97,7 @@ class Session:
                     nursery.start_soon(self._watch_credentials)
                 await self._receive()
         finally:
+            self._heartbeat.end()
             self._protocol.connection_lost()
             self._outgoing.close(broken=self._broken)
 
@@ -127,8 +130,7 @@ class Session:
         while self._unanswered >= self._limits.unanswered_commands:
             await self._answered.park()
 
-    async def _watch_heartbeat(self) -> None:
-        await heartbeat(self.link, self._limits, self._show_life)
+    async def _miss(self) -> None:
         await self._close(CloseCode.NO_PONG)
 
     def _show_life(self) -> None:

@@ -1,8 +1,8 @@
 """Links over trio-websocket: `serve_websocket` for an accepted one, `connect_link` for our own.
 
-The library's reader runs in a task of its own here, `_run_link`, which also owns the socket. So
-whatever the peer makes the reader trip over (a ping that comes while closing is enough) ends this
-link and nothing else, and the socket is closed in one place.
+The library's reader runs in a task that also owns the socket, `_Owner`. So whatever the peer makes
+the reader trip over (a ping that comes while closing is enough) ends this link and nothing else,
+and the socket is closed in one place.
 """
 
 from __future__ import annotations
@@ -172,59 +172,96 @@ def _server_frame(text: bytes | str) -> bytes:
     return text_frame(text if isinstance(text, bytes) else text.encode())
 
 
+class _Owner:
+    """Owns one socket, from the handshake to its end, in the task of the library's reader.
+
+    To the library it is the nursery that its reader is started in. So whatever that trips over
+    ends this link and nothing else, and no second task waits for it.
+
+    Args:
+        nursery: where the reader runs; nothing is raised into it.
+        raw: the socket.
+        frames: what the library takes for it.
+        limits: bounds of the link.
+    """
+
+    def __init__(
+        self, nursery: trio.Nursery, raw: trio.abc.Stream, frames: FrameStream, limits: Limits
+    ) -> None:
+        self._nursery = nursery
+        self._raw = raw
+        self._peer = peer_name(raw)
+        self._frames = frames
+        self._limits = limits
+        self._opening = trio.CancelScope()
+        self._connection: WebSocketConnection | None = None
+        self._status: int | None = None
+        self._reads = False
+
+    async def open(self, opening: _Opening) -> WebSocketLink:
+        """Make the handshake; raise ConnectFailed where nothing came of it in time.
+
+        Cancellation leaves nothing behind.
+        """
+        self._opening.deadline = trio.current_time() + self._limits.handshake_seconds
+        try:
+            with self._contained(), self._opening:
+                # Annotated for nurseries, but all that is used of one is `start_soon`.
+                self._connection = await opening(cast("trio.Nursery", self))
+                self._frames.open()
+                return WebSocketLink(self._connection, self._frames, self._peer, self._limits)
+        finally:
+            if self._connection is None:
+                await self._give_up()
+        raise ConnectFailed("the WebSocket handshake failed", self._status)
+
+    def start_soon(self, read: Callable[[], Awaitable[None]]) -> None:
+        """Start the library's reader."""
+        self._reads = True
+        self._nursery.start_soon(self._own, read)
+
+    async def _give_up(self) -> None:
+        self._frames.cut()
+        if not self._reads:
+            await trio.aclose_forcefully(self._raw)
+            return
+        with trio.CancelScope(shield=True):
+            await self._frames.ended.wait()
+
+    async def _own(self, read: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with self._contained(), self._frames.life:
+                await read()
+                await self._frames.finish(self._violation())
+        finally:
+            self._frames.cut()
+            self._frames.ended.set()
+            self._opening.cancel()
+            await trio.aclose_forcefully(self._raw)
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        try:
+            yield
+        except ConnectionRejected as refusal:
+            self._status = int(refusal.status_code)
+        except (*_GONE, EOFError) as error:
+            logger.debug("%s: the link ended by %r", self._peer, error)
+        except Exception:
+            # Whatever else the library trips over, it is this peer's link that ends, no other.
+            logger.exception("%s: reading from the link failed", self._peer)
+
+    def _violation(self) -> int | None:
+        """What the peer has to be told, where the library would only have hung up."""
+        if self._frames.refusal is not None:
+            return self._frames.refusal[0]
+        said = self._connection.closed if self._connection is not None else None
+        if said is not None and said.code in (PROTOCOL_VIOLATION, INVALID_TEXT):
+            return int(said.code)
+        return None
+
+
 _Opening: TypeAlias = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
-
-
-async def _run_link(
-    raw: trio.abc.Stream,
-    frames: FrameStream,
-    opening: _Opening,
-    limits: Limits,
-    *,
-    task_status: trio.TaskStatus[WebSocketLink],
-) -> None:
-    """Own one socket from the handshake to its end; hand out the link in between."""
-    peer = peer_name(raw)
-    link: WebSocketLink | None = None
-    status: int | None = None
-    try:
-        with frames.life:
-            async with trio.open_nursery() as reader:
-                connection = await opening(reader)
-                frames.open()
-                link = WebSocketLink(connection, frames, peer, limits)
-                task_status.started(link)
-            await frames.finish(_violation(frames, connection))
-    except* ConnectionRejected as refusals:
-        status = _status(refusals)
-    except* (*_GONE, EOFError) as errors:
-        logger.debug("%s: the link ended by %r", peer, errors.exceptions)
-    except* Exception:
-        # Whatever else the library's reader trips over, it is this peer's link that ends, no other.
-        logger.exception("%s: reading from the link failed", peer)
-    finally:
-        frames.cut()
-        frames.ended.set()
-        await trio.aclose_forcefully(raw)
-    if link is None:
-        raise ConnectFailed("the WebSocket handshake failed", status)
-
-
-def _violation(frames: FrameStream, connection: WebSocketConnection) -> int | None:
-    """What the peer has to be told, where the library would only have hung up."""
-    if frames.refusal is not None:
-        return frames.refusal[0]
-    said = connection.closed
-    if said is not None and said.code in (PROTOCOL_VIOLATION, INVALID_TEXT):
-        return int(said.code)
-    return None
-
-
-def _status(refusals: ExceptionGroup[ConnectionRejected]) -> int | None:
-    for refusal in refusals.exceptions:
-        if isinstance(refusal, ConnectionRejected):
-            return int(refusal.status_code)
-    return None
 
 
 async def serve_websocket(
@@ -254,27 +291,13 @@ async def serve_websocket(
         trailing=trailing,
         meter=FrameMeter(limits.frame_bytes, limits.message_fragments),
     )
-    opening = partial(_accept, frames, request, limits)
     async with trio.open_nursery() as nursery:
-        link = await _start(nursery, raw, frames, opening, limits)
-        if link is not None:
-            await _attend(link, request, session)
-
-
-async def _start(
-    nursery: trio.Nursery,
-    raw: trio.abc.Stream,
-    frames: FrameStream,
-    opening: _Opening,
-    limits: Limits,
-) -> WebSocketLink | None:
-    """Return the link, or None where the peer left or did not take the answer."""
-    try:
-        with trio.fail_after(limits.handshake_seconds):
-            link: WebSocketLink = await nursery.start(_run_link, raw, frames, opening, limits)
-    except (ConnectFailed, trio.TooSlowError):
-        return None
-    return link
+        owner = _Owner(nursery, raw, frames, limits)
+        try:
+            link = await owner.open(partial(_accept, frames, request, limits))
+        except ConnectFailed:
+            return  # the peer left, or did not take the answer
+        await _attend(link, request, session)
 
 
 async def _accept(
@@ -328,9 +351,8 @@ async def connect_link(
     with trio.move_on_after(limits.handshake_seconds):
         raw = await _dial(parts, ssl_context)
         frames = FrameStream(raw, limits)
-        opening = partial(_propose, frames, parts, limits)
-        link: WebSocketLink = await nursery.start(_run_link, raw, frames, opening, limits)
-        return link
+        owner = _Owner(nursery, raw, frames, limits)
+        return await owner.open(partial(_propose, frames, parts, limits))
     raise ConnectFailed("the server did not answer in time")
 
 
