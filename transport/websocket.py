@@ -230,9 +230,14 @@ class _Owner:
 
     async def _own(self, read: Callable[[], Awaitable[None]]) -> None:
         try:
-            with self._contained(), self._frames.life:
-                await read()
-                await self._frames.finish(self._violation())
+            with self._frames.life:
+                with self._contained():
+                    await read()
+                    await self._frames.finish(self._violation())
+                # The reader may have tripped over a close that the library has begun and not sent:
+                # it takes a turn of the loop from one to the other.
+                await trio.lowlevel.checkpoint()
+                await trio.lowlevel.checkpoint()
         finally:
             self._frames.cut()
             self._frames.ended.set()
