@@ -25,8 +25,8 @@ FORMAT: Final = "holdfast-incident-1"
 
 # What is told of each sort of command beside its digest; of the others, nothing.
 _TOLD: Final[dict[type, tuple[str, ...]]] = {
-    Submit: ("turn", "key", "on_busy", "metadata", "attachments"),
-    Record: ("record", "key"),
+    Submit: ("turn", "key", "on_busy"),
+    Record: ("record", "kind", "key"),
     Fork: ("to", "after", "key"),
     Cancel: ("turn", "rollback"),
     End: ("unless_busy",),
@@ -47,9 +47,6 @@ def command_name(command: Command) -> str:
 def asked_fields(command: Command) -> dict[str, Any]:
     """Return what was asked, without what was said."""
     fields = {name: getattr(command, name) for name in _TOLD.get(type(command), ())}
-    for unsaid in ("metadata", "attachments"):
-        if unsaid in fields:
-            fields[unsaid] = fields[unsaid] is not None
     if isinstance(command, Submit | Truncate):
         cut = command.truncate
         fields["cuts"], fields["after"] = cut is not None, cut and cut.after

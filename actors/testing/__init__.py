@@ -10,6 +10,8 @@ from .case import Kept, read_case, read_kept, write_case, write_kept
 from .checkers import CHECKERS, Broken
 from .coverage import Overlaps
 from .determinism import assert_deterministic
+from .incident.lines import DamagedIncident
+from .incident.replay import Incident, Replayed, read_incident, replay_incident
 from .lender import Lender
 from .operations import (
     Attach,
@@ -80,6 +82,7 @@ __all__ = [
     "Crash",
     "Cursor",
     "Damage",
+    "DamagedIncident",
     "Delays",
     "Delete",
     "Detach",
@@ -87,6 +90,7 @@ __all__ = [
     "Explored",
     "Explorer",
     "FailJournal",
+    "Incident",
     "InvariantBroken",
     "Kept",
     "KindOf",
@@ -97,6 +101,7 @@ __all__ = [
     "Moment",
     "Operation",
     "Overlaps",
+    "Replayed",
     "Restart",
     "Run",
     "RuntimeStateMachine",
@@ -129,9 +134,11 @@ __all__ = [
     "handler_contract",
     "journal_contract",
     "read_case",
+    "read_incident",
     "read_kept",
     "record",
     "replay",
+    "replay_incident",
     "restart",
     "sample_scenario",
     "sample_schedule",

@@ -13,6 +13,7 @@ from ..core.items import item_id
 from ..core.position import parse_cursor
 from ..delivery.batches import Snapshot
 from ..errors import JournalCorrupt, JournalUnavailable, Rejected
+from ..handles import LOCAL
 from .facts import (
     Answer,
     Answered,
@@ -71,6 +72,7 @@ class Clients:
 
     Attributes:
         cursors: what each (client, thread) was given, oldest first.
+        principals: whom a client speaks for, where that is somebody.
     """
 
     def __init__(self, world: World, nursery: trio.Nursery) -> None:
@@ -80,12 +82,13 @@ class Clients:
         self._turns: defaultdict[str, list[str]] = defaultdict(list)
         self._shown: dict[str, str] = {}
         self._attached: dict[tuple[int, str], _Attachment] = {}
+        self.principals: dict[int, str] = {}
 
     async def perform(self, process: Process, step: Step) -> None:
         """Carry out one step, and note what was asked and what came of it."""
         match step.operation:
             case Attach(cursor=cursor):
-                await self._attach(process, step, self._cursor(step, cursor))
+                await self.attach(process, step, self._cursor(step, cursor))
             case Detach():
                 call = self._note_call(process, step, None)
                 existed = self._detach(process, step)
@@ -159,7 +162,8 @@ class Clients:
             case _:
                 return held[-1]
 
-    async def _attach(self, process: Process, step: Step, cursor: str | None) -> None:
+    async def attach(self, process: Process, step: Step, cursor: str | None) -> None:
+        """Watch a thread from a cursor on, and wait for the answer."""
         self._detach(process, step)
         call = self._note_call(process, step, cursor)
         answered = trio.Event()
@@ -178,7 +182,8 @@ class Clients:
         return True
 
     async def _watch(self, process: Process, attachment: _Attachment, cursor: str | None) -> None:
-        thread = process.runtime.thread(attachment.place[1])
+        client, name = attachment.place
+        thread = process.runtime.thread(name, self.principals.get(client, LOCAL))
         try:
             with process.connection(), attachment.scope:
                 async with thread.attach(cursor) as subscription:

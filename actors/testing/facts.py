@@ -14,6 +14,7 @@ from ..core.event_codec import Row
 from ..core.position import Position
 from ..core.resume import Mode
 from ..delivery.batches import Batch
+from ..handles import LOCAL
 from ..limits import Limits
 from .operations import Operation
 
@@ -89,6 +90,7 @@ class Called:
     Args:
         call: numbers the calls of a run.
         argument: the turn, cursor or item that was named; None where none was.
+        principal: who asked.
     """
 
     call: int
@@ -96,6 +98,7 @@ class Called:
     thread: str
     operation: Operation
     argument: str | None
+    principal: str = LOCAL
 
 
 @frozen

@@ -256,7 +256,14 @@ class History:
 
 def _called(history: History, index: int, life: int, fact: Called) -> None:
     call = Call(
-        fact.call, life, fact.client, fact.thread, fact.operation, fact.argument, called=index
+        fact.call,
+        life,
+        fact.client,
+        fact.thread,
+        fact.operation,
+        fact.argument,
+        called=index,
+        principal=fact.principal,
     )
     history.calls[fact.call] = call
 

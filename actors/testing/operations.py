@@ -127,9 +127,18 @@ class Record:
 
     number: int = 1
     key: str | None = None
+    kind: str = NOTE
 
     def __str__(self) -> str:
         return f"record {self.number}{_under(self.key)}"
+
+
+@frozen
+class Open:
+    """Make the thread where it is not there."""
+
+    def __str__(self) -> str:
+        return "open"
 
 
 @frozen
@@ -310,6 +319,7 @@ Operation: TypeAlias = (
     | Delete
     | Truncate
     | Record
+    | Open
     | Fork
     | Cast
     | Compact

@@ -83,7 +83,7 @@ class Process:
         self._life = trio.CancelScope()
         self._connections: dict[trio.CancelScope, None] = {}
         self.runtime = Runtime(self._open, self._kind_of, world, world.limits, self._failed)
-        self.note(Opening(world.limits, world.delays.slowest))
+        self.note(Opening(world.limits, world.slowest))
 
     def note(self, fact: Fact | WireFact) -> None:
         """Note a fact of this life; what a killed process still does is nobody's to see."""

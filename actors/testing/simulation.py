@@ -164,6 +164,10 @@ class Simulation:
     Args:
         play: does what is to be done, by `play` and `perform`; the faults end with it.
         make_handler, world, kind, make_service: as for `simulate_in`.
+        patience: virtual seconds until whatever has not come to its end is stuck.
+
+    Attributes:
+        clients: who speak to the process.
     """
 
     def __init__(
@@ -173,6 +177,7 @@ class Simulation:
         world: World,
         kind: KindOf,
         make_service: MakeService | None,
+        patience: float = PATIENCE,
     ) -> None:
         self._play = play
         self._make_handler = make_handler
@@ -184,13 +189,14 @@ class Simulation:
         world.faults.crash = self._crash
         self._changed = trio.lowlevel.ParkingLot()
         self._patience = trio.CancelScope()
+        self._seconds = patience
 
     async def run(self) -> None:
         """Start the process, play, and come to rest."""
         tasks = trio.lowlevel.current_statistics().tasks_living
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._clients = Clients(self._world, nursery)
+            self.clients = Clients(self._world, nursery)
             with self._patience:
                 await self._play_all()
             if self._patience.cancelled_caught:
@@ -214,8 +220,8 @@ class Simulation:
         self._patience.cancel()
 
     def renew_patience(self) -> None:
-        """Allow `PATIENCE` more seconds from now on."""
-        self._world.clock.patience(PATIENCE, self.give_up)
+        """Allow as many seconds from now on as there is patience."""
+        self._world.clock.patience(self._seconds, self.give_up)
 
     def _note_stuck(self) -> None:
         calls = self._world.recorder.open_calls.values()
@@ -257,7 +263,7 @@ class Simulation:
             case Restart():
                 await self._restart()
             case _:
-                await self._clients.perform(await self.serving(), step)
+                await self.clients.perform(await self.serving(), step)
 
     # The disk
 
@@ -321,10 +327,10 @@ class Simulation:
         process = await self.serving()
         if self._world.faults.struck:
             await process.healthy()
-        for client, thread in list(self._clients.cursors):
-            if not self._clients.is_attached(client, thread):
+        for client, thread in list(self.clients.cursors):
+            if not self.clients.is_attached(client, thread):
                 step = Step(client, thread, Attach(Cursor.HELD))
-                await self._clients.perform(process, step)
+                await self.clients.perform(process, step)
         await self._settled()
         # Twice: what a fork made may be activated once more, only to be shown.
         await trio.sleep(2 * self._world.limits.idle_seconds + TICK)

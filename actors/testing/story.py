@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .recorder import Record
 
 
+# Events that are told one by one where a whole history comes at once.
+TOLD_MOST: Final = 100
+
+
 def lines(records: Sequence[Record]) -> Iterator[str]:
     """Yield one line for each record, with its life and its tick."""
     for record in records:
@@ -86,6 +90,8 @@ def _batch(batch: Any) -> str:
 
 
 def _stored(fact: facts.Stored) -> str:
+    if fact.generation == 0 and len(fact.rows) > TOLD_MOST:
+        return f"disk {fact.thread} {fact.epoch}: {len(fact.rows)} events that were there before"
     return f"disk {fact.thread} {fact.epoch} ({fact.generation}): {_rows(fact.rows)}"
 
 

@@ -44,6 +44,12 @@ class WatchedTurn:
             await self._turn.write(text)
             self.process.note(Said(*self._place, text))
 
+    async def think(self, text: str) -> None:
+        """See `Turn.think`."""
+        with self.process.connection():
+            await self._turn.think(text)
+            self.process.note(Said(*self._place, text))
+
     async def flush(self) -> None:
         """See `Turn.flush`."""
         with self.process.connection():

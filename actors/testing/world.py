@@ -59,6 +59,7 @@ class World:
         disk: the rows that survive a crash.
         recorder: what was seen from outside.
         delays: the scheduler: whom the ports ask for leave to go on.
+        slowest: ticks that a step of the disk takes at the most.
         clock: virtual time.
         faults: what is to go wrong.
         lender: lends to the services of the present process.
@@ -70,6 +71,7 @@ class World:
         self.recorder = Recorder()
         self.faults = Faults()
         self.delays = scheduler_of(schedule)
+        self.slowest = self.delays.slowest
         self.clock = VirtualClock(self.delays)
         self.lender = Lender(self, lambda _: None)
         self._ids = 0

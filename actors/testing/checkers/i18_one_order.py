@@ -25,7 +25,7 @@ from ...core.effects import (
 )
 from ..facts import Done, Refused
 from ..history import FORKED
-from ..operations import NOTE, Attach, Cast, Compact, Delete, Detach, End, Fork, Submit
+from ..operations import NOTE, Attach, Cast, Compact, Delete, Detach, End, Fork, Open, Submit
 from .broken import Broken
 from .keyed import asked_for, author_and_key, given_by, key_of, told_of
 from .sequential import Sequential
@@ -45,7 +45,7 @@ def one_order(history: History) -> Iterator[Broken]:
     """Find answers that were never right while their calls were under way, or came out of order."""
     by_thread: defaultdict[str, list[Call]] = defaultdict(list)
     for call in history.calls.values():
-        if not isinstance(call.operation, Attach | Cast | Compact | Detach):
+        if not isinstance(call.operation, Attach | Cast | Compact | Detach | Open):
             by_thread[call.thread].append(call)
     for thread, calls in by_thread.items():
         log = sorted([*history.logs[thread], *history.forks[thread]], key=lambda e: e.index)

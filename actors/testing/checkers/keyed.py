@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ...core.effects import ForkReceipt, RecordReceipt, Submitted
 from ...handles import LOCAL
 from ..history import FORKED
-from ..operations import NOTE, Fork, Record, Submit
+from ..operations import Fork, Record, Submit
 
 if TYPE_CHECKING:
     from ..history import Call, History, Logged
@@ -30,8 +30,8 @@ def asked_for(call: Call) -> Body | None:
     match call.operation:
         case Submit(text=text):
             return "submit", text
-        case Record(number=number):
-            return "record", NOTE, number
+        case Record(number=number, kind=kind):
+            return "record", kind, number
         case Fork(to=to):
             return "fork", to, call.argument
         case _:

@@ -1,0 +1,1 @@
+"""Incidents: what a recorded runtime was asked in production, asked again in a simulation."""
