@@ -93,6 +93,9 @@ class Clients:
                 call = self._note_call(process, step, None)
                 existed = self._detach(process, step)
                 process.note(Answered(call, Done(existed)))
+            case Cast(times=times):
+                for _ in range(times):
+                    await self._command(process, step)
             case Submit(waits=False) | Cancel(waits=False):
                 self._nursery.start_soon(self._command, process, step)
             case _:

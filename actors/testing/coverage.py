@@ -15,8 +15,10 @@ from .operations import name_of
 if TYPE_CHECKING:
     from .history import History
 
-# What is counted beside the operations: a handler at work, and a process that is coming back.
+# What is counted beside the operations: handlers and services at work, and a process that is
+# coming back.
 TURN: Final = "turn"
+SERVICE: Final = "service"
 NAMES: Final = (
     "submit reject",
     "submit queue",
@@ -30,6 +32,7 @@ NAMES: Final = (
     "truncate",
     "record",
     "fork",
+    "cast",
     "delete",
     "compact",
     "crash",
@@ -38,6 +41,7 @@ NAMES: Final = (
     "actor bug",
     "damage",
     TURN,
+    SERVICE,
 )
 
 # What a fault counts as, and what ends it; the bug of an actor takes no time.
@@ -104,6 +108,9 @@ def spans(history: History) -> Iterator[Span]:
     for run in history.runs.values():
         stop = run.exited if run.exited is not None else _end_of(history, run.life)
         yield Span(TURN, run.thread, run.entered, stop)
+    for service in history.services.values():
+        stop = service.exited if service.exited is not None else _end_of(history, service.life)
+        yield Span(SERVICE, service.thread, service.entered, stop)
     for life in history.lives.values():
         following = history.lives.get(life.number + 1)
         back = end if following is None or following.opened is None else following.opened

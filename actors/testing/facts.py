@@ -9,14 +9,18 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from ..actor.fill import Fill
+from ..actor.kinds import OnExit
+from ..core.casting import Overflow
 from ..core.effects import Cancelled, ForkReceipt, RecordReceipt, Submitted, Truncated
 from ..core.event_codec import Row
+from ..core.folds import NO_PROJECTIONS, Projections
 from ..core.position import Position
 from ..core.resume import Mode
 from ..delivery.batches import Batch
 from ..handles import LOCAL
 from ..limits import Limits
 from .operations import Operation
+from .service_facts import ServiceFact
 
 # The process
 
@@ -68,11 +72,22 @@ class Closed:
 
 @frozen
 class KindGiven:
-    """The process says what kind of thread one is, when it is first activated."""
+    """The process says what kind of thread one is, when it is first activated.
+
+    Args:
+        grace: seconds that a handler has to stop in.
+        on_exit, overflow: what becomes of a service that is over, and of casts that do not fit;
+            None where there is no service.
+        ends: whether it ends by itself when nobody is there.
+    """
 
     thread: str
     retry: bool
     grace: float
+    on_exit: OnExit | None = None
+    overflow: Overflow | None = None
+    ends: bool = False
+    projections: Projections = NO_PROJECTIONS
 
 
 @frozen
@@ -242,40 +257,6 @@ class Acted:
     what: str
 
 
-# Services
-
-
-@frozen
-class ServiceEntered:
-    """A thread's service began to run; `run` numbers the services of a simulation."""
-
-    thread: str
-    run: int
-
-
-@frozen
-class ServiceExited:
-    """A thread's service is over; `error` names what it raised, None where it returned."""
-
-    thread: str
-    run: int
-    error: str | None
-
-
-@frozen
-class LeaseTaken:
-    """Whoever lends resources has lent one; `lease` names it, and no other ever."""
-
-    lease: str
-
-
-@frozen
-class LeaseReturned:
-    """It was given back."""
-
-    lease: str
-
-
 # The disk
 
 
@@ -328,6 +309,7 @@ class Fault(enum.StrEnum):
     JOURNAL = "the journal fails"
     REOPENED = "the journal is opened anew"
     ACTOR = "the actor breaks"
+    SERVICE = "the service fails more often than it may"
     DAMAGE = "the rows are damaged"
     MENDED = "the rows are mended"
     RELEASED = "the quarantine is lifted"
@@ -385,10 +367,7 @@ Fact: TypeAlias = (
     | Flushed
     | Exited
     | Acted
-    | ServiceEntered
-    | ServiceExited
-    | LeaseTaken
-    | LeaseReturned
+    | ServiceFact
     | Claimed
     | Stored
     | Copied

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from attrs import define, field, frozen
 
+from ..actor.kinds import OnExit
 from ..core.event_codec import Row
 from ..core.position import Position
-from ..handles import LOCAL
-from ..limits import DEFAULT_LIMITS, Limits
 from .facts import (
     Acted,
-    Answer,
     Answered,
     Called,
     Closing,
@@ -32,149 +28,44 @@ from .facts import (
     Lost,
     Opened,
     Opening,
-    Refused,
     Said,
     Saw,
     Stored,
     Struck,
     Unanswered,
 )
-from .operations import Operation
+from .history_parts import (
+    ENDINGS,
+    FORKED,
+    Blow,
+    Call,
+    HandlerRun,
+    Life,
+    Logged,
+    ServiceRun,
+    TurnHistory,
+)
+from .service_facts import ServiceEntered, ServiceExited
 from .wire_facts import Connected, Sent
 
 if TYPE_CHECKING:
     from .recorder import Record
 
-# Refusals of commands that were taken before the runtime gave up: they may have taken effect.
-_UNCERTAIN = frozenset({"draining", "internal", "journal_unavailable"})
+__all__ = [
+    "ENDINGS",
+    "FORKED",
+    "Blow",
+    "Call",
+    "HandlerRun",
+    "History",
+    "Life",
+    "Logged",
+    "ServiceRun",
+    "TurnHistory",
+]
+
 # What ends the activations of a thread; a journal is not opened anew before they are over.
-_FAILURES = (Fault.JOURNAL, Fault.REOPENED, Fault.ACTOR, Fault.DAMAGE)
-# What the copy of a fork is called among the source's events.
-FORKED = "forked"
-# What ends a turn, as the wire names it.
-ENDINGS = frozenset(
-    f"turn.{state}"
-    for state in ("completed", "cancelled", "failed", "interrupted", "superseded", "timed_out")
-)
-
-
-@define(eq=False)
-class Call:
-    """A call and what came of it. `called` and `over` are places in the records.
-
-    `principal` is whose it is: the one of its connection, or of the process where it has none.
-    """
-
-    number: int
-    life: int
-    client: int
-    thread: str
-    operation: Operation
-    argument: str | None
-    called: int
-    over: int | None = None
-    answer: Answer | None = None
-    principal: str = LOCAL
-
-    @property
-    def may_have_happened(self) -> bool:
-        """Whether nobody knows what came of it: the process went, or its patience ran out."""
-        return self.answer is None or (
-            isinstance(self.answer, Refused) and self.answer.code in _UNCERTAIN
-        )
-
-
-@frozen(eq=False)
-class Logged:
-    """An event on disk: where it stands there, and since which record."""
-
-    index: int
-    life: int
-    thread: str
-    generation: int
-    epoch: int
-    row: Row
-    raw: dict[str, Any]
-
-    @property
-    def type(self) -> str:
-        """The event's type as the wire names it."""
-        name: str = self.raw["type"]
-        return name
-
-    @property
-    def copied(self) -> bool:
-        """Whether it is another thread's history, told anew by a fork."""
-        return self.generation == 0
-
-    @property
-    def position(self) -> Position:
-        """The position after the event."""
-        return Position(self.epoch, self.row.to)
-
-    @property
-    def ends(self) -> bool:
-        """Whether it is a turn's terminal event."""
-        return self.type in ENDINGS
-
-
-@define(eq=False)
-class HandlerRun:
-    """One run of a handler; places in the records."""
-
-    thread: str
-    turn: str
-    attempt: int
-    life: int
-    entered: int
-    exited: int | None = None
-    error: str | None = None
-    said: list[tuple[int, str]] = field(factory=list)
-    flushed: list[int] = field(factory=list)
-    acted: list[tuple[int, str]] = field(factory=list)
-
-
-@define(eq=False)
-class TurnHistory:
-    """All that is known of a turn."""
-
-    turn: str
-    events: list[Logged] = field(factory=list)
-    runs: list[HandlerRun] = field(factory=list)
-
-    @property
-    def endings(self) -> list[Logged]:
-        """Its terminal events; there ought to be one."""
-        return [event for event in self.events if event.ends]
-
-    def of(self, type: str) -> list[Logged]:
-        """Return its events of a type."""
-        return [event for event in self.events if event.type == type]
-
-
-@define(eq=False)
-class Life:
-    """One life of the process; places in the records."""
-
-    number: int
-    opening: int
-    opened: int | None = None
-    closing: int | None = None
-    drained: int | None = None
-    killed: int | None = None
-    limits: Limits = DEFAULT_LIMITS
-    slowest: float = math.inf
-
-
-@frozen
-class Blow:
-    """A fault that struck, or was put right; `thread` is None where it was everybody's."""
-
-    index: int
-    life: int
-    at: float
-    fault: Fault
-    thread: str | None
+_FAILURES = (Fault.JOURNAL, Fault.REOPENED, Fault.ACTOR, Fault.SERVICE, Fault.DAMAGE)
 
 
 class History:
@@ -197,6 +88,7 @@ class History:
         self.at: dict[tuple[str, int, int], Logged] = {}
         self.turns: dict[str, TurnHistory] = {}
         self.runs: dict[tuple[str, int, int], HandlerRun] = {}
+        self.services: dict[tuple[int, int], ServiceRun] = {}  # by life and number
         self.lives: dict[int, Life] = {}
         self.kinds: dict[str, KindGiven] = {}
         self.struck: list[Blow] = []
@@ -244,6 +136,21 @@ class History:
         blows = [b for b in self.struck if b.thread == thread and b.index < index]
         healed = [b for b in blows if b.fault in (Fault.DAMAGE, Fault.MENDED)]
         return bool(healed) and healed[-1].fault is Fault.DAMAGE
+
+    def ended_by_service(self, ending: Logged) -> bool:
+        """Say whether an event may come of a service that was over, where that ends its thread."""
+        kind = self.kinds[ending.thread]
+        closed = (
+            event.index
+            for event in self.logs[ending.thread]
+            if event.type in ("thread.ended", "thread.deleted") and event.index < ending.index
+        )
+        since = max(closed, default=-1)
+        return kind.on_exit is OnExit.END_THREAD and any(
+            service.ended_itself and since < (service.exited or 0) < ending.index
+            for service in self.services.values()
+            if (service.life, service.thread) == (ending.life, ending.thread)
+        )
 
     def epoch_log(self, thread: str, position: Position) -> list[Logged]:
         """Return the events of a thread's life up to a position."""
@@ -342,6 +249,15 @@ def _exited(history: History, index: int, life: int, fact: Exited) -> None:
     run.exited, run.error = index, fact.error
 
 
+def _service_entered(history: History, index: int, life: int, fact: ServiceEntered) -> None:
+    history.services[life, fact.run] = ServiceRun(fact.thread, fact.run, life, index)
+
+
+def _service_exited(history: History, index: int, life: int, fact: ServiceExited) -> None:
+    service = history.services[life, fact.run]
+    service.exited, service.error = index, fact.error
+
+
 def _opening(history: History, index: int, life: int, fact: Opening) -> None:
     history.lives[life] = Life(life, index, limits=fact.limits, slowest=fact.slowest)
 
@@ -388,6 +304,8 @@ _TAKE: dict[type, Any] = {
     Flushed: _flushed,
     Exited: _exited,
     Acted: _acted,
+    ServiceEntered: _service_entered,
+    ServiceExited: _service_exited,
     Opening: _opening,
     Opened: _opened,
     Closing: _closing,

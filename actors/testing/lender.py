@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..actor.leases import Lease
-from .facts import LeaseReturned, LeaseTaken
+from .service_facts import LeaseReturned, LeaseTaken
 
 if TYPE_CHECKING:
     from .facts import Fact
@@ -29,7 +29,7 @@ class Lender:
     async def _allocate(self, thread: str) -> str:
         await self._world.pause(f"lender asked for {thread}")
         lent = self._world.fresh("lease")
-        self._note(LeaseTaken(lent))
+        self._note(LeaseTaken(thread, lent))
         try:
             await self._world.pause(f"lender answers {thread}")
         except BaseException:  # cut off: as the contract of `allocate` has it, it undoes that
@@ -38,5 +38,7 @@ class Lender:
         return lent
 
     async def _release(self, lent: str) -> None:
-        await self._world.pause(f"lender is given {lent}")
-        self._note(LeaseReturned(lent))
+        try:
+            await self._world.pause(f"lender is given {lent}")
+        finally:  # also where nobody waits for it any longer
+            self._note(LeaseReturned(lent))

@@ -155,12 +155,13 @@ class Fork:
 
 @frozen
 class Cast:
-    """Hand something to the thread's service."""
+    """Hand something to the thread's service, so many times in a row."""
 
     wish: str
+    times: int = 1
 
     def __str__(self) -> str:
-        return f"cast {self.wish!r}"
+        return f"cast {self.wish!r}{f', times {self.times}' if self.times > 1 else ''}"
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,10 +11,12 @@ import trio
 from attrs import evolve
 
 from ..actor.fill import Fill
+from ..actor.lifetime import EndAfter
 from ..errors import TurnsAbandoned
 from ..runtime import Runtime
 from .facts import (
     Called,
+    Claimed,
     Closed,
     Closing,
     Drained,
@@ -34,13 +36,14 @@ from .facts import (
 )
 from .lender import Lender
 from .schedule import TICK
-from .scripted_service import watched_service
 from .simulated_journal import SimulatedJournal
+from .watched_service import ServiceWatch
 from .watched_turn import watched
 
 if TYPE_CHECKING:
     from ..actor.kinds import Handler, ThreadKind
     from ..journal.contract import Journal
+    from ..limits import Limits
     from .scripted_service import MakeService
     from .wire_facts import WireFact
     from .world import World
@@ -75,8 +78,8 @@ class Process:
         self._kind = kind
         self._shut_down = shut_down
         world.lender = Lender(world, self.note)
-        self._service = make_service and watched_service(make_service(world), self)
-        self._kinds: set[str] = set()
+        self._services = make_service and ServiceWatch(make_service(world), self)
+        self._kinds: dict[str, ThreadKind] = {}
         self._fill = Fill()
         self._close = trio.Event()
         self._gone = trio.Event()
@@ -170,16 +173,49 @@ class Process:
         return SimulatedJournal(self._world, self)
 
     def _kind_of(self, thread: str) -> ThreadKind:
-        kind = self._kind(thread, self._watched)
-        if self._service is not None:
-            kind = evolve(kind, service=self._service)
-        if thread not in self._kinds:
-            self._kinds.add(thread)
-            grace = kind.cancel_grace
-            if grace is None:
-                grace = self._world.limits.cancel_grace_seconds
-            self.note(KindGiven(thread, kind.retry, grace))
+        kind = self._kinds.get(thread)
+        if kind is None:
+            kind = self._kind(thread, self._watched)
+            if self._services is not None:
+                kind = evolve(kind, service=self._services.of(kind))
+            self._kinds[thread] = kind
+            self.note(self._given(thread, kind))
         return kind
+
+    def _given(self, thread: str, kind: ThreadKind) -> KindGiven:
+        grace = kind.cancel_grace
+        if grace is None:
+            grace = self._world.limits.cancel_grace_seconds
+        served = kind.service is not None
+        return KindGiven(
+            thread,
+            kind.retry,
+            grace,
+            on_exit=kind.on_exit if served else None,
+            overflow=kind.overflow if served else None,
+            ends=isinstance(kind.lifetime, EndAfter),
+            projections=kind.projections,
+        )
+
+    def projections_of(self, thread: str) -> Iterable[str]:
+        """Return the names of a thread's projections."""
+        return self._kinds[thread].projections
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of the runtime."""
+        return self._world.limits
+
+    def strike(self, fact: Struck) -> None:
+        """Note what the application itself does to a thread of its own."""
+        self._world.faults.struck = True
+        self.note(fact)
+
+    def claimed(self, fact: Claimed) -> None:
+        """Note that an activation became a thread's writer."""
+        self.note(fact)
+        if self._services is not None:
+            self._services.claimed(fact.thread)
 
     async def _close_down(self) -> None:
         self.note(Closing())

@@ -70,6 +70,8 @@ THREADS: Final = ("a", "b")
 # The thread that forks make, and nobody else speaks to.
 FORKED: Final = "c"
 CLIENTS: Final = 3
+# Casts in a row: more than `SIMULATION_LIMITS` have room for.
+_FLOOD: Final = 4
 PHASES: Final = 3
 STEPS: Final = 5
 
@@ -156,9 +158,15 @@ def fork() -> Choices:
 
 
 def casts(*wishes: str) -> Choices:
-    """Return casts; without any wishes, what the `scripted_service` understands, but for `deaf`."""
-    sane = (Wish.RECORD, Wish.RECORD, Wish.FAIL, Wish.RETURN)
-    return tuple(map(Cast, wishes or map(str, sane)))
+    """Return casts: one at a time, and more than fit into the inbox of a simulation.
+
+    Args:
+        wishes: what may be cast; without any, what the `scripted_service` understands, but for
+            `deaf`.
+    """
+    records = (f"{Wish.RECORD} {number}" for number in (1, 2, 3))
+    sane = (*records, str(Wish.FAIL), str(Wish.RETURN))
+    return tuple(Cast(wish, times) for times in (1, 1, _FLOOD) for wish in wishes or sane)
 
 
 def compact() -> Choices:
@@ -196,7 +204,7 @@ def everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
     talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), attach(), attach())
     rare = (detach(), end(), crash(), restart(), truncate(), delete(), compact())
-    more = (record(), fork())
+    more = (record(), fork(), casts())
     # All in one: what goes wrong all the time hides what goes wrong by itself.
     faults = (*fail_journal() * 2, *break_actor(), *damage() * 2)
     return (*talking, *rare, *more, faults, faults)

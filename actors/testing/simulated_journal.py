@@ -142,7 +142,7 @@ class SimulatedJournal:
 
     async def _claim(self, thread: str) -> Claim:
         claim = await self._disk.claim(thread)
-        self._process.note(Claimed(thread, claim.generation))
+        self._process.claimed(Claimed(thread, claim.generation))
         return claim
 
     async def _store(self, append: Append) -> None:

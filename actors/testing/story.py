@@ -10,6 +10,7 @@ import orjson
 from ..core.effects import Cancelled, ForkReceipt, RecordReceipt, Submitted, Truncated
 from ..delivery.batches import CaughtUp, Detached, Events, Presence, Snapshot
 from . import facts
+from . import service_facts as services
 from . import wire_facts as wire
 from .schedule import TICK
 
@@ -128,9 +129,20 @@ def _exited(fact: facts.Exited) -> str:
     return f"{_handler(fact)} {f'raises {fact.error}' if fact.error else 'returns'}"
 
 
-def _service_exited(fact: facts.ServiceExited) -> str:
+def _service_exited(fact: services.ServiceExited) -> str:
     how = f"raises {fact.error}" if fact.error else "returns"
     return f"service {fact.run} of thread {fact.thread} {how}"
+
+
+def _service(
+    fact: services.Took | services.Noted | services.Counted | services.Held | services.LetGo,
+) -> str:
+    return f"service {fact.run} of thread {fact.thread}"
+
+
+def _counted(fact: services.Counted) -> str:
+    states = ", ".join(f"{name} {state!r}" for name, state in fact.states.items())
+    return f"{_service(fact)} counts {states}"
 
 
 def _filled(fact: facts.Filled) -> str:
@@ -189,10 +201,15 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Flushed: lambda fact: f"{_handler(fact)} knows all that durable",
     facts.Exited: _exited,
     facts.Acted: lambda fact: f"{_handler(fact)}: {fact.what} takes effect",
-    facts.ServiceEntered: lambda fact: f"service {fact.run} of thread {fact.thread} runs",
-    facts.ServiceExited: _service_exited,
-    facts.LeaseTaken: lambda fact: f"{fact.lease} is leased",
-    facts.LeaseReturned: lambda fact: f"{fact.lease} is given back",
+    services.ServiceEntered: lambda fact: f"service {fact.run} of thread {fact.thread} runs",
+    services.ServiceExited: _service_exited,
+    services.Took: lambda fact: f"{_service(fact)} takes {fact.data!r}",
+    services.Noted: lambda fact: f"{_service(fact)} recorded at {fact.position.cursor()}",
+    services.Counted: _counted,
+    services.Held: lambda fact: f"{_service(fact)} has {fact.lease}",
+    services.LetGo: lambda fact: f"{_service(fact)} lets go of {fact.lease}",
+    services.LeaseTaken: lambda fact: f"{fact.lease} is leased to thread {fact.thread}",
+    services.LeaseReturned: lambda fact: f"{fact.lease} is given back",
     facts.Claimed: lambda fact: f"thread {fact.thread} is claimed ({fact.generation})",
     facts.Stored: _stored,
     facts.Copied: _copied,

@@ -29,6 +29,8 @@ Tool: TypeAlias = Callable[..., Awaitable[Any]]
 # Small enough that a few steps reach every bound and every timer.
 SIMULATION_LIMITS: Final = Limits(
     mailbox_commands=4,
+    inbox_casts=2,
+    fold_records=2,
     queued_turns=2,
     turn_buffer_pieces=2,
     write_burst_seconds=TICK,

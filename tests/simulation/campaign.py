@@ -21,14 +21,12 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import Factory, define, frozen
 
 import actors
-from actors import ThreadKind
 from actors.testing import (
-    DEADLINE,
     Explorer,
     Overlaps,
     Run,
@@ -37,13 +35,12 @@ from actors.testing import (
     read_case,
     sample_schedule,
     scripted,
+    scripted_service,
     shrink,
     simulate,
 )
+from tests.simulation.kinds import has_casts, kind, served
 from tests.simulation.profiles import DEFAULT, PROFILES, Profile
-
-if TYPE_CHECKING:
-    from actors.actor.kinds import Handler
 
 # Where a case that broke something is kept.
 FAILURES: Final = Path(".hypothesis", "race")
@@ -51,14 +48,16 @@ FAILURES: Final = Path(".hypothesis", "race")
 SLICE: Final = 500
 
 
-def kind(thread: str, handler: Handler) -> ThreadKind:
-    """Thread b has a turn retried that a crash cut short; the others do not."""
-    return ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=None, retry=thread == "b")
-
-
 def race(scenario: Scenario, schedule: Schedule) -> Run:
-    """Run one case, with the handler that follows the scripts in the messages."""
-    return simulate(scenario, scripted, schedule=schedule, kind=kind)
+    """Run one case, with the handler that follows the scripts in the messages.
+
+    Threads have a service where anything is cast: what has to do without stays a short story.
+    """
+    if not has_casts(scenario):
+        return simulate(scenario, scripted, schedule=schedule, kind=kind)
+    return simulate(
+        scenario, scripted, schedule=schedule, kind=served, make_service=scripted_service
+    )
 
 
 def runs(

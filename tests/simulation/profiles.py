@@ -10,9 +10,11 @@ from attrs import frozen
 from actors.core.commands import OnBusy
 from actors.testing import (
     Scenario,
+    Wish,
     attach,
     break_actor,
     cancel,
+    casts,
     crash,
     damage,
     delete,
@@ -25,7 +27,7 @@ from actors.testing import (
     submit,
     truncate,
 )
-from actors.testing.scenario import Choices, compact
+from actors.testing.scenario import Choices, compact, fork, record
 
 if TYPE_CHECKING:
     from random import Random
@@ -68,6 +70,17 @@ def _history() -> tuple[Choices, ...]:
     return (submit(), submit(), truncate(), delete(), end(), compact(), attach(), attach())
 
 
+def _services() -> tuple[Choices, ...]:
+    talking = (submit("1 stop", "1 hang"), submit("1 stop"), record(), attach(), attach(), cancel())
+    return (*talking, casts(), casts(), casts(), end(), delete(), crash(), restart(), fork())
+
+
+def _failing_services() -> tuple[Choices, ...]:
+    failing = casts(Wish.FAIL, Wish.FAIL, f"{Wish.RECORD} 1", Wish.RETURN)
+    faults = (*fail_journal(), *break_actor(), *damage())
+    return (submit("1 stop"), submit("2 stop"), failing, failing, attach(), end(), faults)
+
+
 def _faults() -> tuple[Choices, ...]:
     return (submit(), submit(), cancel(), attach(), fail_journal(), break_actor(), damage())
 
@@ -81,6 +94,8 @@ _MADE: Final[Mapping[str, Callable[[], tuple[Choices, ...]]]] = {
     "history": _history,
     "keys": lambda: (submit("1 stop", "2 stop"), submit("1 stop"), crash(), restart(), delete()),
     "faults": _faults,
+    "services": _services,
+    "failing services": _failing_services,
 }
 
 PROFILES: Final[Mapping[str, Profile]] = {

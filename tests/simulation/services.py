@@ -30,7 +30,6 @@ from actors.testing import (
     submit,
     with_deadline,
 )
-from actors.testing.checkers.one_service import one_service_at_a_time
 from actors.testing.operations import Submit
 
 if TYPE_CHECKING:
@@ -58,9 +57,6 @@ OPENING: Final = tuple(
     Step(number, thread, Submit("1 stop")) for number, thread in enumerate(POLICIES)
 )
 FAULTS: Final = (crash(), restart(), (*break_actor(), *fail_journal()))
-
-# A service may end its thread, and with it a turn, without any client's doing.
-COMMON: Final = [name for name in CHECKERS if name not in ("I5", "I6", "I18")]
 
 
 def kind(thread: str, handler: Handler) -> ThreadKind:
@@ -93,7 +89,6 @@ def opened(scenario: Scenario) -> Scenario:
 
 
 def broken_in(run: Run, *invariants: str) -> Iterator[Broken]:
-    """Hold a run against these invariants, by default against all that services leave alone."""
-    for name in invariants or COMMON:
+    """Hold a run against these invariants, by default against all."""
+    for name in invariants or CHECKERS:
         yield from CHECKERS[name](run.history)
-    yield from one_service_at_a_time(run.history)

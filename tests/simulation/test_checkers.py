@@ -28,8 +28,6 @@ from actors.testing.facts import (
     Fault,
     Filled,
     Killed,
-    LeaseReturned,
-    LeaseTaken,
     Opening,
     Read,
     Refused,
@@ -40,6 +38,7 @@ from actors.testing.facts import (
     Surprise,
 )
 from actors.testing.operations import Attach, Cancel, Delete, Fork, Record, Submit, Truncate
+from actors.testing.service_facts import LeaseReturned, LeaseTaken
 from actors.testing.world import SIMULATION_LIMITS
 from tests.simulation.histories import Told, delta, ended, recorded, started, submitted
 
@@ -130,15 +129,15 @@ def test_i10_finds_a_journal_that_nobody_opens_anew() -> None:
 
 def test_i11_a_lease_is_given_back_once_unless_the_process_is_killed() -> None:
     told = Told()
-    told.note(LeaseTaken("gpu-1"), LeaseReturned("gpu-1"), LeaseTaken("gpu-2"), Killed())
+    told.note(LeaseTaken("a", "gpu-1"), LeaseReturned("gpu-1"), LeaseTaken("a", "gpu-2"), Killed())
     told.opened()
-    told.note(LeaseTaken("gpu-3"), LeaseReturned("gpu-3"), Closed(()))
+    told.note(LeaseTaken("a", "gpu-3"), LeaseReturned("gpu-3"), Closed(()))
     assert told.broken("I11") == []
 
 
 def test_i11_finds_leases_that_leak_or_come_back_twice() -> None:
     told = Told()
-    told.note(LeaseTaken("gpu-1"), LeaseTaken("gpu-2"))
+    told.note(LeaseTaken("a", "gpu-1"), LeaseTaken("a", "gpu-2"))
     told.note(LeaseReturned("gpu-2"), LeaseReturned("gpu-2"), Closed(()))
     assert told.broken("I11") == [
         "gpu-2 was given back, and nobody had it",

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from ..history import History
 from .broken import Broken
+from .casts import casts_come_in_order
 from .i1_one_turn import one_turn_at_a_time
 from .i2_one_ending import one_ending
 from .i3_stream import contiguous_streams
@@ -30,6 +31,8 @@ from .i18_order import decided_in_order
 from .i19_authorised import only_to_the_authorised
 from .i20_in_time import written_in_time
 from .liveness import everything_ends
+from .one_service import one_service_at_a_time
+from .projections import projections_are_folds
 from .users import authors_are_senders, users_are_answered, users_see_one_stream
 from .wire_rules import rules_hold
 
@@ -40,6 +43,7 @@ Checker: TypeAlias = Callable[[History], Iterator[Broken]]
 # By the invariant that each is for.
 CHECKERS: Final[Mapping[str, Checker]] = {
     "I1": one_turn_at_a_time,
+    "I1, of services": one_service_at_a_time,
     "I2": one_ending,
     "I3": contiguous_streams,
     "I4": nothing_unsaid,
@@ -54,7 +58,9 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I13": gone_for_good,
     "I13, of forks": forks_are_whole,
     "I14": passivation_loses_nothing,
+    "I14, of casts": casts_come_in_order,
     "I15": contexts_in_turn_order,
+    "I15, of records": projections_are_folds,
     "I16": damage_is_set_aside,
     "I18": one_order,
     "I18, on a connection": decided_in_order,

@@ -24,6 +24,8 @@ from ..facts import (
     Struck,
     Surprise,
 )
+from ..service_facts import ServiceEntered, ServiceExited
+from ..watched_service import STOPPED
 from .access import is_shut_out
 from .broken import Broken
 
@@ -57,6 +59,8 @@ class _Reader:
         self.reopened = -1
         self.met_damage = False
         self.copies = 0  # of forks, in this life
+        self.services = 0  # that failed too often, in this life
+        self.failing: defaultdict[str, list[float]] = defaultdict(list)  # of one activation
         self.closing = False
         self.healthy = -1  # since when the journal is known to be well again
         self.released: dict[str, int] = {}
@@ -70,7 +74,8 @@ class _Reader:
         self.met_damage = bool(self.damaged)
         self.failed = self.reopened = -1
         self.closing = False
-        self.copies = 0
+        self.copies = self.services = 0
+        self.failing.clear()
         yield from ()
 
     def closed(self, index: int, at: float, fact: Closing) -> Iterator[Broken]:
@@ -88,6 +93,9 @@ class _Reader:
                 self.reopened = index
             case Fault.ACTOR:
                 self._bug(thread, index, at)
+            case Fault.SERVICE:
+                self.services += 1
+                self.aside.add(thread)
             case Fault.DAMAGE:
                 self.damaged.add(thread)
                 self.aside.add(thread)
@@ -130,10 +138,25 @@ class _Reader:
     def claimed(self, index: int, at: float, fact: Claimed) -> Iterator[Broken]:
         """Find an activation of what ought to be set aside."""
         thread = fact.thread
+        self.failing.pop(thread, None)
         due = self.limits.restart_period_seconds - self._slack()
         if thread in self.aside and self._within(thread, at, due):
             message = f"{thread} was activated once more, although its actor failed too often"
             yield Broken("I10", message, index)
+
+    def service_entered(self, index: int, at: float, fact: ServiceEntered) -> Iterator[Broken]:
+        """Find a service that is begun once more, and ought to be set aside with its thread."""
+        period = self.limits.restart_period_seconds
+        recent = [failure for failure in self.failing[fact.thread] if at - failure <= period]
+        if len(recent) > self.limits.restart_intensity:
+            message = f"the service of {fact.thread} was begun anew, although it failed too often"
+            yield Broken("I10", message, index)
+
+    def service_exited(self, index: int, at: float, fact: ServiceExited) -> Iterator[Broken]:
+        """Note the failure of a service."""
+        if fact.error not in (None, *STOPPED):
+            self.failing[fact.thread].append(at)
+        yield from ()
 
     def answered(self, index: int, at: float, fact: Answered) -> Iterator[Broken]:
         """Find an answer that stands for a failure which nobody caused."""
@@ -173,7 +196,7 @@ class _Reader:
         """Find restarts and quarantines that the faults of this life do not explain."""
         bugs = [b for b in self.history.struck if b.fault is Fault.ACTOR and b.index < index]
         mine = [bug for bug in bugs if bug.life == self.history.records[index].life]
-        if fact.restarts > len(mine) + self.copies and not self.met_damage:
+        if fact.restarts > len(mine) + self.copies + self.services and not self.met_damage:
             message = f"{fact.restarts} actors restarted, and {len(mine)} were broken"
             yield Broken("I10", message, index)
         for thread in sorted({*fact.quarantined} - self.aside):
@@ -233,6 +256,8 @@ _TAKE: Final[dict[type, Any]] = {
     Struck: _Reader.struck,
     Claimed: _Reader.claimed,
     Copied: _Reader.copied,
+    ServiceEntered: _Reader.service_entered,
+    ServiceExited: _Reader.service_exited,
     Answered: _Reader.answered,
     Saw: _Reader.saw,
     CutOff: _Reader.cut,

@@ -25,6 +25,10 @@ def bystanders_change_nothing(history: History) -> Iterator[Broken]:
             if not _CAUSES[ending.type](history, turn, ending):
                 message = f"{turn.turn} ended as {ending.type}, which nobody caused"
                 yield Broken("I5", message, ending.index)
+    for log in history.logs.values():
+        for event in log:
+            if event.type == "thread.ended" and not _is_closed_by(history, event):
+                yield Broken("I5", f"{event.thread} ended, and nobody ended it", event.index)
 
 
 def _has_cause(history: History, thread: str, life: int, index: int) -> bool:
@@ -49,9 +53,27 @@ def may_end(call: Call, turn: TurnHistory, ending: Logged) -> bool:
 
 
 def _cancelled(history: History, turn: TurnHistory, ending: Logged) -> bool:
-    return any(
+    return ends_by_itself(history, ending) or any(
         isinstance(call.operation, Cancel | End | Delete) and may_end(call, turn, ending)
         for call in history.calls.values()
+    )
+
+
+def ends_by_itself(history: History, ending: Logged) -> bool:
+    """Say whether it takes no command to end the thread of an event, there and then."""
+    return history.kinds[ending.thread].ends or history.ended_by_service(ending)
+
+
+def _is_closed_by(history: History, ended: Logged) -> bool:
+    return (
+        ended.copied
+        or ends_by_itself(history, ended)
+        or any(
+            isinstance(call.operation, End | Delete)
+            and (call.thread, call.life) == (ended.thread, ended.life)
+            and call.called < ended.index < (call.over or len(history.records))
+            for call in history.calls.values()
+        )
     )
 
 

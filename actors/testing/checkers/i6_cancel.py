@@ -10,7 +10,7 @@ from ...core.effects import Cancelled, CancelOutcome
 from ..facts import Refused
 from ..operations import Cancel, Delete, End
 from .broken import Broken
-from .i5_bystanders import may_end
+from .i5_bystanders import ends_by_itself, may_end
 from .model import model_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def settled_cancels(history: History) -> Iterator[Broken]:
 
 def _meant(history: History, turn: TurnHistory, ending: Logged) -> bool:
     calls = [call for call in history.calls.values() if may_end(call, turn, ending)]
-    return any(_is_for(call, turn.turn) for call in calls)
+    return ends_by_itself(history, ending) or any(_is_for(call, turn.turn) for call in calls)
 
 
 def _is_for(call: Call, turn: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..facts import Answered, Called, Done, Opening, ServiceEntered, ServiceExited
+from ..facts import Answered, Called, Done, Opening
 from ..operations import Delete, End
+from ..service_facts import ServiceEntered, ServiceExited
 from .broken import Broken
 
 if TYPE_CHECKING:
