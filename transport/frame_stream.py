@@ -38,6 +38,26 @@ class FrameStream(trio.abc.Stream):
             ends its reader, and with it the handshake.
     """
 
+    __slots__ = (
+        "_close_sent",
+        "_closed",
+        "_ended",
+        "_limits",
+        "_lock",
+        "_meter",
+        "_opened",
+        "_raw",
+        "_reading",
+        "_replay",
+        "_throttle_at",
+        "_throttle_from",
+        "_trailing",
+        "_unsent",
+        "ended",
+        "life",
+        "refusal",
+    )
+
     def __init__(
         self,
         raw: trio.abc.Stream,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import aclosing
 from email.utils import formatdate
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import h11
@@ -196,7 +197,7 @@ class _Exchange:
             method=head.method.decode("ascii"),
             path=path,
             query=query,
-            headers=tuple((n.decode("ascii"), v.decode("latin-1")) for n, v in head.headers),
+            headers=_headers(head),
             body=await self._read_body(_declared_bytes(head)),
             http_version=head.http_version.decode("ascii"),
             peer=self._peer,
@@ -280,6 +281,11 @@ class _Exchange:
 
     async def _send(self, data: bytes) -> None:
         await send_within(self._stream, data, self._limits.slow_seconds)
+
+
+def _headers(head: h11.Request) -> tuple[tuple[str, str], ...]:
+    # A WebSocket keeps its request for as long as it lives, and all have the same few names.
+    return tuple((intern(n.decode("ascii")), v.decode("latin-1")) for n, v in head.headers)
 
 
 def _declared_bytes(head: h11.Request) -> int:

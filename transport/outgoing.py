@@ -1,13 +1,12 @@
 """What goes out on one connection, in order: answers first, then each thread's stream in its turn.
 
-One task sends, or the server's courier while that one rests. So what is said of a thread
+One task sends, or the server's courier while there is none. So what is said of a thread
 (`attached`, its stream, `detached`) cannot overtake itself, a thread with much to say cannot keep
 the others waiting, and a slow peer costs one frame.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +63,7 @@ class Outgoing:
         may_see: says whether the connection may be shown a thread at this instant (I19).
         on_detached: told when an attachment is over, or was refused.
         limits: `reply_bytes` bounds what waits, together with who calls `room`.
-        courier: calls `send_now` while the task rests; None where there is none.
+        courier: calls `send_now` while no task sends; None where there is none.
     """
 
     def __init__(
@@ -83,14 +82,15 @@ class Outgoing:
         self._may_see = may_see
         self._on_detached = on_detached
         self._limits = limits
-        self._answers: deque[bytes] = deque()
+        # Lists, since an empty deque takes 760 bytes, and most connections are idle.
+        self._answers: list[bytes] = []
         self._answer_bytes = 0
-        self._chores: deque[Attach | Detach] = deque()
-        self._ready: deque[Subscription] = deque()
+        self._chores: list[Attach | Detach] = []
+        self._ready: list[Subscription] = []
         self._attached: dict[str, _Attachment] = {}
-        self._resting = False
+        self._nursery: trio.Nursery | None = None
+        self._running = False
         self._unflushed = False
-        self._news = trio.lowlevel.ParkingLot()
         self._moved = trio.lowlevel.ParkingLot()
 
     def say(self, message: wire.ServerMessage) -> None:
@@ -118,35 +118,41 @@ class Outgoing:
         while self._has_work:
             await self._moved.park()
 
-    async def run(self) -> None:
-        """Send for as long as the link lives.
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Send from now on, in a task that is there only while there is something to send.
 
-        Raises:
-            LinkClosed: the peer is gone, or takes nothing.
+        It raises `LinkClosed` into the nursery where the peer is gone, or takes nothing.
         """
+        self._nursery = nursery
+        if self._has_work:
+            self._wake()
+
+    def end(self) -> None:
+        """Start no task any more; what is being sent goes on."""
+        self._nursery = None
+
+    async def _run(self) -> None:
         burst = 0
-        while True:
+        while self._has_work:
             await self._flush()
             await self._send_answers()
             if self._chores:
-                await self._do_chore(self._chores.popleft())
+                await self._do_chore(self._chores.pop(0))
             if self._ready:
-                await self._send_stream(self._ready.popleft())
+                await self._send_stream(self._ready.pop(0))
             if self._moved:
                 self._moved.unpark_all()
-            if not self._has_work:
-                await self._rest()
-                burst = 0
-            elif (burst := burst + 1) % _BURST == 0:
+            if (burst := burst + 1) % _BURST == 0:
                 await trio.lowlevel.checkpoint()
+        self._running = False
 
     def send_now(self) -> None:
         """Send what is ready as far as that goes without waiting; the task does the rest."""
         for _ in range(len(self._ready)):
-            at_ease = self._resting and not self._unflushed
+            at_ease = not (self._running or self._unflushed)
             if not (at_ease and self._send_stream_now(self._ready[0])):
                 break
-            self._ready.popleft()
+            self._ready.pop(0)
         if self._has_work:
             self._wake()
         elif self._moved:
@@ -167,7 +173,7 @@ class Outgoing:
         attachment = self._attached.get(subscription.thread)
         if attachment is not None and attachment.subscription is subscription:
             self._ready.append(subscription)
-            if self._resting and self._courier is not None and self._courier.running:
+            if not self._running and self._courier is not None and self._courier.running:
                 self._courier.add(self)
             else:
                 self._wake()
@@ -177,16 +183,9 @@ class Outgoing:
         return bool(self._ready or self._answers or self._chores or self._unflushed)
 
     def _wake(self) -> None:
-        self._resting = False
-        if self._news:
-            self._news.unpark_all()
-
-    async def _rest(self) -> None:
-        self._resting = True
-        try:
-            await self._news.park()
-        finally:
-            self._resting = False
+        if self._nursery is not None and not self._running:
+            self._running = True
+            self._nursery.start_soon(self._run)
 
     async def _flush(self) -> None:
         if self._unflushed and self._link_now is not None:
@@ -198,7 +197,7 @@ class Outgoing:
 
     async def _send_answers(self) -> None:
         while self._answers:
-            frame = self._answers.popleft()
+            frame = self._answers.pop(0)
             self._answer_bytes -= len(frame)
             await self._link.send_text(frame)
 

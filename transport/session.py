@@ -17,6 +17,7 @@ from actors import (
     Runtime,
     Subscription,
 )
+from actors.actor.sleeper import Sleeper
 from actors.core.casting import checked_cast
 from actors.handles import LOCAL
 from actors.incident.caller import Caller, speak_as
@@ -72,7 +73,7 @@ class Session:
         clock = runtime.registry.around.patience
         self._heartbeat = Heartbeat(link, self._limits, clock, self._show_life, self._miss)
         self._unanswered = 0
-        self._answered = trio.lowlevel.ParkingLot()
+        self._answered = Sleeper()
         self._cast_refused_at = float("-inf")
         self._broken = True
 
@@ -88,18 +89,25 @@ class Session:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                nursery.start_soon(self._outgoing.run)
+                self._outgoing.begin(nursery)
                 self._heartbeat.begin(nursery)
-                if self._auth.authenticate is None:
-                    await self._obey(self._protocol.authenticated(self._principal))
-                else:
-                    self._patience.deadline = trio.current_time() + self._limits.handshake_seconds
-                    nursery.start_soon(self._watch_credentials)
-                await self._receive()
+                try:
+                    await self._serve()
+                finally:
+                    # While tasks may still be started: a nursery that is closing takes none.
+                    self._heartbeat.end()
+                    self._outgoing.end()
         finally:
-            self._heartbeat.end()
             self._protocol.connection_lost()
             self._outgoing.close(broken=self._broken)
+
+    async def _serve(self) -> None:
+        if self._auth.authenticate is None:
+            await self._obey(self._protocol.authenticated(self._principal))
+        else:
+            self._patience.deadline = trio.current_time() + self._limits.handshake_seconds
+            self._nursery.start_soon(self._watch_credentials)
+        await self._receive()
 
     def _subscribe(self, thread: str, on_ready: Callable[[Subscription], None]) -> Subscription:
         return self.runtime.registry.subscribe(thread, self._principal, on_ready)
@@ -128,7 +136,7 @@ class Session:
     async def _room(self) -> None:
         await self._outgoing.room()
         while self._unanswered >= self._limits.unanswered_commands:
-            await self._answered.park()
+            await self._answered.sleep()
 
     async def _miss(self) -> None:
         await self._close(CloseCode.NO_PONG)
@@ -222,7 +230,7 @@ class Session:
 
         def reply(answer: Result | Rejected) -> None:
             self._unanswered -= 1
-            self._answered.unpark_all()
+            self._answered.wake()
             self._answer(id, message, answer)
 
         self.runtime.registry.post(thread, command, reply, self._principal)
@@ -277,7 +285,7 @@ class Session:
             self._outgoing.say(wire.Reply(id, body))
         finally:
             self._unanswered -= 1
-            self._answered.unpark_all()
+            self._answered.wake()
 
     async def _history(self, message: client.History) -> replies.ReplyBody:
         self._check(message.thread)

@@ -67,6 +67,14 @@ class WebSocketLink:
     through the library.
     """
 
+    __slots__ = (
+        "_connection",
+        "_frames",
+        "_limits",
+        "_own_ending",
+        "_peer",
+    )
+
     def __init__(
         self, connection: WebSocketConnection, frames: FrameStream, peer: str, limits: Limits
     ) -> None:
@@ -185,6 +193,18 @@ class _Owner:
         limits: bounds of the link.
     """
 
+    __slots__ = (
+        "_connection",
+        "_frames",
+        "_limits",
+        "_nursery",
+        "_opening",
+        "_peer",
+        "_raw",
+        "_reads",
+        "_status",
+    )
+
     def __init__(
         self, nursery: trio.Nursery, raw: trio.abc.Stream, frames: FrameStream, limits: Limits
     ) -> None:
@@ -205,11 +225,13 @@ class _Owner:
         """
         self._opening.deadline = trio.current_time() + self._limits.handshake_seconds
         try:
-            with self._contained(), self._opening:
+            with self._opening:
                 # Annotated for nurseries, but all that is used of one is `start_soon`.
                 self._connection = await opening(cast("trio.Nursery", self))
                 self._frames.open()
                 return WebSocketLink(self._connection, self._frames, self._peer, self._limits)
+        except Exception as exc:
+            self._note(exc)
         finally:
             if self._connection is None:
                 await self._give_up()
@@ -231,9 +253,11 @@ class _Owner:
     async def _own(self, read: Callable[[], Awaitable[None]]) -> None:
         try:
             with self._frames.life:
-                with self._contained():
+                try:
                     await read()
                     await self._frames.finish(self._violation())
+                except Exception as exc:
+                    self._note(exc)
                 # The reader may have tripped over a close that the library has begun and not sent:
                 # it takes a turn of the loop from one to the other.
                 await trio.lowlevel.checkpoint()
@@ -244,17 +268,14 @@ class _Owner:
             self._opening.cancel()
             await trio.aclose_forcefully(self._raw)
 
-    @contextmanager
-    def _contained(self) -> Iterator[None]:
-        try:
-            yield
-        except ConnectionRejected as refusal:
-            self._status = int(refusal.status_code)
-        except (*_GONE, EOFError) as error:
-            logger.debug("%s: the link ended by %r", self._peer, error)
-        except Exception:
-            # Whatever else the library trips over, it is this peer's link that ends, no other.
-            logger.exception("%s: reading from the link failed", self._peer)
+    def _note(self, failure: Exception) -> None:
+        """Whatever the library trips over, it is this peer's link that ends, no other."""
+        if isinstance(failure, ConnectionRejected):
+            self._status = int(failure.status_code)
+        elif isinstance(failure, (*_GONE, EOFError)):
+            logger.debug("%s: the link ended by %r", self._peer, failure)
+        else:
+            logger.error("%s: reading from the link failed", self._peer, exc_info=failure)
 
     def _violation(self) -> int | None:
         """What the peer has to be told, where the library would only have hung up."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 
 import trio
 import trio.testing
@@ -20,6 +19,8 @@ from transport.courier import Courier
 from transport.outgoing import _BURST as BURST
 from transport.outgoing import Outgoing
 from transport.wire.client_messages import Attach
+
+SENDING = "transport.outgoing.Outgoing._run"
 
 
 @define(eq=False)
@@ -81,7 +82,7 @@ async def test_a_stream_without_end_does_not_hold_the_loop() -> None:
     steps = FramesPerStep(link)
     trio.lowlevel.add_instrument(steps)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(outgoing.run)
+        outgoing.begin(nursery)
         for _ in range(20):
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
@@ -156,7 +157,7 @@ async def _connections(links: list[RoomyLink]) -> AsyncIterator[tuple[list[Strea
         for link in links:
             tell = (lambda _: True, lambda _: None)
             outgoing = Outgoing(link, subscribe, *tell, DEFAULT_LIMITS, courier)
-            nursery.start_soon(partial(outgoing.run), name="outgoing")
+            outgoing.begin(nursery)
             outgoing.do(Attach("1", "t"))
         await trio.testing.wait_all_tasks_blocked()
         yield streams, courier
@@ -168,7 +169,7 @@ async def test_the_courier_sends_for_all_and_wakes_nobody() -> None:
     links = [RoomyLink() for _ in range(100)]
     async with _connections(links) as (streams, _):
         before = [link.taken for link in links]
-        steps = Steps("outgoing")
+        steps = Steps(SENDING)
         trio.lowlevel.add_instrument(steps)
         for stream in streams:
             stream.tell()
@@ -195,7 +196,10 @@ async def test_without_a_courier_that_runs_a_connection_sends_by_itself() -> Non
     link = RoomyLink()
     async with _connections([link]) as (streams, courier):
         courier.running = False
-        before = link.taken
+        before, steps = link.taken, Steps(SENDING)
+        trio.lowlevel.add_instrument(steps)
         streams[0].tell()
         await trio.testing.wait_all_tasks_blocked()
+        trio.lowlevel.remove_instrument(steps)
         assert link.taken == before + 1
+        assert steps.count == 1

@@ -93,6 +93,8 @@ class ServerProtocol:
         limits: the bounds in force.
     """
 
+    __slots__ = ("_attached", "_bad_in_a_row", "_instance", "_limits", "_principal", "_state")
+
     def __init__(self, instance: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self._instance = instance
         self._limits = limits
