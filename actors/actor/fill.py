@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 if TYPE_CHECKING:
+    from .actor import Actor
     from .entry import Entry
 
 
@@ -39,9 +40,12 @@ class Fill:
 
 def fill_of(entries: Iterable[Entry]) -> Fill:
     """Return how full the fullest are; costs by the number of entries."""
-    fill = Fill()
-    for entry in entries:
-        runner = entry.actor.runner if entry.actor is not None else None
-        pieces = runner.buffer.pieces if runner is not None else 0
-        fill = fill.or_more(Fill(len(entry.mailbox), entry.tail.size, pieces, entry.tail.watchers))
-    return fill
+    figures = [
+        (len(entry.mailbox), entry.tail.size, _pieces(entry.actor), entry.tail.watchers)
+        for entry in entries
+    ]
+    return Fill(*map(max, zip(*figures, strict=True)))
+
+
+def _pieces(actor: Actor | None) -> int:
+    return actor.runner.buffer.pieces if actor is not None and actor.runner is not None else 0

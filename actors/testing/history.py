@@ -92,10 +92,18 @@ class History:
         self.lives: dict[int, Life] = {}
         self.kinds: dict[str, KindGiven] = {}
         self.struck: list[Blow] = []
+        self._places: defaultdict[type, list[int]] = defaultdict(list)
         for index, record in enumerate(records):
-            take = _TAKE.get(type(record.fact))
+            sort = type(record.fact)
+            self._places[sort].append(index)
+            take = _TAKE.get(sort)
             if take is not None:
                 take(self, index, record.life, record.fact)
+
+    def of(self, *sorts: type) -> list[tuple[int, Record]]:
+        """Return the records of facts of these types, each with its place, in their order."""
+        places = [place for sort in sorts for place in self._places.get(sort, ())]
+        return [(place, self.records[place]) for place in sorted(places)]
 
     def turn(self, turn: str) -> TurnHistory:
         """Return what is known of a turn; nothing where it was never heard of."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import evolve
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from .scripted_service import MakeService
     from .wire_facts import WireFact
     from .world import World
+
+# What is noted when a queue may just have grown.
+_TELLING: Final = (Called, Said, Saw)
 
 
 class Process:
@@ -92,7 +95,7 @@ class Process:
         """Note a fact of this life; what a killed process still does is nobody's to see."""
         if self.alive:
             self._world.recorder.note(self.number, fact)
-            if isinstance(fact, Called | Said | Saw):
+            if isinstance(fact, _TELLING):
                 self._fill = self._fill.or_more(self.runtime.registry.fill)
 
     async def run(self, on_open: Callable[[], None]) -> None:

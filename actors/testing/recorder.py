@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import trio
 from attrs import frozen
 
 from .facts import Answered, Called, Fact, Lost, Unanswered
 from .wire_facts import WireFact
+
+# What ends a call.
+_OVER: Final = (Answered, Lost, Unanswered)
 
 
 @frozen
@@ -38,7 +43,7 @@ class Recorder:
         self.records.append(Record(trio.current_time(), life, fact))
         if isinstance(fact, Called):
             self.open_calls[fact.call] = (life, fact)
-        elif isinstance(fact, Answered | Lost | Unanswered):
+        elif isinstance(fact, _OVER):
             del self.open_calls[fact.call]
         self._moved.unpark_all()
 

@@ -39,10 +39,8 @@ def failures_stay_small(history: History) -> Iterator[Broken]:
     A turn that fails ends as `turn.failed`; who else would have to suffer shows here as well.
     """
     reader = _Reader(history)
-    for index, record in enumerate(history.records):
-        take = _TAKE.get(type(record.fact))
-        if take is not None:
-            yield from take(reader, index, record.at, record.fact)
+    for index, record in history.of(*_TAKE):
+        yield from _TAKE[type(record.fact)](reader, index, record.at, record.fact)
     yield from _failing_turns(history)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define
 
@@ -21,6 +21,10 @@ def leases_returned_once(history: History) -> Iterator[Broken]:
     A process that is killed gives nothing back, and a handler that would not stop may keep its own.
     """
     yield from _Leases(history).read()
+
+
+# What is read of the records.
+_READ: Final = (Opening, LeaseTaken, Held, LetGo, LeaseReturned, Closed)
 
 
 @define
@@ -41,7 +45,7 @@ class _Leases:
         self._release = 0.0
 
     def read(self) -> Iterator[Broken]:
-        for index, record in enumerate(self._history.records):
+        for index, record in self._history.of(*_READ):
             match record.fact:
                 case Opening(limits=limits):
                     self._out.clear()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def bounds_hold(history: History) -> Iterator[Broken]:
     """Find what grew larger than its bound."""
     largest, limits = 0, DEFAULT_LIMITS
-    for index, record in enumerate(history.records):
+    for index, record in history.of(Opening, Stored, Saw, Filled):
         match record.fact:
             case Opening():
                 limits = record.fact.limits

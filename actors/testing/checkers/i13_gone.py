@@ -44,8 +44,11 @@ def _after_deletion(log: list[Logged]) -> Iterator[Broken]:
 
 def _gone_in(epoch: int, life: Iterator[Logged]) -> Iterator[tuple[str, Position]]:
     """Yield the items that left the history, and since which position they are gone."""
+    events = [*life]
+    if not any(_cuts(event) or event.type == "thread.deleted" for event in events):
+        return
     model = Model()
-    for event in life:
+    for event in events:
         before = {item for item, _, _ in model.history()} if _cuts(event) else set[str]()
         model.take(event)
         after = {item for item, _, _ in model.history()} if _cuts(event) else set[str]()

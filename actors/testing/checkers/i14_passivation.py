@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...delivery.batches import Detached
 from ..facts import Claimed, Closing, Copied, Fault, Opening, Saw, Stored, Struck
@@ -22,6 +22,10 @@ def passivation_loses_nothing(history: History) -> Iterator[Broken]:
     yield from _Passivations(history).read()
 
 
+# What is read of the records.
+_READ: Final = (Opening, Closing, Copied, Struck, Stored, Claimed, Saw)
+
+
 class _Passivations:
     def __init__(self, history: History) -> None:
         self._history = history
@@ -30,7 +34,7 @@ class _Passivations:
         self._closing = False
 
     def read(self) -> Iterator[Broken]:
-        for index, record in enumerate(self._history.records):
+        for index, record in self._history.of(*_READ):
             match record.fact:
                 case Opening():
                     self._claimed.clear()

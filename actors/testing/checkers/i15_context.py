@@ -20,7 +20,7 @@ Message: TypeAlias = tuple[str, Any]
 def contexts_in_turn_order(history: History) -> Iterator[Broken]:
     """Find handlers that were given another conversation than the one on disk."""
     expected = dict(_expected(history))
-    for index, record in enumerate(history.records):
+    for index, record in history.of(Read):
         if isinstance(record.fact, Read):
             read = record.fact
             wanted = expected.get((read.thread, read.turn, read.attempt))

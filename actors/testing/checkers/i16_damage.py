@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...delivery.batches import Snapshot
 from ..facts import Answered, Claimed, Drained, Fault, Opening, Refused, Saw, Stored, Struck
@@ -19,6 +19,10 @@ def damage_is_set_aside(history: History) -> Iterator[Broken]:
     yield from _Damage(history).read()
 
 
+# What is read of the records.
+_READ: Final = (Opening, Struck, Claimed, Stored, Answered, Saw, Drained)
+
+
 class _Damage:
     def __init__(self, history: History) -> None:
         self._history = history
@@ -27,7 +31,7 @@ class _Damage:
         self._met: set[str] = set()  # whose damage a command of this life has met
 
     def read(self) -> Iterator[Broken]:
-        for index, record in enumerate(self._history.records):
+        for index, record in self._history.of(*_READ):
             match record.fact:
                 case Opening():
                     self._met.clear()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def decided_in_order(history: History) -> Iterator[Broken]:
     """Find commands that stand in the log before one that was sent before them."""
     lines: defaultdict[tuple[int, str], list[tuple[Call, Position]]] = defaultdict(list)
-    for record in history.records:
+    for _, record in history.of(Sent):
         if isinstance(record.fact, Sent):
             call = history.calls[record.fact.call]
             decided = _decided_at(call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # What may refuse a command for a thread that is not its sender's: the same whether it is there.
 _LOOK_ALIKE = frozenset({"forbidden", "unauthenticated"})
+
+# What is read of the records.
+_READ: Final = (Connected, Welcomed, Allowed, Delivered, Sent, Answered)
 
 
 @define
@@ -34,7 +37,7 @@ class _Access:
 def only_to_the_authorised(history: History) -> Iterator[Broken]:
     """Find what was shown to those who may not see it, and refusals that tell a thread is there."""
     access = _Access()
-    for index, record in enumerate(history.records):
+    for index, record in history.of(*_READ):
         match record.fact:
             case Connected(connection=connection, principal=principal):
                 access.claimed[connection] = principal

@@ -158,10 +158,8 @@ class _Stream:
 
     def _rest(self) -> int:
         """Return the record from which on everything is at rest, -1 where that is not for us."""
-        for index, record in enumerate(self._history.records):
-            if isinstance(record.fact, AtRest):
-                return index if record.life == self._call.life else -1
-        return -1
+        at_rest = self._history.of(AtRest)
+        return next((at for at, record in at_rest if record.life == self._call.life), -1)
 
     def _missed(self, rest: int) -> Iterator[Broken]:
         if self._over or self._history.left.get(self._call.number, rest) < rest:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 def bystanders_change_nothing(history: History) -> Iterator[Broken]:
     """Find activations that nobody's command explains, and endings without a cause."""
-    for index, record in enumerate(history.records):
-        if isinstance(record.fact, Claimed):
-            thread = record.fact.thread
-            if not _has_cause(history, thread, record.life, index):
+    for index, record in history.of(Claimed):
+        match record.fact:
+            case Claimed(thread=thread) if not _has_cause(history, thread, record.life, index):
                 yield Broken("I5", f"{thread} was activated without a command", index)
+            case _:
+                pass
     for turn in history.turns.values():
         for ending in turn.endings:
             if not _CAUSES[ending.type](history, turn, ending):

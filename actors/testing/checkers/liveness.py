@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def everything_ends(history: History) -> Iterator[Broken]:
     """Find what got stuck, was never answered, or is left over."""
-    for index, record in enumerate(history.records):
+    for index, record in history.of(Stuck, Unanswered):
         match record.fact:
             case Stuck(what=what):
                 yield Broken("I20", what, index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..facts import Answered, Called, Done, Opening
 from ..operations import Delete, End
@@ -12,6 +12,9 @@ from .broken import Broken
 
 if TYPE_CHECKING:
     from ..history import History
+
+# What is read of the records.
+_READ: Final = (Opening, ServiceEntered, ServiceExited, Called, Answered)
 
 
 def one_service_at_a_time(history: History) -> Iterator[Broken]:
@@ -23,7 +26,7 @@ def one_service_at_a_time(history: History) -> Iterator[Broken]:
     running: dict[tuple[str, int], float] = {}
     ends: dict[int, tuple[str, float, set[tuple[str, int]]]] = {}
     life = 0
-    for index, record in enumerate(history.records):
+    for index, record in history.of(*_READ):
         if record.life != life:
             running.clear()
             ends.clear()

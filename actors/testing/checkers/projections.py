@@ -24,7 +24,7 @@ def projections_are_folds(history: History) -> Iterator[Broken]:
     What a service is told holds what it recorded itself, and nothing that is not on disk.
     """
     known: dict[tuple[int, str, int], int] = {}  # by service: the offset of its newest record
-    for index, record in enumerate(history.records):
+    for index, record in history.of(Saw, Noted, Counted):
         match record.fact:
             case Saw(batch=Snapshot() as snapshot):
                 yield from _shown(history, snapshot, index)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from attrs import evolve, field, frozen
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...core.commands import OnBusy
 from ..history import ENDINGS
@@ -16,8 +15,11 @@ if TYPE_CHECKING:
     from ..operations import Submit
 
 
-@frozen
-class Sequential:
+# Of a thread where no key is bound.
+_NO_KEYS: Final[Mapping[tuple[str, str | None], tuple[Body, Given]]] = MappingProxyType({})
+
+
+class Sequential(NamedTuple):
     """A thread between two of its events.
 
     Args:
@@ -35,7 +37,7 @@ class Sequential:
     queue: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
     rolled_back: frozenset[str] = frozenset()
-    keys: Mapping[tuple[str, str | None], tuple[Body, Given]] = field(factory=dict)
+    keys: Mapping[tuple[str, str | None], tuple[Body, Given]] = _NO_KEYS
 
     def has_room(self, asked: Submit, most: int) -> bool:
         """Say whether a submit would be accepted, its key apart, where `most` turns may wait."""
@@ -56,26 +58,26 @@ class Sequential:
         told = told_of(event)
         before = self
         if told is not None and event.raw.get("key") is not None:
-            before = evolve(self, keys={**self.keys, author_and_key(event): told})
+            before = self._replace(keys={**self.keys, author_and_key(event): told})
         return before._after(event)
 
     def _after(self, event: Logged) -> Sequential:
         raw, turn = event.raw, event.raw.get("turn", "")
         match event.type:
             case "thread.created" | "record":
-                return evolve(self, there=True, open=True)
+                return self._replace(there=True, open=True)
             case "turn.submitted":
                 first = bool(raw.get("supersedes"))
                 queue = (turn, *self.queue) if first else (*self.queue, turn)
-                return evolve(self, open=True, queue=queue)
+                return self._replace(open=True, queue=queue)
             case "turn.started":
-                return evolve(self, live=turn, queue=self._without(turn))
+                return self._replace(live=turn, queue=self._without(turn))
             case "thread.truncated" if not event.copied:  # of a copy, it ends the telling
                 owner = (raw["after"] or "").rpartition(".")[0]
                 kept = self.settled.index(owner) + 1 if owner in self.settled else 0
-                return evolve(self, settled=self.settled[:kept])
+                return self._replace(settled=self.settled[:kept])
             case "thread.ended":
-                return evolve(self, open=False)
+                return self._replace(open=False)
             case "thread.deleted":
                 return Sequential()
             case ending if ending in ENDINGS:
@@ -85,10 +87,10 @@ class Sequential:
 
     def _ended(self, turn: str, *, rolled_back: bool) -> Sequential:
         live = None if turn == self.live else self.live
-        left = evolve(self, live=live, queue=self._without(turn))
+        left = self._replace(live=live, queue=self._without(turn))
         if rolled_back:
-            return evolve(left, rolled_back=self.rolled_back | {turn})
-        return evolve(left, settled=(*self.settled, turn))
+            return left._replace(rolled_back=self.rolled_back | {turn})
+        return left._replace(settled=(*self.settled, turn))
 
     def _without(self, turn: str) -> tuple[str, ...]:
         return tuple(waiting for waiting in self.queue if waiting != turn)

@@ -56,7 +56,7 @@ class _Reader:
 def users_see_one_stream(history: History) -> Iterator[Broken]:
     """Find gaps and repeats in what users were shown, and what they never saw."""
     readers: dict[int, _Reader] = {}
-    for index, record in enumerate(history.records):
+    for index, record in history.of(Followed, Shown, Unfollowed, AtRest):
         match record.fact:
             case Followed(reader=number, thread=thread, cursor=cursor):
                 readers[number] = _Reader(number, thread, _position(cursor))
@@ -83,7 +83,7 @@ def users_are_answered(history: History) -> Iterator[Broken]:
     """Find calls of users that were never answered, or not as the library promises."""
     asked: dict[int, Asked] = {}
     left: set[int] = set()  # asks whose client was closed over them
-    for index, record in enumerate(history.records):
+    for index, record in history.of(Asked, Went, Told, AtRest):
         match record.fact:
             case Asked(ask=ask) as question:
                 asked[ask] = question
@@ -107,7 +107,7 @@ def users_are_answered(history: History) -> Iterator[Broken]:
 def authors_are_senders(history: History) -> Iterator[Broken]:
     """Find turns that belong to somebody else than the principal of the connection they came by."""
     principals: dict[int, str] = {}
-    for record in history.records:
+    for _, record in history.of(Connected, Sent):
         match record.fact:
             case Connected(connection=connection, principal=principal):
                 principals[connection] = principal

@@ -17,7 +17,7 @@ _ABOUT: Final = {"6": "I18", "9": "I2", "14": "I19"}
 
 def rules_hold(history: History) -> Iterator[Broken]:
     """Find frames that no server of the protocol may send."""
-    for index, record in enumerate(history.records):
+    for index, record in history.of(Strayed):
         if isinstance(record.fact, Strayed):
             fact = record.fact
             message = f"rule {fact.rule}, on connection {fact.connection}: {fact.what}"
