@@ -143,3 +143,18 @@ def test_tasks_that_keep_each_other_busy_are_given_up() -> None:
 
     run = simulate(phase(Submit("hello")), lambda world: busy)
     assert "I20" in {broken.invariant for broken in run.broken()}
+
+
+@pytest.mark.parametrize("readings", [1, 2])
+def test_tasks_that_heed_no_cancellation_are_broken_off_whoever_reads_the_clock(
+    readings: int,
+) -> None:
+    async def deaf(turn: Turn) -> None:
+        while True:
+            with contextlib.suppress(trio.Cancelled):
+                await trio.lowlevel.checkpoint()
+            for _ in range(readings):
+                trio.current_time()
+
+    run = simulate(phase(Submit("hello")), lambda world: deaf)
+    assert "heeds no cancellation" in run.story()
