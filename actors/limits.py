@@ -125,7 +125,7 @@ class Limits:
     recheck_threads: int = _whole(256)
     # Turns compacted between two looks at the queue, so that appends never wait long.
     compact_turns: int = _whole(32)
-    # Bytes of a recording, both of its files: some hours of a busy server, at 300 bytes a command.
+    # Bytes of a recording, both of its files: some hours of a busy server, at 400 bytes a command.
     record_bytes: int = _whole(256 * MIB)
     # Bytes of it that wait to be written: only a disk that is stuck is slower than that.
     record_buffer_bytes: int = _whole(4 * MIB)

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from actors import OnBusy, Rejected, ThreadKind, open_runtime
+from actors.journal.sqlite import open_sqlite_journal
 from actors.testing import (
     DamagedIncident,
     InvariantBroken,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from actors import Handler, Runtime, Turn
+    from actors import Handler, Journal, Runtime, Turn
     from actors.testing import World
 
 
@@ -210,3 +211,29 @@ async def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     assert path.exists()
     with pytest.raises(FileNotFoundError, match="expected the journal of the incident at"):
         await trio.to_thread.run_sync(replayed, tmp_path)
+
+
+async def test_a_journal_that_failed_fails_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened: list[Journal] = []
+
+    async def opener() -> Journal:
+        opened.append(await open_sqlite_journal(tmp_path / "j.db", durability="relaxed"))
+        return opened[-1]
+
+    kind = ThreadKind(on_turn=reply, no_progress=None)
+    async with open_runtime(opener, kind_of=lambda _: kind, record_to=tmp_path / "rec") as runtime:
+        thread = runtime.thread("t-1", "ann")
+        await thread.outcome((await thread.submit("hello")).turn)
+        await opened[0].aclose()  # under it, as a disk that is gone
+        with pytest.raises(Rejected, match="cannot be written to"):
+            await thread.submit("lost", key="k-1")
+        with trio.fail_after(30):
+            while "the journal is open again" not in caplog.text:  # noqa: ASYNC110 - it is a log
+                await trio.sleep(0.01)
+        await thread.outcome((await thread.submit("lost", key="k-1")).turn)
+    result = await trio.to_thread.run_sync(replayed, tmp_path)
+    assert result.check().differences == ()
+    assert "the journal fails" in result.story()
+    assert "the journal is opened anew" in result.story()

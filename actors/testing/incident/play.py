@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import evolve
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from .recall import Recall
 
 # Refusals of a runtime that was about to close: the simulated one closes in no time.
-_CLOSING = "draining"
+_CLOSING: Final = "draining"
+# Refusals of commands that a failure of the journal struck, so many seconds before it is told of.
+_FAILED: Final = "journal_unavailable"
+_JUST_BEFORE: Final = 0.1
 
 
 def lives(lines: Sequence[Line]) -> list[list[Line]]:
@@ -173,20 +176,26 @@ def _came_to_nothing(asked: Asked, then: Answered | None) -> bool:
 def _with_faults_in_front(life: Sequence[Line]) -> list[Line]:
     """Return the lines with each failure of the journal in front of what it struck.
 
-    It is told of once it has happened; what it struck is the oldest command without an answer.
+    It is told of once it has happened: what it struck is the oldest command that had no answer by
+    then, or was refused for it just before.
     """
     found: list[Line] = []
     waiting: dict[int, Asked] = {}
+    refused: list[tuple[float, Asked]] = []
     for line in life:
         match line:
             case Asked(n=n):
                 waiting[n] = line
-            case Answered(n=n):
-                waiting.pop(n, None)
-            case Failed(thread=None) if waiting:
-                struck = next(iter(waiting.values()))
-                found.insert(found.index(struck), evolve(line, mono=struck.mono))
-                continue
+            case Answered(n=n) if n in waiting:
+                asked = waiting.pop(n)
+                refused += [(line.mono, asked)] if line.refused == _FAILED else []
+            case Failed(thread=None):
+                by_it = [asked for at, asked in refused if line.mono - at < _JUST_BEFORE]
+                struck = min((*waiting.values(), *by_it), key=lambda asked: asked.n, default=None)
+                refused.clear()
+                if struck is not None:
+                    found.insert(found.index(struck), evolve(line, mono=struck.mono))
+                    continue
             case GoesOn() if found:
                 continue
             case _:
