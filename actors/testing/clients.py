@@ -105,6 +105,11 @@ class Clients:
         """Say whether the client watches the thread."""
         return (client, thread) in self._attached
 
+    @property
+    def threads(self) -> list[str]:
+        """The threads that were ever spoken to about turns."""
+        return list(self._turns)
+
     # Commands
 
     async def _command(self, process: Process, step: Step) -> None:

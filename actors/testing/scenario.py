@@ -62,7 +62,7 @@ _WAITS: Final = (True, True, False)
 
 # How many scenarios have a few sorts of operations alone, and how many sorts those are at most.
 _SWARMS: Final = 0.5
-_SWARM: Final = 6
+_SWARM: Final = 10
 # How many steps repeat an earlier one.
 _REPEATS: Final = 0.2
 

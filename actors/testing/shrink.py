@@ -14,6 +14,8 @@ from .schedule import Delays, Schedule
 Case: TypeAlias = tuple[Scenario, Schedule]
 
 
+# How far a tape is turned to have another order of the same delays.
+TURNS: Final = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 # By how much a delay may come earlier in a tape at most.
 EARLIER: Final = 12
 
@@ -26,17 +28,41 @@ def shrink(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int =
         fails: says whether another one does.
         tries: how many others to try at most.
     """
+    budget = iter(range(tries))
+    for simpler in (_shorter, _smaller):
+        case = _descend(case, fails, simpler, budget)
+    return case
+
+
+def _descend(
+    case: Case,
+    fails: Callable[[Scenario, Schedule], bool],
+    simpler: Callable[[Case], Iterator[Case]],
+    budget: Iterator[int],
+) -> Case:
+    """Go from case to simpler case until none fails any more, or the budget is spent."""
     found = True
     while found:
         found = False
-        for smaller in _smaller(case):
-            tries -= 1
-            if tries < 0:
+        for candidate in simpler(case):
+            if next(budget, None) is None:
                 return case
-            if fails(*smaller):
-                case, found = smaller, True
+            if fails(*candidate):
+                case, found = candidate, True
                 break
     return case
+
+
+def _shorter(case: Case) -> Iterator[Case]:
+    """Yield cases of fewer steps, under the same schedule and then under others."""
+    scenario, schedule = case
+    fewer = [*map(Scenario, _fewer_steps(scenario.phases))]
+    for phases in fewer:
+        yield phases, schedule
+    tape = schedule.tape
+    for turn in TURNS if any(tape) else ():
+        for phases in fewer:
+            yield phases, evolve(schedule, tape=tape[turn:] + tape[:turn])
 
 
 def _smaller(case: Case) -> Iterator[Case]:

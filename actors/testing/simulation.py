@@ -42,6 +42,8 @@ MakeHandler: TypeAlias = Callable[[World], Handler]
 # Makes a thread's kind of its id and its handler.
 KindOf: TypeAlias = Callable[[str, Handler], ThreadKind]
 
+# The client that looks at every thread when all is over.
+NEWCOMER = -1
 # Virtual seconds that a turn may take, so that one which waits for ever comes to an end.
 DEADLINE = 256 * TICK
 # Virtual seconds in which a phase, and the rest after the last one, has to come to its end.
@@ -152,10 +154,15 @@ def replay(
 
 
 async def play_phases(scenario: Scenario, simulation: Simulation) -> None:
-    """Play a scenario phase by phase, each with a patience of its own."""
-    for phase in scenario.phases:
+    """Play a scenario phase by phase, each with a patience of its own.
+
+    Every other time, so much time passes between two that whatever counts for a while is forgotten.
+    """
+    for number, phase in enumerate(scenario.phases):
         simulation.renew_patience()
         await simulation.play(phase)
+        if number % 2:
+            await simulation.let_time_pass()
 
 
 class Simulation:
@@ -238,6 +245,11 @@ class Simulation:
                 nursery.start_soon(self._play_client, own)
         await self._world.delays.quiet()
         await self._world.pause()
+
+    async def let_time_pass(self) -> None:
+        """Wait until no failure of before counts any more."""
+        await trio.sleep(2 * self._world.limits.restart_period_seconds)
+        await self._world.delays.quiet()
 
     async def _play_client(self, steps: list[Step]) -> None:
         for step in steps:
@@ -331,6 +343,8 @@ class Simulation:
             if not self.clients.is_attached(client, thread):
                 step = Step(client, thread, Attach(Cursor.HELD))
                 await self.clients.perform(process, step)
+        for thread in self.clients.threads:
+            await self.clients.perform(process, Step(NEWCOMER, thread, Attach(Cursor.NONE)))
         await self._settled()
         # Twice: what a fork made may be activated once more, only to be shown.
         await trio.sleep(2 * self._world.limits.idle_seconds + TICK)
