@@ -156,6 +156,7 @@ class Runtime:
                 patience = Patience()
                 nursery.start_soon(patience.run)
                 around = Surroundings(
+                    self,
                     journal,
                     commits,
                     patience,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -14,6 +15,9 @@ from ..ports import Clock, Ids
 from .commits import Commits
 from .leases import Leases
 from .patience import Patience
+
+if TYPE_CHECKING:
+    from ..runtime import Runtime  # noqa: TC004 - imported for real it would be a cycle
 
 
 class Departure(enum.Enum):
@@ -30,10 +34,12 @@ class Departure(enum.Enum):
 class Surroundings:
     """What an actor works with, the same for every thread of a runtime.
 
-    `endings` counts the turns that ended, by how they did; actors add to it. `recording` is told
-    what happens, where somebody is to know.
+    `runtime` is for the application's functions; an actor itself reaches no other. `endings` counts
+    the turns that ended, by how they did; actors add to it. `recording` is told what happens, where
+    somebody is to know.
     """
 
+    runtime: Runtime
     journal: Journal
     commits: Commits
     patience: Patience

@@ -462,6 +462,7 @@ class Actor:
             return
         buffer = PieceBuffer(turn, self._limits)
         handle = Turn(
+            runtime=self._around.runtime,
             thread=self.thread,
             id=turn,
             attempt=live.attempt,

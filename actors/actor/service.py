@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..delivery.folding import Folding
     from ..limits import Limits
     from ..ports import Clock, Ids
+    from ..runtime import Runtime
     from .inbox import Inbox
     from .leases import Holdings, Lease
 
@@ -37,6 +38,7 @@ class Service:
     Every method that does something raises `ServiceOver` once the service was stopped (I7).
 
     Attributes:
+        runtime: where it runs, and so the way to other threads.
         thread: the thread's id.
         inbox: what is cast to the thread.
     """
@@ -44,6 +46,7 @@ class Service:
     def __init__(
         self,
         *,
+        runtime: Runtime,
         thread: str,
         inbox: Inbox,
         holdings: Holdings,
@@ -54,6 +57,7 @@ class Service:
         clock: Clock,
         limits: Limits,
     ) -> None:
+        self.runtime = runtime
         self.thread = thread
         self.inbox = inbox
         self._holdings = holdings

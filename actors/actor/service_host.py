@@ -177,6 +177,7 @@ class ServiceHost:
         around = self._around
         limits = around.limits
         service = Service(
+            runtime=around.runtime,
             thread=self._thread,
             inbox=Inbox(self._box),
             holdings=Holdings(around.leases, self._thread, limits.service_leases),

@@ -18,6 +18,7 @@ from ..errors import Rejected
 if TYPE_CHECKING:
     from ..delivery.folding import Folding
     from ..limits import Limits
+    from ..runtime import Runtime
     from .pieces import PieceBuffer
 
 
@@ -32,6 +33,7 @@ class Turn:
     delivers a pending cancellation first, every time (I7).
 
     Attributes:
+        runtime: where it runs, and so the way to other threads.
         thread: the thread's id.
         id: the turn's own id.
         attempt: 1, or more where a crash cut an earlier attempt short and the kind retries.
@@ -41,6 +43,7 @@ class Turn:
     def __init__(
         self,
         *,
+        runtime: Runtime,
         thread: str,
         id: str,
         attempt: int,
@@ -53,6 +56,7 @@ class Turn:
         records: RecordKinds | None,
         folding: Folding,
     ) -> None:
+        self.runtime = runtime
         self.thread = thread
         self.id = id
         self.attempt = attempt

@@ -179,6 +179,21 @@ async def test_many_who_ask_at_once_get_one_thread(autojump_clock: MockClock) ->
         assert (finaliser.done, submitted(world.journal)) == ([first], [first])
 
 
+async def test_a_turn_of_the_owner_s_own_thread_decides(autojump_clock: MockClock) -> None:
+    """In a thread's turns, so that those who ask are answered one after the other."""
+
+    async def connect(turn: Turn) -> None:
+        await turn.write((await resume_or_new(turn.runtime, turn.thread)).thread.id)
+
+    async with open_world(connect) as world:
+        answers = []
+        for _ in range(2):
+            async with world.thread("ann").ask("where?", on_busy="queue") as answer:
+                answers.append("".join([piece async for piece in answer]))
+    assert answers[0] == answers[1]
+    assert answers[0].startswith("ann.")
+
+
 async def test_owners_do_not_touch_each_other(autojump_clock: MockClock) -> None:
     async with open_world(kind=kind(Finaliser())) as world:
         ann, bob = await current(world), await current(world, owner="bob")

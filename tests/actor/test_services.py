@@ -38,6 +38,20 @@ async def test_a_record_of_a_service_is_durable_before_it_returns(autojump_clock
         assert [item.kind for item in page.items] == ["record", "record"]
 
 
+async def test_a_service_reaches_other_threads(autojump_clock: Any) -> None:
+    async def service(service: Service) -> None:
+        if service.thread == "log":
+            return
+        async for cast in service.inbox:
+            await service.runtime.thread("log").record("noted", cast.data)
+
+    async with serving(service) as world:
+        world.thread().cast("note", "hello")
+        await blocked()
+        (item,) = (await world.thread("log").history()).items
+    assert item.body == {"record": "noted", "data": "hello"}
+
+
 async def test_a_record_waits_for_the_journal(autojump_clock: Any) -> None:
     recorded = trio.Event()
 

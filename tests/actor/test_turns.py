@@ -40,6 +40,22 @@ async def test_a_generator_yields_its_answer(autojump_clock: MockClock) -> None:
         assert await world.journal.said() == "hi!"
 
 
+async def test_a_handler_reaches_other_threads() -> None:
+    async def handler(turn: Turn) -> None:
+        if turn.thread == "expert":
+            await turn.write("42")
+            return
+        async with turn.runtime.thread("expert").ask(turn.text) as answer:
+            async for piece in answer:
+                await turn.write(piece)
+
+    async with open_world(handler) as world:
+        assert await world.ends(await world.asked("What is the answer?")) == "completed"
+        assert await world.journal.said() == "42"
+        history = await world.thread("expert").history()
+    assert [item.kind for item in history.items] == ["message", "answer"]
+
+
 async def test_a_generator_that_is_cancelled_is_closed_before_the_turn_ends(
     autojump_clock: MockClock,
 ) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,17 @@ class Product:
     starts: int = 0
 
     async def run(self, scene: Callable[[MemoryServer, Client], Awaitable[None]]) -> None:
-        desk = transcription.Desk()
         self.journal.reopen()
         self.starts += 1
-        desk.conversation = self.conversation
         async with (
-            stage(desk.kind_of, self.journal) as server,
+            stage(self.kind_of, self.journal) as server,
             client_of(server, self.starts) as client,
         ):
-            desk.runtime = server.runtime
             await scene(server, client)
+
+    def kind_of(self, thread: str) -> ThreadKind:
+        kind = transcription.kind_of(thread)
+        return self.conversation if kind is transcription.CONVERSATION else kind
 
 
 def play(
@@ -75,6 +76,17 @@ async def say(
         assert client.cast(thread, audio.KIND, PLACE.pack(connected, number) + CHUNKS[number])
     await client.ping()
     await blocked()
+
+
+async def items_of(client: Client, thread: str, kind: str, count: int) -> list[Mapping[str, Any]]:
+    """Wait until a thread shows so many items of a kind, and return what is in them."""
+    found: list[Mapping[str, Any]] = []
+    async with client.attach(thread) as stream:
+        while len(found) < count:
+            await anext(stream)
+            items = (await client.history(thread)).items
+            found = [item.body for item in items if kind in (item.kind, item.body.get("record"))]
+    return found
 
 
 async def segments(client: Client, thread: str) -> list[tuple[int, int]]:
@@ -433,14 +445,47 @@ def test_bad_input_gets_the_documented_error_and_the_thread_goes_on(
 
 
 def test_what_is_in_the_recording() -> None:
-    """The splitter finds it, from its beginning and from behind any stretch."""
-    for at in (0, *(end for _, end in IN_THE_RECORDING)):
-        splitter = transcription.Splitter(at)
-        found = [splitter.add(number, CHUNKS[number]) for number in range(at, len(CHUNKS))]
-        stretches = [each for each in found if each is not None]
-        assert [each[:2] for each in stretches] == [s for s in IN_THE_RECORDING if s[0] >= at]
-        for start, end, pcm in stretches:
-            assert pcm == b"".join(CHUNKS[start:end])
+    """The service finds it, and cuts it exactly, from its beginning and from behind any stretch."""
+    ends = [end for _, end in IN_THE_RECORDING]
+    heard: list[bytes] = []
+
+    def hear(pcm: bytes) -> tuple[str, int]:
+        heard.append(pcm)
+        return "something", 1
+
+    async def before(server: MemoryServer, client: Client) -> None:
+        for end in ends:
+            thread = await go_on(client, f"ann{end}")
+            await client.record(thread, "segment", segment(end - 1))
+
+    async def after(server: MemoryServer, client: Client) -> None:
+        for at in (0, *ends):
+            thread = await go_on(client, f"ann{at}")
+            known = await segments(client, thread)
+            heard.clear()
+            await say(client, thread, at)
+            due = [stretch for stretch in IN_THE_RECORDING if stretch[0] >= at]
+            assert await segments(client, thread) == known + due
+            assert heard == [b"".join(CHUNKS[start:end]) for start, end in due]
+
+    service = partial(transcription.transcribe, model=lambda: hear)
+    kind = evolve(transcription.CONVERSATION, service=service)
+    play(before, after, conversation=kind)
+
+
+@pytest.mark.parametrize("quiet", range(6))
+def test_speech_begins_where_it_is_loud(quiet: int) -> None:
+    """However little silence is before it."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        thread = await go_on(client, "ann")
+        for number, chunk in enumerate(CHUNKS[5 - quiet : 30]):
+            client.cast(thread, audio.KIND, PLACE.pack(1, number) + chunk)
+        await client.ping()
+        await blocked()
+        assert await segments(client, thread) == [(quiet, quiet + 4)]
+
+    play(scene)
 
 
 def test_a_recording_of_another_rate_is_refused(tmp_path: Path) -> None:
@@ -473,14 +518,14 @@ async def test_what_was_shown_outlives_a_kill_in_mid_sentence(tmp_path: Path) ->
                         each for each in IN_THE_RECORDING if each[1] + transcription.PAUSE <= upto
                     ]
                     assert before == due[: len(before)]
-                    await transcription.items_of(client, thread, "segment", len(due))
+                    await items_of(client, thread, "segment", len(due))
                     assert await segments(client, thread) == due
                     if upto == len(CHUNKS):
                         await go_on(client, "ann", channels=2)
                 await server.restart()
             async with connect(server.url) as client:
                 assert names == {thread}
-                found = await transcription.items_of(client, thread, "answer", 1)
+                found = await items_of(client, thread, "answer", 1)
                 assert [each["text"] for each in found] == ["a conversation of 4 segments"]
                 assert await segments(client, thread) == IN_THE_RECORDING
 
