@@ -76,6 +76,7 @@ class Process:
         self.number = number
         self.alive = True
         self.serving = False
+        self._was_open = False  # whether the journal was opened in this life
         self._world = world
         self._watched = watched(handler, self)
         self._kind = kind
@@ -171,8 +172,9 @@ class Process:
     async def _open(self) -> Journal:
         if self.alive:
             self._world.disk.reopen()
-        if self.serving:
+        if self._was_open:  # also where it failed before anything was served
             self.note(Struck(Fault.REOPENED))
+        self._was_open = True
         return SimulatedJournal(self._world, self)
 
     def _kind_of(self, thread: str) -> ThreadKind:

@@ -114,16 +114,19 @@ class _Reader:
     def _bug(self, thread: str, index: int, at: float) -> None:
         self.bugs[thread].append(at)
         self.last_bug[thread] = index
-        if self._within(thread, at, self._slack() + self.limits.restart_period_seconds):
+        if self._within(thread, at, self._slack(thread) + self.limits.restart_period_seconds):
             self.aside.add(thread)
 
     def _within(self, thread: str, at: float, period: float) -> bool:
         recent = [bug for bug in self.bugs[thread] if at - bug <= period]
         return len(recent) > self.limits.restart_intensity
 
-    def _slack(self) -> float:
-        # A restart counts when the old activation is over, which its handler may put off.
-        return 4 * self.limits.cancel_grace_seconds
+    def _slack(self, thread: str) -> float:
+        # A restart counts when the old activation is over, which its handler may put off, and its
+        # service until its lease is back.
+        limits, kind = self.limits, self.history.kinds.get(thread)
+        served = kind is not None and kind.on_exit is not None
+        return 4 * limits.cancel_grace_seconds + served * limits.lease_release_seconds
 
     def _released(self, thread: str, index: int) -> Iterator[Broken]:
         if thread not in self.aside:
@@ -137,7 +140,7 @@ class _Reader:
         """Find an activation of what ought to be set aside."""
         thread = fact.thread
         self.failing.pop(thread, None)
-        due = self.limits.restart_period_seconds - self._slack()
+        due = self.limits.restart_period_seconds - self._slack(thread)
         if thread in self.aside and self._within(thread, at, due):
             message = f"{thread} was activated once more, although its actor failed too often"
             yield Broken("I10", message, index)
