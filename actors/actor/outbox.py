@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -58,14 +58,17 @@ class Outbox:
 
     def take_batch(self) -> tuple[Outgoing, ...]:
         """Take what goes out in one append: everything, up to a truncation or a deletion."""
+        if len(self._waiting) == 1:  # the rule while a turn runs
+            batch, self._waiting = (self._waiting[0],), []
+            return batch
         ends = (
             number
             for number, outgoing in enumerate(self._waiting, 1)
             if outgoing.step.cut is not None or outgoing.step.deletes
         )
         count = next(ends, len(self._waiting))
-        batch, self._waiting = tuple(self._waiting[:count]), self._waiting[count:]
-        return batch
+        whole, self._waiting = tuple(self._waiting[:count]), self._waiting[count:]
+        return whole
 
     def take_replies(self) -> tuple[Reply, ...]:
         """Take everybody who waits for a decision that will not go out."""
@@ -88,19 +91,30 @@ def append_of(
         batch: what was decided.
         due: gives the fold that is to be kept with it.
     """
-    steps = [outgoing.step for outgoing in batch]
-    rows = tuple(chain.from_iterable([step.rows for step in steps]))
-    if not rows:
+    step = batch[0].step if len(batch) == 1 else _joined([outgoing.step for outgoing in batch])
+    if not step.rows:
         return None
     return Append(
         thread=thread,
         expected=expected,
         generation=generation,
-        rows=rows,
-        head=steps[-1].state.head,
+        rows=step.rows,
+        head=step.state.head,
+        settled=step.settled,
+        receipts=step.receipts,
+        cut=step.cut,
+        delete=step.deletes,
+        kept=due(),
+    )
+
+
+def _joined(steps: Sequence[Step]) -> Step:
+    last = steps[-1]
+    return Step(
+        last.state,
+        rows=tuple(chain.from_iterable([step.rows for step in steps])),
         settled=tuple(chain.from_iterable([step.settled for step in steps])),
         receipts=tuple(chain.from_iterable([step.receipts for step in steps])),
-        cut=steps[-1].cut,
-        delete=steps[-1].deletes,
-        kept=due(),
+        cut=last.cut,
+        deletes=last.deletes,
     )

@@ -92,7 +92,7 @@ class PieceBuffer:
         self._bytes = self._pieces = 0
         if self._moved:  # to ask first costs a tenth, and this is done for each piece
             self._moved.unpark_all()
-        return tuple(self._event(run) for run in runs)
+        return tuple([self._event(run) for run in runs])
 
     def made_durable(self, pieces: int) -> None:
         """Note that so many more pieces are in the journal."""

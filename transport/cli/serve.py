@@ -24,6 +24,7 @@ from ..access import is_loopback
 from ..background import background_nursery
 from ..server import DEFAULT_HOST, DEFAULT_PORT, Server
 from ..server import serve as serve_runtime
+from .collector import patient_collector
 from .failures import ABANDONED, INTERRUPTED, CommandFailed, run
 from .handler_name import load_kind
 
@@ -161,7 +162,8 @@ def serve(
     )
     if not is_loopback(host):
         _warn_of_strangers(host)
-    run(partial(serve_until_stopped, options))
+    with patient_collector():
+        run(partial(serve_until_stopped, options))
 
 
 def _warn_of_strangers(host: str) -> None:

@@ -16,6 +16,7 @@ import trio
 from actors import Journal, Runtime, Turn, open_runtime
 from actors.journal.sqlite import open_sqlite_journal
 from transport import serve
+from transport.cli.collector import patient_collector
 
 from . import handlers
 
@@ -75,4 +76,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--db", default="bench.db")
     parser.add_argument("--durability", default="full")
-    trio.run(main, parser.parse_args())
+    with patient_collector():
+        trio.run(main, parser.parse_args())
