@@ -30,11 +30,11 @@ async def test_a_turn_that_takes_too_long_times_out(autojump_clock: MockClock) -
             await turn.write("x")
             await trio.sleep(1)
 
-    kind = ThreadKind(on_turn=writes_on, deadline=10, no_progress=5)
+    kind = ThreadKind(on_turn=writes_on, deadline=9.5, no_progress=5)  # between two pieces
     async with open_world(kind=kind) as world:
         began = trio.current_time()
         assert await world.ends(await world.asked()) == "timed_out"
-        assert trio.current_time() - began == pytest.approx(10, abs=0.5)
+        assert trio.current_time() - began == pytest.approx(9.5, abs=0.25)
     [ending] = [e for e in await world.journal.events() if getattr(e, "reason", None)]
     assert ending.reason == "deadline"
     assert await world.journal.said() == "x" * 10
