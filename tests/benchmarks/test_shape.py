@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from actors.actor.kinds import Handler
     from actors.handles import Thread
 
 TOKENS = 2_000
@@ -36,15 +37,22 @@ async def chatter(turn: Turn) -> None:
         await turn.write("tokens! ")
 
 
+async def one_word(turn: Turn) -> None:
+    """Write one piece, so that a turn has as many rows every time."""
+    await turn.write("tokens! ")
+
+
 @asynccontextmanager
-async def _opened(path: Path) -> AsyncIterator[tuple[Runtime, SqliteJournal]]:
+async def _opened(
+    path: Path, handler: Handler = chatter
+) -> AsyncIterator[tuple[Runtime, SqliteJournal]]:
     journals: list[SqliteJournal] = []
 
     async def opened() -> SqliteJournal:
         journals.append(await open_sqlite_journal(path))
         return journals[-1]
 
-    async with open_runtime(opened, on_turn=chatter) as runtime:
+    async with open_runtime(opened, on_turn=handler) as runtime:
         yield runtime, journals[0]
 
 
@@ -140,7 +148,7 @@ def test_a_row_takes_no_more_memory_than_it_is_long() -> None:
 
 async def test_an_idle_actor_is_few_objects(tmp_path: Path) -> None:
     """What a live thread leaves in memory between turns, in objects that the collector knows."""
-    async with _opened(tmp_path / "a.db") as (runtime, _):
+    async with _opened(tmp_path / "a.db", one_word) as (runtime, _):
         await _touched(runtime, "warm", 50)
         before = _objects()
         await _touched(runtime, "more", 50)
