@@ -86,7 +86,8 @@ class Limits:
     # Items and threads in one page of `history` and `threads`.
     page_items: int = _whole(50)
     page_items_max: int = _whole(500)
-    # Bytes of items in one page or snapshot: with its envelope it still fits in a frame.
+    # Bytes of items in one page or snapshot: with its envelope it still fits in a frame. An item
+    # that is larger comes alone, and whole.
     page_bytes: int = _whole(512 * KIB)
     # Items and bytes of history given to a handler as context.
     context_items: int = _whole(10_000)

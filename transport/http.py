@@ -13,6 +13,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import h11
+import orjson
 import trio
 from attrs import evolve, field, frozen
 
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 4 * 1024
 _BODILESS: Final = (204, 304)
+_TEXT: Final = "text/plain; charset=utf-8"
 # The page loads nothing from elsewhere, is framed by nobody, and is what its type says.
 _SECURITY_HEADERS: Final = (
     (
@@ -90,7 +92,7 @@ async def _serve_http(stream: trio.abc.Stream, site: Site) -> tuple[Request, byt
         try:
             request = await exchange.read_request()
         except _Refused as refused:
-            await exchange.refuse(Response(refused.status, refused.text))
+            await exchange.refuse(refused.response)
             return None
         if request is None:
             return None
@@ -151,10 +153,16 @@ def _no_route(request: Request, routes: Routes) -> Response:
 class _Refused(Exception):
     """A request that cannot be read on; the connection ends with its answer."""
 
-    def __init__(self, status: int, text: bytes) -> None:
+    def __init__(self, status: int, text: bytes, content_type: str = _TEXT) -> None:
         super().__init__(status, text)
-        self.status = status
-        self.text = text
+        self.response = Response(status, text, content_type)
+
+
+def _too_large(limits: Limits) -> _Refused:
+    # Bodies are commands, and this is how any other refusal of one is told.
+    message = f"a body has at most {limits.http_body_bytes} bytes"
+    problem = {"code": "too_large", "message": message, "retryable": False}
+    return _Refused(413, orjson.dumps(problem), "application/json")
 
 
 class _Exchange:
@@ -210,7 +218,7 @@ class _Exchange:
             if not isinstance(event, h11.Data):
                 return bytes(body)
             body += event.data
-        raise _Refused(413, b"the body is too large\n")
+        raise _too_large(self._limits)
 
     async def _next_event(self) -> object:
         while (event := self._h11.next_event()) is h11.NEED_DATA:

@@ -18,7 +18,8 @@ log = logging.getLogger("holdfast")
 ServiceFunction: TypeAlias = "Callable[[Service], Awaitable[None]]"
 
 # What a service does not raise of itself: it comes from whoever ends the program or the actor.
-_FROM_OUTSIDE: Final = (trio.Cancelled, KeyboardInterrupt, GeneratorExit)
+# Ctrl-C is not in it: trio keeps that from system tasks, so a KeyboardInterrupt is the service's.
+_FROM_OUTSIDE: Final = (trio.Cancelled, GeneratorExit)
 
 
 @frozen

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("holdfast")
 
 # What a handler does not raise of itself: it comes from whoever ends the program or the actor.
-_FROM_OUTSIDE: Final = (trio.Cancelled, KeyboardInterrupt, GeneratorExit)
+# Ctrl-C is not in it: trio keeps that from system tasks, so a KeyboardInterrupt is the handler's.
+_FROM_OUTSIDE: Final = (trio.Cancelled, GeneratorExit)
 
 
 class TurnRunner:

@@ -119,6 +119,11 @@ FAILURES: dict[str, tuple[BaseException, str, str]] = {
         "SystemExit",
         "the handler failed; the server's log says how",
     ),
+    "an interrupt of its own": (
+        KeyboardInterrupt(),
+        "KeyboardInterrupt",
+        "the handler failed; the server's log says how",
+    ),
     "an error that is no Exception": (
         LibraryFailed(SECRET),
         "LibraryFailed",

@@ -16,6 +16,7 @@ from cli_server import ServerProgram, free_port, holdfast, invoke
 from actors import Events, ThreadKind, TurnDelta
 from transport.cli.failures import WrongUsage
 from transport.cli.handler_name import load_kind
+from transport.cli.serve import _origin
 from transport.connecting import connect
 
 if TYPE_CHECKING:
@@ -146,6 +147,28 @@ def test_a_wrong_handler_is_one_line_and_exit_code_2(folder: Path, name: str) ->
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"Error: --handler {name}: ")
     assert WRONG_HANDLERS[name] in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--drain", "nan"),
+        ("--drain", "-1"),
+        ("--drain", "soon"),
+        ("--origin", "chat.example"),
+        ("--origin", "https://"),
+        ("--origin", "https://chat.example/page"),
+        ("--port", "99999"),
+    ],
+)
+def test_a_wrong_option_is_named_and_exit_code_2(folder: Path, words: tuple[str, str]) -> None:
+    result = invoke("serve", *words)
+    assert result.exit_code == 2
+    assert f"Error: Invalid value for '{words[0]}'" in result.stderr
+
+
+def test_an_origin_is_taken_as_browsers_write_it() -> None:
+    assert _origin("HTTPS://Chat.example:8443/") == "https://chat.example:8443"
 
 
 def test_a_service_that_is_not_set_up_is_told_before_anything_starts(

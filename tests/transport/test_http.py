@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 
+import orjson
 import pytest
 import trio
 from attrs import evolve
@@ -212,9 +213,15 @@ async def test_a_body_that_is_refused_need_not_be_sent() -> None:
     """It waits to be asked for, and is told that nobody wants it."""
     async with shell_server(routes=ROUTES) as server:
         headers = {**HOST, "Content-Length": "70000", "Expect": "100-continue"}
-        status, headers, _ = await ask(server.port, request("/page", headers, method="POST"))
+        status, headers, body = await ask(server.port, request("/page", headers, method="POST"))
     assert status == 413
     assert headers["connection"] == "close"
+    assert headers["content-type"] == "application/json"
+    assert orjson.loads(body) == {
+        "code": "too_large",
+        "message": f"a body has at most {TEST_LIMITS.http_body_bytes} bytes",
+        "retryable": False,
+    }
 
 
 async def test_a_refusal_is_not_lost_to_a_reset() -> None:

@@ -16,7 +16,7 @@ from .chatting import Chat, Options
 from .failures import run
 from .screen import PlainScreen, PromptScreen
 from .server_source import reach
-from .sources import DEFAULT_URL, split_words
+from .sources import DEFAULT_URL, check_url, split_words
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -53,19 +53,18 @@ def chat(words: tuple[str, ...], on_busy: str, window: int) -> None:
     with exit code 1 where one of them was not.
     """
     url, thread = split_words(words, None)
-    options = Options(url or DEFAULT_URL, thread or DEFAULT_THREAD, OnBusy(on_busy), window)
+    options = Options(
+        check_url(url or DEFAULT_URL), thread or DEFAULT_THREAD, OnBusy(on_busy), window
+    )
     sys.exit(run(partial(_chat, options)))
 
 
 async def _chat(options: Options) -> int:
-    try:
-        async with connect(options.url) as client:
-            if terminal.is_interactive():
-                return await _chat_at_terminal(client, options)
-            await reach(client, options.url)
-            return await _chat_by_lines(client, options)
-    except ValueError as exc:
-        raise click.UsageError(str(exc)) from exc
+    async with connect(options.url) as client:
+        if terminal.is_interactive():
+            return await _chat_at_terminal(client, options)
+        await reach(client, options.url)
+        return await _chat_by_lines(client, options)
 
 
 async def _chat_at_terminal(client: Client, options: Options) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import signal
 import sys
@@ -59,6 +60,26 @@ class Serving:
     record: str | None
 
 
+def _checked_seconds(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    if math.isnan(seconds):  # which is out of no range
+        raise click.BadParameter("expected a number of seconds, got nan")
+    return seconds
+
+
+def _checked_origins(
+    _: click.Context, __: click.Parameter, origins: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return origins as browsers write them, so that none is given that no page can ever have."""
+    return tuple(_origin(origin) for origin in origins)
+
+
+def _origin(origin: str) -> str:
+    scheme, _, authority = origin.lower().removesuffix("/").partition("://")
+    if not scheme or not authority or set(authority) & set("/?#@"):
+        raise click.BadParameter(f"expected an origin, such as https://chat.example, got {origin}")
+    return f"{scheme}://{authority}"
+
+
 @click.command()
 @click.option(
     "--handler",
@@ -94,6 +115,7 @@ class Serving:
     default=DEFAULT_LIMITS.drain_seconds,
     show_default=True,
     type=click.FloatRange(0, 3600),
+    callback=_checked_seconds,
     metavar="SECONDS",
     help="How long running turns may go on when the server is stopped.",
 )
@@ -102,6 +124,7 @@ class Serving:
     "origins",
     multiple=True,
     metavar="ORIGIN",
+    callback=_checked_origins,
     help="A page of another origin that may connect, as https://chat.example. Repeatable.",
 )
 @click.option(

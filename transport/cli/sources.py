@@ -17,6 +17,7 @@ from actors.core.thread_id import is_thread_id
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
 from actors.limits import Limits
 
+from ..dial import websocket_url
 from ..server import DEFAULT_HOST, DEFAULT_PORT
 from .failures import CommandFailed
 
@@ -123,12 +124,25 @@ def check_thread(thread: str) -> str:
     return thread
 
 
+def check_url(url: str) -> str:
+    """Return a server's address as it is.
+
+    Raises:
+        click.UsageError: where no server can have it.
+    """
+    try:
+        websocket_url(url)
+    except ValueError as exc:
+        raise click.UsageError(str(exc)) from exc
+    return url
+
+
 @asynccontextmanager
 async def open_source(url: str | None, db: str | None) -> AsyncGenerator[Source, None]:
     """Open the file, or else connect to the server.
 
     Raises:
-        click.UsageError: where both are named.
+        click.UsageError: where both are named, or the URL is none.
         CommandFailed: the file is in use, or nothing answers.
     """
     if db is not None and url is not None:
@@ -141,7 +155,7 @@ async def open_source(url: str | None, db: str | None) -> AsyncGenerator[Source,
     else:
         from .server_source import connect_source
 
-        async with connect_source(url or DEFAULT_URL) as source:
+        async with connect_source(check_url(url or DEFAULT_URL)) as source:
             yield source
 
 
