@@ -54,8 +54,8 @@ class Limits:
     turn_buffer_bytes: int = _whole(256 * KIB)
     # Pieces likewise: one byte each must not make the list the larger part.
     turn_buffer_pieces: int = _whole(4096)
-    # Bytes of text that merge into one event, so that no event outgrows a frame.
-    merged_text_bytes: int = _whole(64 * KIB)
+    # Bytes of text that merge into one event, so that none outgrows a batch by much.
+    merged_text_bytes: int = _whole(24 * KIB)
     # Bytes of one item's data (a tool's result, a record).
     item_bytes: int = _whole(512 * KIB)
     # Bytes that a whole turn may say: a runaway handler ends, and the disk stays.
@@ -71,8 +71,8 @@ class Limits:
 
     # Bytes of newest events kept in memory per thread that is being watched or running.
     tail_bytes: int = _whole(256 * KIB)
-    # Bytes of events in one batch to a subscriber, well under a frame.
-    batch_bytes: int = _whole(128 * KIB)
+    # Bytes of events in one batch to a subscriber: a viewer that does not read holds one.
+    batch_bytes: int = _whole(24 * KIB)
     # Subscriptions of one thread.
     subscribers: int = _whole(10_000)
     # Principals that presence names, the longest attached ones; it counts the others.

@@ -263,7 +263,10 @@ class Outgoing:
         batch = await next_batch(subscription, self._may_see)
         if batch is None:
             return
-        await self._link.send_text(_frame(batch))
+        if self._link_now is None:
+            await self._link.send_text(_frame(batch))
+        else:  # what does not go at once waits without its batch, whose rows may be out of the tail
+            self._unflushed = not self._link_now.send_text_now(_frame(batch))
         if isinstance(batch, Detached):
             self._forget(subscription.thread)
         elif subscription.behind:

@@ -201,9 +201,11 @@ class Tail:
         )
 
     def _batch(self, start: int) -> Events:
-        stop, size = start, 0
-        while stop < len(self._rows) and (stop == start or size < self._limits.batch_bytes):
+        stop, size = start + 1, len(self._rows[start].body)
+        while stop < len(self._rows):
             size += len(self._rows[stop].body)
+            if size > self._limits.batch_bytes:
+                break
             stop += 1
         rows = tuple(self._rows[start:stop])
         return Events(self.thread, rows, Position(self._epoch, rows[-1].to))

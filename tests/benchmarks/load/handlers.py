@@ -49,12 +49,18 @@ async def say(turn: Turn, text: str, size: int) -> None:
         await turn.write(text[at : at + size])
 
 
+async def bulk(turn: Turn, kib: int) -> None:
+    """Write so much as fast as may be, in large pieces."""
+    for _ in range(kib // 4):
+        await turn.write("tokens! " * 512)
+
+
 async def quiet(turn: Turn) -> None:
     """Say nothing."""
 
 
 deeds: dict[str, Callable[..., Awaitable[None]]] = {
-    deed.__name__: deed for deed in (flat, paced, hold, wait, say, quiet)
+    deed.__name__: deed for deed in (flat, paced, hold, wait, say, bulk, quiet)
 }
 
 

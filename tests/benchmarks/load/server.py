@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from actors import Journal, Runtime, Turn, open_runtime
+from actors import Journal, Runtime, Subscription, Turn, open_runtime
 from actors.journal.sqlite import open_sqlite_journal
 from transport import serve
 from transport.cli.collector import patient_collector
@@ -39,9 +39,17 @@ class Census:
             name: getattr(counted, name) for name in ("commits", "appends", "rows")
         }
         told["active"] = self.runtime.statistics().active
+        told["behind"] = _behind(self.runtime)
         told["objects"] = len(gc.get_objects())
         told["bytes"] = tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0
         await turn.write(json.dumps(told))
+
+
+def _behind(runtime: Runtime) -> int:
+    """Return how many viewers have not been sent all that there is."""
+    tails = [entry.tail for entry in runtime.registry._entries.values()]
+    watching = [(tail, watcher) for tail in tails for watcher in tail._watchers]
+    return sum(isinstance(w, Subscription) and w.position != t.position for t, w in watching)
 
 
 async def _drop_timers() -> None:
