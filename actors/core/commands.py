@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +23,9 @@ from .json_values import taken_over
 from .position import Position
 from .thread_id import is_thread_id
 from .turn_lifecycle import TurnState
+
+# As over the wire; a lone surrogate has no form there, nor on disk.
+_KEY: Final = re.compile("[^\ud800-\udfff]{1,128}")
 
 
 class OnBusy(enum.StrEnum):
@@ -75,6 +79,16 @@ class Submit:
         return _digest(body)
 
 
+def check_key(key: Any) -> None:
+    """Refuse what is no idempotency key, over the wire or not: such a one could not come back.
+
+    Raises:
+        Rejected: `bad_request`.
+    """
+    if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
+        raise Rejected("bad_request", "a key is a text of 1 to 128 characters")
+
+
 def checked_submit(
     *,
     turn: str,
@@ -105,8 +119,7 @@ def checked_submit(
         raise Rejected("bad_request", "content must not be blank")
     if not isinstance(metadata, dict | None) or not isinstance(attachments, list | None):
         raise Rejected("bad_request", "metadata is an object and attachments are a list")
-    if not isinstance(key, str | None):
-        raise Rejected("bad_request", "a key is a text")
+    check_key(key)
     return Submit(
         turn=turn,
         principal=principal,
@@ -196,8 +209,9 @@ def checked_fork(thread: str, *, to: Any, after: Any, principal: str, key: Any =
     """
     if not isinstance(to, str) or not is_thread_id(to) or to == thread:
         raise Rejected("bad_request", "`to` is the id of another thread")
-    if not isinstance(after, str | None) or not isinstance(key, str | None):
-        raise Rejected("bad_request", "`after` is an item or null, and a key is a text")
+    if not isinstance(after, str | None):
+        raise Rejected("bad_request", "`after` is an item or null")
+    check_key(key)
     return Fork(to=to, after=after, principal=principal, key=key)
 
 

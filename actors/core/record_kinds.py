@@ -13,7 +13,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_union_passthrough
 
 from ..errors import Rejected
-from .commands import Record
+from .commands import Record, check_key
 from .json_values import taken_over
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def checked_record(
     """
     kind, data = checked_fact(kinds, kind, data, limits)
     key = taken_over(key, "the key", limits.command_bytes)
-    if not isinstance(key, str | None):
-        raise Rejected("bad_request", "a key is a text")
+    check_key(key)
     return Record(record=record, principal=principal, kind=kind, data=data, key=key)
 
 

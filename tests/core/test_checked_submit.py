@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.commands import OnBusy, checked_submit
+from actors.core.commands import OnBusy, checked_fork, checked_submit
 from actors.core.items import item_id, item_owner
 from actors.core.json_values import taken_over
+from actors.core.record_kinds import checked_record
 from actors.core.thread_id import is_thread_id
 from actors.errors import Rejected
+from actors.limits import Limits
 
 
 def check(**values: Any) -> Any:
@@ -45,6 +47,8 @@ REFUSED = {
     "a lone surrogate": ({"content": "\ud800"}, "bad_request"),
     "a lone surrogate in a key": ({"key": "\udfff"}, "bad_request"),
     "a key that is no text": ({"key": 5}, "bad_request"),
+    "an empty key": ({"key": ""}, "bad_request"),
+    "a key that is too long": ({"key": "k" * 129}, "bad_request"),
     "metadata that is no object": ({"metadata": [1]}, "bad_request"),
     "attachments that are no list": ({"attachments": {"a": 1}}, "bad_request"),
     "nested too deep": ({"metadata": {"x": nested(100)}}, "bad_request"),
@@ -89,6 +93,21 @@ def test_nesting(depth: int, fits: bool) -> None:
     else:
         with pytest.raises(Rejected, match="nested 10 deep"):
             taken_over(nested(depth), "it", 1000, limit_depth=10)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 129, "\ud800", 5, b"k"])
+def test_what_is_no_key_is_none_for_a_fork_or_a_record_either(key: Any) -> None:
+    with pytest.raises(Rejected, match="bad_request"):
+        checked_fork("t", to="u", after=None, principal="ann", key=key)
+    with pytest.raises(Rejected, match="bad_request"):
+        checked_record(
+            None, record="r", principal="ann", kind="k", data=1, key=key, limits=Limits()
+        )
+
+
+def test_keys_at_their_bounds() -> None:
+    for key in (None, "k", "\n" * 128, "\U0001f511" * 128):
+        assert checked_fork("t", to="u", after=None, principal="ann", key=key).key == key
 
 
 @given(st.text(max_size=8), st.integers(0, 10**17))

@@ -23,6 +23,7 @@ from transport.wire.messages import (
     Snapshot,
     Submit,
     SubmitReply,
+    Welcome,
 )
 
 RECEIPT = SubmitReply("u", "1.1", duplicate=False)
@@ -81,6 +82,23 @@ def test_draining_did_nothing_and_is_asked_again(command: Any) -> None:
     assert unknown == Abandoned(Delete("2", "t"), sent=True)
     client.connected()
     assert sent(client) == ["1"]
+
+
+@pytest.mark.parametrize("welcomed", [False, True])
+def test_who_is_turned_away_before_the_welcome_has_done_nothing(welcomed: bool) -> None:
+    """Nothing is decided before `welcome`, so the outcome of what was sent ahead of it is known."""
+    twice, once = Submit("1", "t", "hello", "k"), Delete("2", "t")
+    client = connected(twice)
+    client.connection_lost()
+    client.connected()
+    client.send(once)
+    client.frames()
+    if welcomed:
+        hear(client, Welcome("holdfast.v1", "i", {}, 20.0))
+    assert client.connection_lost(4501) == [
+        Abandoned(twice, sent=True),  # the first connection may have carried it out
+        Abandoned(once, sent=welcomed),
+    ]
 
 
 def test_whether_a_refused_command_may_have_been_carried_out_before() -> None:

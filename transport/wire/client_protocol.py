@@ -48,6 +48,7 @@ class ClientProtocol:
         self._command_bytes = limits.command_bytes
         self._connected = False
         self._leaving = False  # the server wants no further commands on this connection
+        self._heard_welcome = False  # on this connection: nothing is decided before it
         self._labels = 0
         self._frames: list[str | bytes] = []
         self._cast_bytes = 0  # of the casts among them
@@ -61,7 +62,7 @@ class ClientProtocol:
 
     def connected(self) -> None:
         """Begin a connection: hello, then attaches, then the commands that need not await those."""
-        self._connected, self._leaving = True, False
+        self._connected, self._leaving, self._heard_welcome = True, False, False
         if self.hello is not None:
             self._frames.append(encode_client(self.hello))
         for attachment in self._attachments.values():
@@ -88,6 +89,8 @@ class ClientProtocol:
         self._holding.clear()
         for attachment in self._attachments.values():
             attachment.lost()
+        if not should_reconnect(code) and not self._heard_welcome:
+            self._unanswered.turned_away()
         final = final or not should_reconnect(code)
         return [self._give_up(u) for u in self._unanswered if final or not self._keep(u)]
 
@@ -247,6 +250,7 @@ class ClientProtocol:
         told = message.limits.get("command_bytes")
         if type(told) is int and told > 0:
             self._command_bytes = told
+        self._heard_welcome = True
         return [Deliver(message)]
 
     def _answered(self, message: Reply) -> list[ClientEvent]:
@@ -331,7 +335,7 @@ class ClientProtocol:
         """Send a command, unless it is under way, or has to wait for `attached` or a connection."""
         held = self._leaving or unanswered.thread in self._holding
         if self._connected and not held and not unanswered.under_way:
-            unanswered.sent = unanswered.under_way = True
+            unanswered.go_out()
             self._frames.append(unanswered.frame)
 
     def _keep(self, unanswered: Unanswered) -> bool:

@@ -37,6 +37,7 @@ class Unanswered:
         frame: it as JSON.
         sent: whether it was ever sent.
         under_way: whether it was sent on the present connection.
+        sent_before: whether it was sent on an earlier one, of what is under way.
         deleted: whether its thread was deleted after it was sent, as the stream has told.
     """
 
@@ -44,7 +45,13 @@ class Unanswered:
     frame: str
     sent: bool = False
     under_way: bool = False
+    sent_before: bool = False
     deleted: bool = False
+
+    def go_out(self) -> None:
+        """Note that it is sent on the present connection."""
+        self.sent_before = self.sent
+        self.sent = self.under_way = True
 
     def put_back(self) -> None:
         """Note that the server refused it for now and did nothing, so that it may go out again."""
@@ -97,6 +104,12 @@ class UnansweredCommands:
     def remove(self, unanswered: Unanswered) -> None:
         """Drop a command that was answered, or will not be."""
         del self._by_label[unanswered.command.id]
+
+    def turned_away(self) -> None:
+        """Note that the connection was closed before the server decided anything on it."""
+        for unanswered in self:
+            if unanswered.under_way:
+                unanswered.sent = unanswered.sent_before
 
     def of(self, thread: str) -> Iterator[Unanswered]:
         """Return a thread's commands."""
