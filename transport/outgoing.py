@@ -7,6 +7,7 @@ the others waiting, and a slow peer costs one frame.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from actors import (
     CaughtUp,
     Detached,
     Events,
+    JournalCorrupt,
     JournalError,
     Presence,
     Rejected,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from .courier import Courier
     from .link import Link
 
+
+logger = logging.getLogger(__name__)
 
 # Frames that a connection may send in a row, where its peer takes them all: a frame takes some ten
 # microseconds, and the other connections and the turns wait that long for their turn.
@@ -303,7 +307,9 @@ async def next_batch(subscription: Subscription, may_see: Callable[[str], bool])
     stood = subscription.position
     try:
         batch = await subscription.pull()
-    except (Rejected, JournalError):
+    except (Rejected, JournalError) as exc:
+        if isinstance(exc, JournalCorrupt):  # no actor has met it: nobody else would tell (I16)
+            logger.error("thread %s: a reader met damage: %s", subscription.thread, exc)
         batch = Detached(subscription.thread, subscription.position, "failed")
     if batch is not None and not may_see(subscription.thread):
         batch = Detached(subscription.thread, stood, "failed")
@@ -364,8 +370,6 @@ def _refused(id: str, failure: Rejected | JournalError) -> wire.ErrorMessage:
 
 def as_rejected(failure: Rejected | JournalError) -> Rejected:
     """Return a failed read as the refusal that a client is told; it says nothing of the store."""
-    from actors import JournalCorrupt
-
     if isinstance(failure, Rejected):
         return failure
     if isinstance(failure, JournalCorrupt):
