@@ -72,7 +72,7 @@ class Limits:
     # Bytes of newest events kept in memory per thread that is being watched or running.
     tail_bytes: int = _whole(256 * KIB)
     # Bytes of events in one batch to a subscriber: a viewer that does not read holds one.
-    batch_bytes: int = _whole(24 * KIB)
+    batch_bytes: int = _whole(16 * KIB)
     # Subscriptions of one thread.
     subscribers: int = _whole(10_000)
     # Principals that presence names, the longest attached ones; it counts the others.

@@ -92,7 +92,8 @@ class Session:
                 self._outgoing.begin(nursery)
                 self._heartbeat.begin(nursery)
                 try:
-                    await self._serve()
+                    await self._greet()
+                    await self._receive()
                 finally:
                     # While tasks may still be started: a nursery that is closing takes none.
                     self._heartbeat.end()
@@ -101,13 +102,12 @@ class Session:
             self._protocol.connection_lost()
             self._outgoing.close(broken=self._broken)
 
-    async def _serve(self) -> None:
+    async def _greet(self) -> None:
         if self._auth.authenticate is None:
             await self._obey(self._protocol.authenticated(self._principal))
         else:
             self._patience.deadline = trio.current_time() + self._limits.handshake_seconds
             self._nursery.start_soon(self._watch_credentials)
-        await self._receive()
 
     def _subscribe(self, thread: str, on_ready: Callable[[Subscription], None]) -> Subscription:
         return self.runtime.registry.subscribe(thread, self._principal, on_ready)

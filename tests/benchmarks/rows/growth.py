@@ -30,7 +30,7 @@ def measure(bench: Bench) -> Iterator[Result]:
 
 
 def _live_threads(bench: Bench) -> Iterator[Result]:
-    many = bench.size(10_000, 500)
+    many = bench.size(10_000, 250)
     costs: dict[int, list[float]] = {}
     for live in (1, many):
         bench.tell(f"{ROW}, {live:,} live threads")
@@ -46,7 +46,7 @@ def _live_threads(bench: Bench) -> Iterator[Result]:
 
 def _cost(server: Server, peer: Peer, bench: Bench) -> float:
     """Return the CPU of an event, each with a commit of its own, in a thread that is watched."""
-    events = bench.size(2_000, 500)
+    events = bench.size(2_000, 300)
     peer.attach("measured", window=1)
     before = server.cpu_seconds()
     peer.order("measured", {"do": "hold", "tokens": events})

@@ -28,7 +28,7 @@ def measure(bench: Bench) -> Iterator[Result]:
 
 
 def _actors(bench: Bench) -> Iterator[Result]:
-    count = bench.size(2_000, 100)
+    count = bench.size(2_000, 50)
     for case, idle, goal in (
         ("idle live actor", "600", Goal(most=8.0)),
         ("passivated thread", "0.05", Goal(most=0.05)),
@@ -63,7 +63,7 @@ def _touch(peer: Peer, prefix: str, count: int, *, gone: bool) -> None:
 
 
 def _connections(bench: Bench) -> Iterator[Result]:
-    count = bench.size(1_000, 200)
+    count = bench.size(1_000, 120)
     case = "idle connection"
     bench.tell(f"{ROW}, {case}")
     with baseline("trio_websocket_server") as server:
@@ -94,7 +94,7 @@ def _open(stack: ExitStack, port: int, path: str, count: int) -> None:
 
 
 def _silent_viewers(bench: Bench) -> Iterator[Result]:
-    count = bench.size(100, 30)
+    count = bench.size(100, 20)
     case = "viewer that never reads"
     bench.tell(f"{ROW}, {case}")
     env = {"PYTHONTRACEMALLOC": "1"}
@@ -107,12 +107,12 @@ def _silent_viewers(bench: Bench) -> Iterator[Result]:
         reader.attach("t", window=1)
         for _ in range(2):  # what grows only once is there then
             _speak(reader)
-        before = counter.census()["bytes"]
+        before = _at_rest(counter, reader)
         for _ in range(count):
             silent = stack.enter_context(Peer(server.port, buffer=4 * KIB))
             silent.attach("t", window=1)
         spoken = _speak_past(counter, reader, count)
-        value = float(counter.census()["bytes"] - before) / count / KIB
+        value = (_at_rest(counter, reader) - before) / count / KIB
         if counter.census()["behind"] != count:
             raise RuntimeError("viewers were cut off before their memory was measured")
     notes = (
@@ -129,6 +129,14 @@ def _speak_past(counter: Peer, reader: Peer, count: int) -> int:
         if counter.census()["behind"] == count:
             return turn * _MIB
     raise RuntimeError("the sockets' buffers take all of it: nobody is behind")
+
+
+def _at_rest(counter: Peer, reader: Peer) -> float:
+    """Return the bytes in use when the last turn was a small one, whatever was said before it."""
+    for _ in range(2):
+        reader.order("t", {"do": "quiet"})
+        reader.ended()
+    return float(counter.census()["bytes"])
 
 
 def _speak(reader: Peer) -> None:

@@ -25,7 +25,7 @@ def measure(bench: Bench) -> Iterator[Result]:
         places = (("from the start", start), ("from the middle", middle), ("by a snapshot", None))
         for case, cursor in places:
             bench.tell(f"{ROW}, {case}")
-            times = [_reattached(server.port, cursor, tokens) for _ in range(bench.size(50, 10))]
+            times = [_reattached(server.port, cursor, tokens) for _ in range(bench.size(50, 5))]
             goal = Goal(most=5.0) if cursor else Goal()
             notes = f"{tokens:,} pieces, each an event; every one checked to be there once"
             taken = [seconds * MILLI for seconds in times]

@@ -52,7 +52,7 @@ def _p50(bench: Bench, peer: Peer, count: int) -> float:
     thread = f"h{count}"
     peer.attach(thread, window=1)
     taken = []
-    for _ in range(bench.size(200, 30)):
+    for _ in range(bench.size(200, 12)):
         taken.append(peer.timed("submit", thread=thread, content='{"do":"quiet"}') * MILLI)
         peer.ended()
     return quantile(taken[1:], 0.5)  # the first one activates
