@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +20,7 @@ from transport.cli.thread_lines import Complete, Refused
 if TYPE_CHECKING:
     from pathlib import Path
 
+WRITTEN = 1700009999.0
 USER = {"role": "user", "content": "What is the time?", "timestamp": 1700000000}
 ANSWER = {"role": "assistant", "content": "Noon.", "timestamp": 1700000003}
 
@@ -26,7 +30,7 @@ def session(*messages: Any, **fields: Any) -> bytes:
 
 
 def events(data: bytes) -> list[dict[str, Any]]:
-    read = read_session(data, "s1.json")
+    read = read_session(data, "s1.json", WRITTEN)
     assert isinstance(read, Complete)
     return [orjson.loads(row.body) for row in read.restoration._rows]
 
@@ -95,7 +99,7 @@ def test_what_is_no_part_of_a_turn_comes_in_as_a_record() -> None:
     data = session(system, ANSWER, USER, odd, "text", ANSWER, pinned=True)
     records = [e["data"] for e in events(data) if e["type"] == "record"]
     assert records == [{"title": "Time", "pinned": True}, system, ANSWER, odd, "text"]
-    read = read_session(data, "s1.json")
+    read = read_session(data, "s1.json", WRITTEN)
     assert isinstance(read, Complete)
     assert len(read.unread) == 3
     assert "s1.json: message 3" in read.unread[1]
@@ -109,19 +113,95 @@ def test_what_is_no_part_of_a_turn_comes_in_as_a_record() -> None:
         (b'{"session_id":"s1"}', "no session"),
         (b'{"session_id":"../x","messages":[]}', "no thread id"),
         (b'{"messages":[]}', "no thread id"),
+        (b'{"messages":[NaN}', "no JSON"),
+        (b'{"session_id":"s1","messages":[],"x":' + 1000 * b"[" + 1000 * b"]" + b"}", "too deep"),
+        (b'{"messages":[NaN' + 100_000 * b"[", "no JSON"),
     ],
 )
 def test_a_file_that_is_no_session_is_refused(data: bytes, why: str) -> None:
-    read = read_session(data, "s1.json")
+    read = read_session(data, "s1.json", WRITTEN)
     assert isinstance(read, Refused)
     assert why in read.why
 
 
 def test_a_stub_says_what_it_does_not_hold() -> None:
     """B19: it is no thread of a thousand messages, and does not pass for one."""
-    read = read_session(session(USER, message_count=1000), "s1.json")
+    read = read_session(session(USER, message_count=1000), "s1.json", WRITTEN)
     assert isinstance(read, Complete)
     assert read.unread == ("s1.json counts 1000 messages and holds 1: the others are not in it",)
+
+
+def pythons(*messages: Any, **fields: Any) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Read a session as Python's `json` writes it."""
+    written = json.dumps({"session_id": "s1", "messages": messages, **fields}).encode()
+    read = read_session(written, "s1.json", WRITTEN)
+    assert isinstance(read, Complete), read
+    return [orjson.loads(row.body) for row in read.restoration._rows], read.unread
+
+
+def test_a_byte_order_mark_is_no_part_of_a_session() -> None:
+    assert events(b"\xef\xbb\xbf" + session(USER, ANSWER)) == events(session(USER, ANSWER))
+
+
+def test_half_a_character_is_replaced_and_named_and_costs_nothing_else() -> None:
+    cut = {**ANSWER, "content": "Noon \ud83d", "x\udc00": ["\U0001f600"]}
+    told, unread = pythons(USER, cut, title="é", number=2**64 - 1, larger=2**64)
+    (record,) = [each["data"] for each in told if each["type"] == "record"]
+    assert record == {"title": "é", "number": 2**64 - 1, "larger": float(2**64)}
+    assert [each["text"] for each in told if each["type"] == "turn.delta"] == ["Noon \ufffd"]
+    assert told[2]["metadata"] == {"hermes": [{"x\ufffd": ["\U0001f600"]}]}
+    (said,) = unread
+    assert said.startswith("s1.json: half a character")
+    assert "messages[1].content, and at 1 more" in said
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_is_null_where_it_is_kept_and_named(number: float) -> None:
+    told, unread = pythons({**USER, "cost": number}, ANSWER, spent={"all": [number, 2.5]})
+    assert told[1]["data"] == {"spent": {"all": [None, 2.5]}}
+    assert told[2]["metadata"] == {"hermes": [{"cost": None}]}
+    assert unread == (
+        "s1.json: NaN or an infinite number is null now: messages[0].cost, and at 1 more",
+    )
+
+
+UNREADABLE: list[Any] = [0, -1, 1e300, 1700000000000, "soon", []]
+times = st.sampled_from([*UNREADABLE, None, math.nan, math.inf, 1700000000, 1.7e9 + 9])
+TIME = range(1700000000, 1700010000)
+
+
+@given(st.lists(times, max_size=4), times, times)
+def test_no_time_is_that_of_the_epoch_or_of_a_far_future(
+    stamps: list[Any], created: Any, updated: Any
+) -> None:
+    """What cannot be read is the nearest time that can, and the report names it."""
+    messages = [{**USER, "timestamp": stamp} for stamp in stamps]
+    told, unread = pythons(*messages, created_at=created, updated_at=updated)
+    assert all(math.floor(each["at"]) in TIME for each in told)
+    for number, stamp in enumerate(stamps):
+        named = any(f"the time of message {number} " in line for line in unread)
+        assert named == (stamp in UNREADABLE)
+
+
+def test_a_time_that_cannot_be_read_is_its_neighbours() -> None:
+    told, unread = pythons({**USER, "timestamp": "soon"}, ANSWER, {**USER, "timestamp": 0}, ANSWER)
+    assert {each["at"] for each in told} == {1700000003.0}
+    assert unread[0] == (
+        "s1.json: the time of message 0 cannot be read ('soon'); the nearest one that can is used"
+    )
+    assert "message 2" in unread[1]
+
+
+def test_a_session_without_any_time_has_its_files(tmp_path: Path) -> None:
+    file = tmp_path / "s1.json"
+    file.write_bytes(session({"role": "user", "content": "And now?"}))
+    os.utime(file, (1700000007, 1700000007))
+    assert '"at":1700000007.0' in shown(tmp_path, str(file))
+
+
+def test_a_time_may_be_in_the_other_field() -> None:
+    told, unread = pythons({"role": "user", "content": "x", "_ts": 1700000005})
+    assert (told[2]["at"], unread) == (1700000005.0, ())
 
 
 words = st.text("abc ", min_size=1, max_size=6)
@@ -147,7 +227,7 @@ plain = st.fixed_dictionaries(
 @given(st.lists(st.one_of(plain, st.integers(0, 9), st.none()), max_size=8))
 def test_whatever_the_messages_are_nothing_that_was_said_is_lost(messages: list[Any]) -> None:
     data = session(*messages)
-    read = read_session(data, "s1.json")
+    read = read_session(data, "s1.json", WRITTEN)
     assert isinstance(read, Complete), read
     everything = b"\n".join(row.body for row in read.restoration._rows)
     for message in messages:

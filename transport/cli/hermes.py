@@ -3,14 +3,13 @@
 A session is one JSON object with its `messages`, in the shape of a model's interface. Each message
 of the user begins a turn; what follows is that turn's. Nothing that can be read is lost: what is no
 part of a conversation here (system messages, the session's own fields, messages of an unknown
-shape) comes in as records.
+shape) comes in as records. A time that cannot be read is that of what stands before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from math import isfinite
 from typing import Any, Final
 
 import orjson
@@ -25,6 +24,7 @@ from actors.handles import LOCAL
 from actors.limits import DEFAULT_LIMITS, Limits
 from actors.transfer import Restoration
 
+from .hermes_json import read_json
 from .thread_lines import Complete, Refused
 
 # Fields of a session that its messages tell, or that said what was going on when it was written.
@@ -37,26 +37,30 @@ _IN_ITEMS: Final = frozenset(
     {"role", "content", "timestamp", "_ts", "attachments", "tool_calls", "tool_call_id", "name"}
     | {"reasoning", "reasoning_content", "_error", "type"}
 )
+_YEAR_10000: Final = 253_402_300_800
 _ENDINGS: Final = {
     "cancelled": TurnState.CANCELLED,
     "interrupted": TurnState.INTERRUPTED,
 }
 
 
-def read_session(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Complete | Refused:
+def read_session(
+    data: bytes, name: str, written: float, limits: Limits = DEFAULT_LIMITS
+) -> Complete | Refused:
     """Read one session file.
 
     Args:
         data: what is in it.
         name: of the file, for what is said of it.
+        written: when the file was, Unix seconds: the time of a session that says none.
         limits: as `Restoration`.
 
     Returns:
-        The thread, with a line in `unread` for each message that had to be kept as it is; or why
-        the file cannot be imported.
+        The thread, with a line in `unread` for each message that had to be kept as it is, and for
+        what had to be changed; or why the file cannot be imported.
     """
     try:
-        session = orjson.loads(data)
+        session, changed = read_json(data)
     except orjson.JSONDecodeError as exc:
         return Refused(exc.lineno, None, f"{name} is no JSON: {exc.msg}")
     if not isinstance(session, dict) or not isinstance(session.get("messages"), list):
@@ -64,7 +68,7 @@ def read_session(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Com
     thread = session.get("session_id")
     if not isinstance(thread, str) or not is_thread_id(thread):
         return Refused(1, None, f"{name}: the session_id {thread!r:.80} is no thread id")
-    return _restored(_Session(session, thread, name), limits)
+    return _restored(_Session(session, thread, name, written, changed), limits)
 
 
 def _restored(session: _Session, limits: Limits) -> Complete | Refused:
@@ -74,6 +78,8 @@ def _restored(session: _Session, limits: Limits) -> Complete | Refused:
             restoration.add(entry)
     except ValueError as exc:
         return Refused(1, session.thread, f"{session.name}: {exc}")
+    except RecursionError:
+        return Refused(1, session.thread, f"{session.name} is nested too deep")
     return Complete(1, session.thread, restoration, tuple(session.unread))
 
 
@@ -128,20 +134,28 @@ class _Session:
 
     Args:
         raw: the file's object.
-        thread, name: its id, and the file's name.
+        thread, name, written: its id, and the file's name and time.
+        changed: what reading the file changed, in a sentence each.
 
     Attributes:
-        unread: what was kept as it is, in a sentence each.
+        unread: what was kept as it is or changed, in a sentence each.
     """
 
-    def __init__(self, raw: Mapping[str, Any], thread: str, name: str) -> None:
+    def __init__(
+        self,
+        raw: Mapping[str, Any],
+        thread: str,
+        name: str,
+        written: float,
+        changed: list[str],
+    ) -> None:
         self.thread = thread
         self.name = name
-        self.unread = list(_missing(raw, name))
+        self.unread = [*_missing(raw, name), *(f"{name}: {each}" for each in changed)]
         self._raw = raw
         self._records = self._turns = 0
-        self._at = _time(raw.get("created_at"), 0.0)
         self._pending = _pending_of(raw)
+        self._at = self._began(written)
 
     def told(self, limits: Limits) -> Iterator[Told]:
         """Yield its events, oldest first."""
@@ -152,7 +166,8 @@ class _Session:
         for number, message in enumerate(self._messages()):
             read = isinstance(message, dict)
             if read:
-                self._at = max(self._at, _time(message.get("timestamp"), self._at))
+                said = self._read_time(_said_time(message), f"the time of message {number}")
+                self._at = max(self._at, said or self._at)
             if read and message.get("role") == "user" and _says(message):
                 if turn is not None:
                     yield from turn.told(limits)
@@ -161,6 +176,27 @@ class _Session:
                 yield self._kept(number, message)
         if turn is not None:
             yield from turn.told(limits)
+
+    def _began(self, written: float) -> float:
+        """Return when it began: as it says, or its first message, or at the latest the file."""
+        created = self._read_time(self._raw.get("created_at"), "created_at")
+        if created is not None:
+            return created
+        said = (_said_time(each) for each in self._messages() if isinstance(each, dict))
+        for each in (*said, self._raw.get("updated_at")):
+            if _is_time(each):
+                return float(each)
+        self.unread.append(f"{self.name} says no time that can be read; the file's own is used")
+        return written
+
+    def _read_time(self, value: Any, what: str) -> float | None:
+        """Return a time; None where it is not there, or cannot be read, which is noted."""
+        if _is_time(value):
+            return float(value)
+        if value is not None:
+            why = f"{what} cannot be read ({value!r:.40})"
+            self.unread.append(f"{self.name}: {why}; the nearest one that can is used")
+        return None
 
     def _messages(self) -> Iterator[Any]:
         """Yield the messages, and behind them the one that was being answered."""
@@ -274,5 +310,11 @@ def _called(call: Any) -> tuple[str, Any]:
     return str(function.get("name", "")), arguments
 
 
-def _time(value: Any, otherwise: float) -> float:
-    return float(value) if type(value) in (int, float) and isfinite(value) else otherwise
+def _said_time(message: Mapping[str, Any]) -> Any:
+    stamp = message.get("timestamp")
+    return message.get("_ts") if stamp is None else stamp
+
+
+def _is_time(value: Any) -> bool:
+    """Say whether it is Unix seconds: none of those is 0 or NaN, or in milliseconds."""
+    return type(value) in (int, float) and 0 < value < _YEAR_10000

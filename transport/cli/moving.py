@@ -156,7 +156,8 @@ def import_(files: tuple[BinaryIO, ...], format_: str, db: str) -> None:
     was exported ends as interrupted; one that was waiting is answered when the server starts.
 
     Of a session of Hermes WebUI, what is no part of a conversation comes in as records, and what
-    could not be read is named.
+    could not be read is named. So is what had to be changed: half a character becomes U+FFFD, NaN
+    null, and a time that cannot be read the nearest one that can.
     """
     tally = _Tally()
     blocks = chain.from_iterable(_read(file, format_) for file in files)
@@ -169,7 +170,15 @@ def _read(file: BinaryIO, format_: str) -> Iterator[Complete | Refused]:
     if format_ == "holdfast":
         return read_threads(lines_of(file))
     data = file.read(DEFAULT_LIMITS.import_bytes + 1)
-    return iter([read_session(data, Path(file.name).name)])
+    return iter([read_session(data, Path(file.name).name, _written(file))])
+
+
+def _written(file: BinaryIO) -> float:
+    """Return when a file was written; now, where it is none."""
+    try:
+        return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()
 
 
 async def _import(blocks: Iterator[Complete | Refused], db: str, tally: _Tally, tell: Tell) -> None:
