@@ -1,28 +1,26 @@
 """Links over trio-websocket: `serve_websocket` for an accepted one, `connect_link` for our own.
 
-The library's reader runs in a task that also owns the socket, `_Owner`. So whatever the peer makes
-the reader trip over (a ping that comes while closing is enough) ends this link and nothing else,
-and the socket is closed in one place.
+The library's reader runs in a task that also owns the socket, `SocketOwner`. So whatever the peer
+makes the reader trip over (a ping that comes while closing is enough) ends this link and nothing
+else, and the socket is closed in one place.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import SplitResult, urlsplit
 
 import trio
 from trio_websocket import (
     ConnectionClosed,
-    ConnectionRejected,
     WebSocketConnection,
     wrap_client_stream,
     wrap_server_stream,
 )
-from wsproto.utilities import LocalProtocolError
 
 from actors.limits import DEFAULT_LIMITS, Limits
 
@@ -30,14 +28,12 @@ from .frame_stream import FrameStream
 from .frames import FrameMeter, SharedText, text_frame
 from .link import (
     ABNORMAL,
-    INVALID_TEXT,
     NORMAL,
-    PROTOCOL_VIOLATION,
     ConnectFailed,
     LinkClosed,
     Session,
 )
-from .streams import peer_name
+from .socket_owner import GONE, SocketOwner
 from .upgrade import SUBPROTOCOL, checked_handshake, chosen_subprotocol
 from .wire.close_codes import CloseCode
 
@@ -51,12 +47,6 @@ logger = logging.getLogger(__name__)
 # Bytes read at a time: commands are small, what a server sends is not.
 _SERVER_READ: Final = 4 * 1024
 _CLIENT_READ: Final = 64 * 1024
-_GONE: Final = (
-    ConnectionClosed,
-    LocalProtocolError,
-    trio.BrokenResourceError,
-    trio.ClosedResourceError,
-)
 
 
 class WebSocketLink:
@@ -119,7 +109,7 @@ class WebSocketLink:
     def _sending(self) -> Iterator[None]:
         try:
             yield
-        except _GONE:
+        except GONE:
             raise self._closed() from None
         except BaseException:
             self.abort()
@@ -137,7 +127,7 @@ class WebSocketLink:
         try:
             with trio.fail_after(self._limits.heartbeat_seconds):
                 await self._connection.ping()
-        except _GONE:
+        except GONE:
             raise self._closed() from None
         except trio.TooSlowError:
             # The library forgets who waits for a pong when the connection ends.
@@ -180,116 +170,6 @@ def _server_frame(text: bytes | str) -> bytes:
     return text_frame(text if isinstance(text, bytes) else text.encode())
 
 
-class _Owner:
-    """Owns one socket, from the handshake to its end, in the task of the library's reader.
-
-    To the library it is the nursery that its reader is started in. So whatever that trips over
-    ends this link and nothing else, and no second task waits for it.
-
-    Args:
-        nursery: where the reader runs; nothing is raised into it.
-        raw: the socket.
-        frames: what the library takes for it.
-        limits: bounds of the link.
-    """
-
-    __slots__ = (
-        "_connection",
-        "_frames",
-        "_limits",
-        "_nursery",
-        "_opening",
-        "_peer",
-        "_raw",
-        "_reads",
-        "_status",
-    )
-
-    def __init__(
-        self, nursery: trio.Nursery, raw: trio.abc.Stream, frames: FrameStream, limits: Limits
-    ) -> None:
-        self._nursery = nursery
-        self._raw = raw
-        self._peer = peer_name(raw)
-        self._frames = frames
-        self._limits = limits
-        self._opening = trio.CancelScope()
-        self._connection: WebSocketConnection | None = None
-        self._status: int | None = None
-        self._reads = False
-
-    async def open(self, opening: _Opening) -> WebSocketLink:
-        """Make the handshake; raise ConnectFailed where nothing came of it in time.
-
-        Cancellation leaves nothing behind.
-        """
-        self._opening.deadline = trio.current_time() + self._limits.handshake_seconds
-        try:
-            with self._opening:
-                # Annotated for nurseries, but all that is used of one is `start_soon`.
-                self._connection = await opening(cast("trio.Nursery", self))
-                self._frames.open()
-                return WebSocketLink(self._connection, self._frames, self._peer, self._limits)
-        except Exception as exc:
-            self._note(exc)
-        finally:
-            if self._connection is None:
-                await self._give_up()
-        raise ConnectFailed("the WebSocket handshake failed", self._status)
-
-    def start_soon(self, read: Callable[[], Awaitable[None]]) -> None:
-        """Start the library's reader."""
-        self._reads = True
-        self._nursery.start_soon(self._own, read)
-
-    async def _give_up(self) -> None:
-        self._frames.cut()
-        if not self._reads:
-            await trio.aclose_forcefully(self._raw)
-            return
-        with trio.CancelScope(shield=True):
-            await self._frames.ended.wait()
-
-    async def _own(self, read: Callable[[], Awaitable[None]]) -> None:
-        try:
-            with self._frames.life:
-                try:
-                    await read()
-                    await self._frames.finish(self._violation())
-                except Exception as exc:
-                    self._note(exc)
-                # The reader may have tripped over a close that the library has begun and not sent:
-                # it takes a turn of the loop from one to the other.
-                await trio.lowlevel.checkpoint()
-                await trio.lowlevel.checkpoint()
-        finally:
-            self._frames.cut()
-            self._frames.ended.set()
-            self._opening.cancel()
-            await trio.aclose_forcefully(self._raw)
-
-    def _note(self, failure: Exception) -> None:
-        """Whatever the library trips over, it is this peer's link that ends, no other."""
-        if isinstance(failure, ConnectionRejected):
-            self._status = int(failure.status_code)
-        elif isinstance(failure, (*_GONE, EOFError)):
-            logger.debug("%s: the link ended by %r", self._peer, failure)
-        else:
-            logger.error("%s: reading from the link failed", self._peer, exc_info=failure)
-
-    def _violation(self) -> int | None:
-        """What the peer has to be told, where the library would only have hung up."""
-        if self._frames.refusal is not None:
-            return self._frames.refusal[0]
-        said = self._connection.closed if self._connection is not None else None
-        if said is not None and said.code in (PROTOCOL_VIOLATION, INVALID_TEXT):
-            return int(said.code)
-        return None
-
-
-_Opening: TypeAlias = Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
-
-
 async def serve_websocket(
     raw: trio.abc.Stream,
     request: Request,
@@ -318,12 +198,11 @@ async def serve_websocket(
         meter=FrameMeter(limits.frame_bytes, limits.message_fragments),
     )
     async with trio.open_nursery() as nursery:
-        owner = _Owner(nursery, raw, frames, limits)
-        try:
-            link = await owner.open(partial(_accept, frames, request, limits))
-        except ConnectFailed:
-            return  # the peer left, or did not take the answer
-        await _attend(link, request, session)
+        owner = SocketOwner(nursery, raw, frames, limits)
+        # Otherwise the peer left, or did not take the answer.
+        with suppress(ConnectFailed):
+            connection = await owner.open(partial(_accept, frames, request, limits))
+            await _attend(WebSocketLink(connection, frames, owner.peer, limits), request, session)
 
 
 async def _accept(
@@ -377,8 +256,9 @@ async def connect_link(
     with trio.move_on_after(limits.handshake_seconds):
         raw = await _dial(parts, ssl_context)
         frames = FrameStream(raw, limits)
-        owner = _Owner(nursery, raw, frames, limits)
-        return await owner.open(partial(_propose, frames, parts, limits))
+        owner = SocketOwner(nursery, raw, frames, limits)
+        connection = await owner.open(partial(_propose, frames, parts, limits))
+        return WebSocketLink(connection, frames, owner.peer, limits)
     raise ConnectFailed("the server did not answer in time")
 
 
