@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -24,7 +23,6 @@ from ..core.commands import (
     Finalise,
     Fork,
     Recover,
-    Say,
     Submit,
 )
 from ..core.decide import Decision, decide
@@ -42,25 +40,22 @@ from ..core.head import Life
 from ..core.position import Position
 from ..core.step import Step, take_step
 from ..delivery.folding import Folding
-from ..errors import JournalError, Rejected
+from ..errors import Rejected
 from .activation import Departure, Surroundings
 from .committer import Committer
-from .facts import load_context, needs_facts, with_copy, with_facts, with_known_receipt
+from .facts import needs_facts, with_copy, with_facts, with_known_receipt
 from .kinds import NO_TURNS, takes_no_turns
 from .lifetime import EndAfter
 from .mailbox import Letter
 from .outbox import Outgoing
-from .pieces import PieceBuffer
 from .receipts import ReceiptCache
 from .reply import draining, refusal_for
 from .service_host import ServiceHost, Verdict
 from .service_runner import ServiceExited
-from .turn import Turn
-from .turn_runner import TurnRunner
+from .turn_host import TurnHost
 from .waiters import Waiters
 
 if TYPE_CHECKING:
-    from ..core.items import Item
     from ..delivery.tail import Tail
     from ..journal.contract import Claim
     from .inbox import CastBox
@@ -90,20 +85,18 @@ class Actor:
         "_folding",
         "_generation",
         "_held",
-        "_interruption",
         "_kind",
         "_leaving",
         "_limits",
         "_mailbox",
-        "_nursery",
         "_on_settled",
         "_receipts",
         "_tail",
         "_waiters",
-        "runner",
         "service",
         "state",
         "thread",
+        "turns",
     )
 
     def __init__(
@@ -119,7 +112,6 @@ class Actor:
         loaded = claim.loaded
         self.thread = tail.thread
         self.state = restore(loaded.head, (decode(row) for row in loaded.rows))
-        self.runner: TurnRunner | None = None
         self._on_settled = on_settled
         self._tail = tail
         self._mailbox = mailbox
@@ -145,8 +137,8 @@ class Actor:
         self._held: tuple[Letter, str | None] | None = None
         self._waiters = Waiters(around.limits.mailbox_commands)
         self.service = ServiceHost(self.thread, kind, box, around, self._folding, mailbox)
+        self.turns = TurnHost(self.thread, kind, around, self._folding, mailbox, self._committer)
         self._draining = False
-        self._interruption: Ending | None = None
         self._leaving: Departure | None = None
         self._departure: Departure | None = None
 
@@ -166,8 +158,8 @@ class Actor:
             JournalError: the journal refused or failed; what was decided ahead of it is void.
             Exception: a bug; the supervisor decides what becomes of the thread (I10).
         """
-        self._nursery = nursery
         self.service.open(nursery)
+        self.turns.open(nursery)
         self._tail.show(self.state, await self._folding.catch_up(self.thread, self._around.journal))
         self._decide(
             Recover(retry=self._may_retry(), reason=reason, start_next=not self._draining), None
@@ -189,22 +181,22 @@ class Actor:
 
     def handling(self) -> tuple[str, str]:
         """Name the thread and the turn, or the service, that runs or did not stop."""
-        return self.thread, self.runner.turn.id if self.runner is not None else "service"
+        return self.thread, self.turns.turn or "service"
 
     @property
     def running(self) -> bool:
         """Whether a handler or the service runs."""
-        return self.runner is not None or self.service.running
+        return self.turns.turn is not None or self.service.running
 
     @property
     def stranded(self) -> bool:
         """Whether a handler or the service would not stop, and was abandoned."""
-        return self.service.abandoned or (self.runner is not None and self.runner.abandoned)
+        return self.service.abandoned or self.turns.abandoned
 
     @property
     def grace(self) -> float:
         """Seconds that what runs has to stop in, at the most."""
-        return max(self.service.grace, self.runner.grace if self.runner is not None else 0.0)
+        return max(self.service.grace, self.turns.grace)
 
     @property
     def busy(self) -> bool:
@@ -218,9 +210,7 @@ class Actor:
 
     def interrupt(self, ending: Ending) -> None:
         """Stop the turn that runs, and any that starts from now on."""
-        self._interruption = ending
-        if self.runner is not None:
-            self.runner.stop(ending)
+        self.turns.interrupt(ending)
 
     async def wind_down(self, ending: Ending) -> bool:
         """Stop turn and service, and wait for both or their grace; True where one was abandoned.
@@ -229,8 +219,7 @@ class Actor:
         """
         self.interrupt(ending)
         self.service.stop()
-        if self.runner is not None:
-            await self.runner.over.wait()
+        await self.turns.stopped()
         await self.service.stopped()
         return self.stranded
 
@@ -380,22 +369,20 @@ class Actor:
     @property
     def undecided(self) -> bool:
         """Whether the turn's handler has said something since the last look; see `Decider`."""
-        return self.runner is not None and not self.runner.buffer.empty
+        return self.turns.undecided
 
     def gather(self) -> None:
         """Decide what the turn's handler has said since the last look; see `Decider`."""
-        runner = self.runner
-        if runner is None or runner.buffer.empty:
-            return
-        said = Say(runner.turn.id, runner.buffer.take())
-        now = self._around.clock.now()
-        count = sum(width for _, width in said.pieces)
-        self._take(decide(self.state, said, now, self._limits), now, None, count)
+        said = self.turns.take()
+        if said is not None:
+            now = self._around.clock.now()
+            count = sum(width for _, width in said.pieces)
+            self._take(decide(self.state, said, now, self._limits), now, None, count)
 
     def _turn_exited(self, note: Exited) -> None:
         self.gather()
         if self._goes_on_later(note):
-            self.runner = None
+            self.turns.exited()
             self._leave(Departure.DRAINED)
             return
         stranded = note.ending.abandoned
@@ -403,7 +390,7 @@ class Actor:
         if stranded:
             self._leave(Departure.STRANDED)
         else:
-            self.runner = None
+            self.turns.exited()
 
     def _service_exited(self, note: ServiceExited) -> None:
         verdict = self.service.exited(note)
@@ -414,15 +401,14 @@ class Actor:
 
     def _goes_on_later(self, note: Exited) -> bool:
         """Say whether a turn is left open for the next start: finalising is never given up."""
-        shut_down = self._draining and note.ending == self._interruption
+        shut_down = self._draining and note.ending == self.turns.interruption
         return shut_down and note.turn == FINALISING and not note.ending.abandoned
 
     # Carrying out
 
     def carry_out(self, outgoing: Outgoing) -> None:
         """Act on a decision that is durable; see `Decider`."""
-        if outgoing.pieces and self.runner is not None:
-            self.runner.buffer.made_durable(outgoing.pieces)
+        self.turns.made_durable(outgoing.pieces)
         if outgoing.refusal is not None and outgoing.reply is not None:
             outgoing.reply(outgoing.refusal)
         for event, offset in outgoing.step.ended:
@@ -447,57 +433,16 @@ class Actor:
             case AnswerWhenEnded(turn=turn) if reply is not None:
                 self._waiters.add(turn, reply)
             case StartTurn(turn=turn):
-                self._start_turn(turn)
+                live = self.state.live
+                if live is not None and live.turn == turn:
+                    self.turns.start(live)
             case StopTurn(turn=turn, ending=ending):
-                self._stop_turn(turn, ending)
+                self.turns.stop(turn, ending)
             case CloseThread(reason=reason):
                 self.service.drop_casts()
                 self._tail.detach_all(outgoing.step.last, reason)
             case _:
                 pass
-
-    def _start_turn(self, turn: str) -> None:
-        live = self.state.live
-        if live is None or live.turn != turn:
-            return
-        buffer = PieceBuffer(turn, self._limits)
-        handle = Turn(
-            runtime=self._around.runtime,
-            thread=self.thread,
-            id=turn,
-            attempt=live.attempt,
-            message=live.view.message,
-            metadata=live.metadata,
-            numbered=live.view.numbered,
-            buffer=buffer,
-            announce=self._said_something,
-            limits=self._limits,
-            records=self._kind.records,
-            folding=self._folding,
-        )
-        grace = self._kind.cancel_grace
-        if grace is None:
-            grace = self._limits.cancel_grace_seconds
-        runner = TurnRunner(
-            handle, buffer, self._kind, grace, lambda end: self._mailbox.note(Exited(turn, end))
-        )
-        self.runner = runner
-        self._nursery.start_soon(runner.run, partial(self._load_history, live.place))
-        self._nursery.start_soon(runner.watch)
-        if self._interruption is not None:
-            runner.stop(self._interruption)
-
-    async def _load_history(self, place: int) -> tuple[Item, ...]:
-        try:
-            return await load_context(self.thread, place, self._around.journal, self._limits)
-        except JournalError as exc:
-            self.fail(exc)  # the thread's failure or the file's, not the handler's (I16)
-            raise
-
-    def _said_something(self) -> None:
-        if self.runner is not None:
-            self.runner.progressed()
-        self._committer.soon()
 
     def committed(self) -> None:
         """Nothing is left to commit, or can be; see `Decider`."""
@@ -505,7 +450,3 @@ class Actor:
         # wake it for nothing.
         if self.state.live is None or self._committer.failed:
             self._mailbox.nudge()
-
-    def _stop_turn(self, turn: str, ending: Ending) -> None:
-        if self.runner is not None and self.runner.turn.id == turn:
-            self.runner.stop(ending)

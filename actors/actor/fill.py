@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from .actor import Actor
     from .entry import Entry
 
 
@@ -41,11 +40,12 @@ class Fill:
 def fill_of(entries: Iterable[Entry]) -> Fill:
     """Return how full the fullest are; costs by the number of entries."""
     figures = [
-        (len(entry.mailbox), entry.tail.size, _pieces(entry.actor), entry.tail.watchers)
+        (
+            len(entry.mailbox),
+            entry.tail.size,
+            entry.actor.turns.pieces if entry.actor is not None else 0,
+            entry.tail.watchers,
+        )
         for entry in entries
     ]
     return Fill(*map(max, zip(*figures, strict=True)))
-
-
-def _pieces(actor: Actor | None) -> int:
-    return actor.runner.buffer.pieces if actor is not None and actor.runner is not None else 0

@@ -1,0 +1,175 @@
+"""The turn of one activation: started, listened to, stopped; at most one runs (I1)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..core.commands import Ending, Exited, Say
+from ..errors import JournalError
+from .facts import load_context
+from .pieces import PieceBuffer
+from .turn import Turn
+from .turn_runner import TurnRunner
+
+if TYPE_CHECKING:
+    import trio
+
+    from ..core.items import Item
+    from ..core.thread_state import LiveTurn
+    from ..delivery.folding import Folding
+    from .activation import Surroundings
+    from .committer import Committer
+    from .kinds import ThreadKind
+    from .mailbox import Mailbox
+
+
+class TurnHost:
+    """Runs the turns of one activation, one after the other.
+
+    Args:
+        thread: the thread's id.
+        kind: the handler and its deadlines.
+        around: journal, limits and the runtime.
+        folding: what the thread's records come to.
+        mailbox: the actor's, who is told when a turn is over.
+        committer: who is told that a turn has said something, and where the journal failed it.
+
+    Attributes:
+        interruption: what every turn that runs, or begins, is stopped with.
+    """
+
+    __slots__ = (
+        "_around",
+        "_committer",
+        "_folding",
+        "_kind",
+        "_mailbox",
+        "_nursery",
+        "_runner",
+        "_thread",
+        "interruption",
+    )
+
+    def __init__(
+        self,
+        thread: str,
+        kind: ThreadKind,
+        around: Surroundings,
+        folding: Folding,
+        mailbox: Mailbox,
+        committer: Committer,
+    ) -> None:
+        self.interruption: Ending | None = None
+        self._thread = thread
+        self._kind = kind
+        self._around = around
+        self._folding = folding
+        self._mailbox = mailbox
+        self._committer = committer
+        self._runner: TurnRunner | None = None
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """Take the nursery that turns run in."""
+        self._nursery = nursery
+
+    @property
+    def turn(self) -> str | None:
+        """The turn that runs, or did not stop."""
+        return self._runner.turn.id if self._runner is not None else None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its handler would not stop, and was left to itself."""
+        return self._runner is not None and self._runner.abandoned
+
+    @property
+    def grace(self) -> float:
+        """Seconds that the turn has to stop in, where one runs."""
+        return self._runner.grace if self._runner is not None else 0.0
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces it has said that are not durable."""
+        return self._runner.buffer.pieces if self._runner is not None else 0
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it has said something that was not taken."""
+        return self._runner is not None and not self._runner.buffer.empty
+
+    def start(self, live: LiveTurn) -> None:
+        """Start a turn, the thread's live one; the one before it is over."""
+        turn, limits = live.turn, self._around.limits
+        buffer = PieceBuffer(turn, limits)
+        handle = Turn(
+            runtime=self._around.runtime,
+            thread=self._thread,
+            id=turn,
+            attempt=live.attempt,
+            message=live.view.message,
+            metadata=live.metadata,
+            numbered=live.view.numbered,
+            buffer=buffer,
+            announce=self._said_something,
+            limits=limits,
+            records=self._kind.records,
+            folding=self._folding,
+        )
+        grace = self._kind.cancel_grace
+        if grace is None:
+            grace = limits.cancel_grace_seconds
+        runner = TurnRunner(
+            handle, buffer, self._kind, grace, lambda end: self._mailbox.note(Exited(turn, end))
+        )
+        self._runner = runner
+        self._nursery.start_soon(runner.run, partial(self._load_history, live.place))
+        self._nursery.start_soon(runner.watch)
+        if self.interruption is not None:
+            runner.stop(self.interruption)
+
+    def stop(self, turn: str, ending: Ending) -> None:
+        """Stop a turn; nothing where it is not the one that runs."""
+        if self._runner is not None and self._runner.turn.id == turn:
+            self._runner.stop(ending)
+
+    def interrupt(self, ending: Ending) -> None:
+        """Stop the turn that runs, and any that starts from now on."""
+        self.interruption = ending
+        if self._runner is not None:
+            self._runner.stop(ending)
+
+    async def stopped(self) -> None:
+        """Wait until the turn that runs is over, or its grace is."""
+        if self._runner is not None:
+            await self._runner.over.wait()
+
+    def take(self) -> Say | None:
+        """Return what it has said since the last look; None where that is nothing."""
+        runner = self._runner
+        if runner is None or runner.buffer.empty:
+            return None
+        return Say(runner.turn.id, runner.buffer.take())
+
+    def made_durable(self, pieces: int) -> None:
+        """Make room for as many pieces: they are on disk."""
+        if pieces and self._runner is not None:
+            self._runner.buffer.made_durable(pieces)
+
+    def exited(self) -> None:
+        """Forget the turn: it is over."""
+        self._runner = None
+
+    async def _load_history(self, place: int) -> tuple[Item, ...]:
+        journal, limits = self._around.journal, self._around.limits
+        try:
+            return await load_context(self._thread, place, journal, limits)
+        except JournalError as exc:
+            # The thread's failure or the file's, not the handler's (I16).
+            self._committer.fail(exc)
+            raise
+
+    def _said_something(self) -> None:
+        if self._runner is not None:
+            self._runner.progressed()
+        self._committer.soon()
