@@ -246,7 +246,7 @@ async def test_a_fork_begins_a_thread_with_the_history_of_another(peer: Peer) ->
     assert await peer.refusal("fork", **{**fork, "to": "trunk"}) == "bad_request"
     fork["to"] = "twig"
     assert await peer.refusal("fork", **{**fork, "after": "ghost.0"}) == "item_not_found"
-    turn = (await peer.submit("trunk", "wait"))["turn"]
+    turn = (await peer.submit("trunk", "hold"))["turn"]
     assert await peer.refusal("fork", **fork) == "turn_in_progress"
     await peer.ask("cancel", thread="trunk", turn=turn)
     assert await peer.refusal("history", thread="twig") == "thread_not_found"
