@@ -10,10 +10,11 @@ from attrs import field, frozen, validators
 
 from ..core.casting import Overflow
 from ..core.commands import FINALISING
-from ..core.folds import NO_PROJECTIONS, Projections
+from ..core.folds import NO_PROJECTIONS, Projections, check_projections
 from ..core.record_kinds import RecordKinds, check_schemas
 from ..errors import TurnFailed
-from .lifetime import Capacity, Lifetime, Passivate
+from .handler_check import check_handler
+from .lifetime import Capacity, EndAfter, Lifetime, Passivate
 from .service_runner import ServiceFunction
 from .turn import Turn
 
@@ -25,6 +26,24 @@ def _seconds(default: float | None) -> float | None:
     above_zero = validators.optional([validators.gt(0.0), validators.lt(1e9)])
     value: float | None = field(default=default, validator=above_zero)
     return value
+
+
+def _is_handler(kind: Any, attribute: Any, value: Any) -> None:
+    if value is not None or attribute.default is not None:
+        check_handler(attribute.name, value)
+
+
+def _is_one_of(*types: type) -> Callable[[Any, Any, Any], None]:
+    def check(kind: Any, attribute: Any, value: Any) -> None:
+        if not isinstance(value, types):
+            names = " or ".join(each.__name__ for each in types)
+            raise TypeError(f"{attribute.name} takes {names}, not {value!r:.80}")
+
+    return check
+
+
+def _are_projections(kind: Any, attribute: Any, value: Any) -> None:
+    check_projections(value)
 
 
 def _are_schemas(kind: Any, attribute: Any, value: RecordKinds | None) -> None:
@@ -79,24 +98,28 @@ class ThreadKind:
         projections: keyed state that is folded from the thread's records.
 
     Raises:
-        TypeError, ValueError: where a figure is out of its range, or a schema is none.
+        TypeError, ValueError: where a figure is out of its range, or something is of another sort
+            than it has to be: a schema, a policy, or a handler that cannot be called or is sure not
+            to be async.
     """
 
-    on_turn: Handler = takes_no_turns
+    on_turn: Handler = field(default=takes_no_turns, validator=_is_handler)
     retry: bool = False
     deadline: float | None = _seconds(900.0)
     no_progress: float | None = _seconds(300.0)
     cancel_grace: float | None = _seconds(None)
-    on_finalise: Handler | None = None
-    lifetime: Lifetime = field(factory=Passivate)
-    capacity: Capacity | None = None
+    on_finalise: Handler | None = field(default=None, validator=_is_handler)
+    lifetime: Lifetime = field(factory=Passivate, validator=_is_one_of(Passivate, EndAfter))
+    capacity: Capacity | None = field(
+        default=None, validator=validators.optional(_is_one_of(Capacity))
+    )
     presence: bool = False
     records: RecordKinds | None = field(default=None, validator=_are_schemas)
-    service: ServiceFunction | None = None
+    service: ServiceFunction | None = field(default=None, validator=_is_handler)
     casts: RecordKinds | None = field(default=None, validator=_are_schemas)
     on_exit: OnExit = field(default=OnExit.RESTART, converter=OnExit)
     overflow: Overflow = field(default=Overflow.DROP_OLDEST, converter=Overflow)
-    projections: Projections = NO_PROJECTIONS
+    projections: Projections = field(default=NO_PROJECTIONS, validator=_are_projections)
 
     def handler_of(self, turn: str) -> Handler:
         """Return what answers a turn, by its id."""

@@ -118,6 +118,7 @@ class Turn:
         Raises:
             TurnOver: where the turn has ended.
             Rejected: `too_large`, for a larger piece, or where the turn says more than it may.
+            TypeError: for anything but text.
             UnicodeEncodeError: for text with a lone surrogate, which no peer could read.
 
         Returns once the piece is in the turn's buffer; waits only while that is full. A cancelled
@@ -219,6 +220,8 @@ class Turn:
         await self._buffer.flushed()
 
     async def _say(self, text: str, channel: str | None) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"a piece is text: expected str, got {type(text).__name__}")
         size = len(text.encode())
         if size > self._limits.piece_bytes:
             raise Rejected("too_large", f"a piece has at most {self._limits.piece_bytes} bytes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import trio
 from attrs import evolve
@@ -13,6 +13,7 @@ from attrs import evolve
 from ..core.commands import Ending
 from ..core.turn_lifecycle import TurnState
 from ..errors import Rejected, TurnFailed
+from .handler_check import check_returned, name_of, note_unsaid
 
 if TYPE_CHECKING:
     from ..core.items import Item
@@ -79,7 +80,10 @@ class TurnRunner:
                 # interpreter's lock, and who submitted would wait for it.
                 await trio.lowlevel.checkpoint()
                 self.turn._history = await load_history()
-                await call_handler(self._kind.handler_of(self.turn.id), self.turn)
+                handler = self._kind.handler_of(self.turn.id)
+                returned = await call_handler(handler, self.turn)
+                if isinstance(returned, str) and not self.turn._output:
+                    note_unsaid(handler)
         except* _FROM_OUTSIDE:
             raise
         # The boundary of a turn: it fails alone (I10).
@@ -132,7 +136,7 @@ class TurnRunner:
         log.error(
             "handler %s of turn %s, thread %s, did not stop within %g s of being cancelled and is"
             " abandoned",
-            _name(self._kind.handler_of(self.turn.id)),
+            name_of(self._kind.handler_of(self.turn.id)),
             self.turn.id,
             self.turn.thread,
             self.grace,
@@ -141,8 +145,11 @@ class TurnRunner:
         self._report(evolve(self._ending, abandoned=True))
 
 
-async def call_handler(handler: Handler, turn: Turn) -> None:
-    """Call a handler of either sort; its frames lie right below this one."""
+async def call_handler(handler: Handler, turn: Turn) -> object:
+    """Call a handler of either sort; its frames lie right below this one.
+
+    Returns what it returned, which is None unless its author mistook it for the answer.
+    """
     answer = handler(turn)
     if isinstance(answer, AsyncGenerator):
         async with aclosing(answer):
@@ -150,7 +157,9 @@ async def call_handler(handler: Handler, turn: Turn) -> None:
     elif isinstance(answer, AsyncIterator):
         await write_all(answer, turn)
     else:
-        await answer
+        check_returned(handler, answer)
+        return await cast("Awaitable[object]", answer)
+    return None
 
 
 async def write_all(pieces: AsyncIterator[str], turn: Turn) -> None:
@@ -178,9 +187,3 @@ def _failed(turn: Turn, error: object, message: object) -> Ending:
     most = turn._limits.failure_chars
     words = [str(each)[:most].encode(errors="replace").decode() for each in (error, message)]
     return Ending(TurnState.FAILED, error=words[0], message=words[1])
-
-
-def _name(handler: Handler) -> str:
-    handler = getattr(handler, "func", handler)  # what a partial calls
-    named = handler if hasattr(handler, "__qualname__") else type(handler)
-    return f"{named.__module__}.{named.__qualname__}"

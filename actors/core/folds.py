@@ -50,13 +50,26 @@ class Projection:
     """
 
     initial: Any
-    fold: Callable[[Any, Fact], Any]
+    fold: Callable[[Any, Fact], Any] = field(validator=validators.is_callable())
     public: bool = field(default=False, kw_only=True)
     version: int = field(default=1, kw_only=True, validator=validators.instance_of(int))
 
 
 Projections: TypeAlias = Mapping[str, Projection]
 NO_PROJECTIONS: Final[Projections] = {}
+
+
+def check_projections(projections: Projections) -> None:
+    """Refuse, as a programming error, what can be no projections.
+
+    Raises:
+        TypeError: naming the one that is none.
+    """
+    if not isinstance(projections, Mapping):
+        raise TypeError(f"projections takes names with a Projection each, not {projections!r:.80}")
+    for name, each in projections.items():
+        if not isinstance(name, str) or not isinstance(each, Projection):
+            raise TypeError(f"projections: {name!r:.80} takes a Projection, not {each!r:.80}")
 
 
 @frozen

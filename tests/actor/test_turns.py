@@ -171,7 +171,27 @@ async def test_a_handler_that_is_none_fails_its_turn(
 
     async with open_world(handler) as world:
         assert await world.ends(await world.asked()) == "failed"
-    assert "TypeError" in caplog.text
+    assert "handler is no async function: it returned a NoneType" in caplog.text
+
+
+async def test_a_handler_that_returns_its_answer_is_named_once(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It wrote nothing, so nobody sees anything; one that returns what it wrote is at liberty."""
+
+    async def forgetful(turn: Turn) -> Any:
+        return "the answer"
+
+    async def thorough(turn: Turn) -> Any:
+        await turn.write("the answer")
+        return "the answer"
+
+    for handler in (thorough, forgetful):
+        async with open_world(handler) as world:
+            for _ in range(2):
+                assert await world.ends(await world.asked()) == "completed"
+    (said,) = [each.getMessage() for each in caplog.records if "returned text" in each.getMessage()]
+    assert "forgetful returned text and wrote none" in said
 
 
 async def test_a_handler_that_breaks_while_it_is_stopped_ends_as_it_was_told(

@@ -187,7 +187,9 @@ REFUSALS: dict[str, tuple[str, tuple[Any, ...], type[Exception], str]] = {
     "no kind": ("item", ("", 1), Rejected, "bad_request"),
     "a marker of its own": ("item", ("marker", 1), ValueError, "marker"),
     "an answer in one piece": ("item", ("answer", 1), ValueError, "answer"),
-    "no text at all": ("write", (5,), AttributeError, "encode"),
+    "no text at all": ("write", (5,), TypeError, "expected str, got int"),
+    "bytes": ("write", (b"x",), TypeError, "expected str, got bytes"),
+    "nothing": ("think", (None,), TypeError, "expected str, got NoneType"),
 }
 
 
