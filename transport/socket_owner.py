@@ -109,10 +109,10 @@ class SocketOwner:
                     await self._frames.finish(self._violation())
                 except Exception as exc:
                     self._note(exc)
-                # The reader may have tripped over a close that the library has begun and not sent:
-                # it takes a turn of the loop from one to the other.
-                await trio.lowlevel.checkpoint()
-                await trio.lowlevel.checkpoint()
+                    # The reader may have tripped over a close that the library has begun and not
+                    # sent: it takes a turn of the loop from one to the other.
+                    await trio.lowlevel.checkpoint()
+                    await trio.lowlevel.checkpoint()
         finally:
             self._frames.cut()
             self._frames.ended.set()
