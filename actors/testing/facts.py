@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..actor.fill import Fill
 from ..actor.kinds import OnExit
@@ -270,12 +271,13 @@ class Claimed:
 
 @frozen
 class Stored:
-    """Rows are on disk from here on."""
+    """Rows are on disk from here on; `owners` says by offset whose key a row has bound."""
 
     thread: str
     generation: int
     epoch: int
     rows: tuple[Row, ...]
+    owners: Mapping[int, str] = field(factory=dict)
 
 
 @frozen

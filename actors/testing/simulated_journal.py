@@ -151,7 +151,9 @@ class SimulatedJournal:
             await self._strike(strike, append.thread)
         await self._disk.append(append)
         epoch = append.expected.epoch
-        self._process.note(Stored(append.thread, append.generation, epoch, append.rows))
+        owners = {receipt.offset: receipt.principal for receipt in append.receipts}
+        place = append.thread, append.generation, epoch
+        self._process.note(Stored(*place, append.rows, owners))
         if strike is not None and strike.moment is Moment.AFTER:
             await self._strike(strike, append.thread)
 

@@ -432,6 +432,18 @@ def test_i4_finds_records_and_forks_that_are_not_on_disk() -> None:
     ]
 
 
+def test_i8_finds_a_record_of_somebody_else_under_the_same_key() -> None:
+    def answered(*owner: str) -> list[str]:
+        told = Told()
+        call = told.call(Record(1, "k1"))
+        mine = recorded("r1", key="k1") | dict.fromkeys(owner and ["author"], *owner)
+        told.note(Answered(call, RecordReceipt(told.store(mine))))
+        return [message.partition(",")[0] for message in told.broken("I8")]
+
+    assert answered() == answered("local") == []
+    assert answered("eve") == ["call 1 got the receipt of another command"]
+
+
 def test_i8_finds_a_key_that_several_sorts_of_command_share() -> None:
     told = Told()
     told.turn("t1")

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from actors.core.effects import Submitted
+from actors.core.effects import RecordReceipt, Submitted
 from actors.testing import (
     PLAIN,
     Scenario,
@@ -43,7 +43,7 @@ def test_no_race_over_the_wire_breaks_an_invariant(scenario: Scenario, schedule:
 
 def test_the_races_reach_what_they_are_for() -> None:
     """Retries under a key, resumed streams, strangers sent away, and every way to part."""
-    duplicates = resumes = strangers = 0
+    duplicates = recorded = resumes = strangers = 0
     codes: set[int] = set()
     for run in islice(runs(seed=1), RUNS):
         run.check()
@@ -51,6 +51,8 @@ def test_the_races_reach_what_they_are_for() -> None:
             match record.fact:
                 case Answered(answer=Submitted(duplicate=True)):
                     duplicates += 1
+                case Answered(answer=RecordReceipt()):
+                    recorded += 1
                 case Answered(answer=Attached(mode="resume")):
                     resumes += 1
                 case Answered(answer=Refused(code="forbidden")):
@@ -59,7 +61,7 @@ def test_the_races_reach_what_they_are_for() -> None:
                     codes.add(code)
                 case _:
                     pass
-    assert min(duplicates, resumes, strangers) > RUNS / 20
+    assert min(duplicates, recorded, resumes, strangers) > RUNS / 20
     assert {1000, 1006, 4001, 4002} <= codes
 
 

@@ -123,6 +123,9 @@ class RawClient:
             case do.Attach(cursor=cursor):
                 held = self._around.cursor(self.number, step.thread, cursor)
                 return self._attach(step.thread, held)
+            case do.Record(number=number, key=key, kind=kind):
+                keyed = {} if key is None else {"key": key}
+                return {"type": "record", "kind": kind, "data": number, **keyed}
             case do.Truncate():
                 return {"type": "truncate", "after": argument}
             case do.Detach() | do.End() | do.Delete() as plain:

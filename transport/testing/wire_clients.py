@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define, field
 
-from actors.core.effects import Cancelled, CancelOutcome, Submitted, Truncated
+from actors.core.effects import Cancelled, CancelOutcome, RecordReceipt, Submitted, Truncated
 from actors.core.position import parse_cursor
 from actors.errors import ClientClosed, HoldfastError, OutcomeUnknown, Rejected
 from actors.testing import operations as do
@@ -234,6 +234,9 @@ async def _carry_out(client: Client, step: Step, argument: str | None) -> Answer
             reply = await client.cancel(thread, argument, rollback=rollback)
             outcome = CancelOutcome(reply.outcome)
             return Cancelled(reply.turn, outcome, parse_cursor(reply.cursor))
+        case do.Record(number=number, key=key, kind=kind):
+            recorded = await client.record(thread, kind, number, key=key)
+            return RecordReceipt(parse_cursor(recorded.cursor), recorded.duplicate)
         case do.Truncate():
             return Truncated(parse_cursor((await client.truncate(thread, argument)).cursor))
         case do.End():

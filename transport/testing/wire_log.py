@@ -13,7 +13,7 @@ import orjson
 from attrs import define, field
 
 from actors.core.commands import OnBusy
-from actors.core.effects import Cancelled, CancelOutcome, Submitted, Truncated
+from actors.core.effects import Cancelled, CancelOutcome, RecordReceipt, Submitted, Truncated
 from actors.core.position import parse_cursor
 from actors.core.resume import Mode
 from actors.delivery.batches import Detached
@@ -181,6 +181,8 @@ class WatchedLink:
                 return do.Attach(self._cursor(raw)), raw.get("cursor")
             case "detach":
                 return do.Detach(), None
+            case "record":
+                return do.Record(raw["data"], raw.get("key"), raw["kind"]), None
             case "truncate":
                 return do.Truncate(clear=raw["after"] is None), raw["after"]
             case "end":
@@ -257,6 +259,8 @@ def _answer_of(operation: do.Operation, body: Any) -> Answer:
         case do.Cancel():
             outcome = CancelOutcome(body["outcome"])
             return Cancelled(body["turn"], outcome, parse_cursor(body["cursor"]))
+        case do.Record():
+            return RecordReceipt(parse_cursor(body["cursor"]), body["duplicate"])
         case do.Truncate():
             return Truncated(parse_cursor(body["cursor"]))
         case do.Detach():

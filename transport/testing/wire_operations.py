@@ -25,6 +25,7 @@ from actors.testing.scenario import (
     detach,
     end,
     fail_journal,
+    record,
     restart,
     submit,
     truncate,
@@ -65,5 +66,5 @@ def wire_everything() -> tuple[Choices, ...]:
     talking = (*[submit()] * 2, *[submit(*_LONG)] * 2, *[cancel()] * 2, *[attach()] * 4)
     network = (cut(), cut(), cut(), stall(), stall(), leave(), revoke(), revoke())
     faults = (*fail_journal(), *break_actor())
-    rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew(), faults)
+    rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew(), record(), faults)
     return (*talking, *talking, *network, *network, *rare)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define
 
 from ...core.casting import Overflow
-from ..facts import Answered, AtRest, Called, Claimed, Done, Opening, Refused, Stored, Struck
+from ..facts import Answered, AtRest, Claimed, Done, Opening, Refused, Stored, Struck
 from ..operations import Cast
 from ..service_facts import Took
 from .broken import Broken
@@ -17,6 +17,7 @@ from .broken import Broken
 if TYPE_CHECKING:
     from ..history import Call, History
 
+_READ: Final = (Answered, Opening, Claimed, Took, Stored, Struck, AtRest)
 _OPENS: Final = ("thread.created", "record", "turn.submitted")
 _NO_ROOM: Final = (Done(existed=False), Refused("overloaded"))
 _CLOSES: Final = ("thread.ended", "thread.deleted")
@@ -62,13 +63,10 @@ class _Casts:
         self._bound = 0
 
     def read(self) -> Iterator[Broken]:
-        for index, record in enumerate(self._history.records):
+        for index, record in self._history.of(*_READ):
             match record.fact:
-                case Called(operation=Cast()):
-                    continue
                 case Answered(call=number) if self._is_cast(number):
                     yield from self._answered(number, index)
-                    continue
                 case Opening(limits=limits):
                     self._bound = limits.inbox_casts
                     self._waiting.clear()
@@ -85,7 +83,6 @@ class _Casts:
                     yield from self._at_rest(index)
                 case _:
                     pass
-            self._burst = _Burst(0, "")
 
     def _is_cast(self, number: int) -> bool:
         return isinstance(self._history.calls[number].operation, Cast)

@@ -27,7 +27,7 @@ from ..facts import Done, Refused
 from ..history import FORKED
 from ..operations import NOTE, Attach, Cast, Compact, Delete, Detach, End, Fork, Open, Submit
 from .broken import Broken
-from .keyed import asked_for, author_and_key, given_by, key_of, told_of
+from .keyed import asked_for, given_by, key_of, may_be_of, told_of
 from .sequential import Sequential
 
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ def _sent(call: Call, event: Logged) -> bool:
     said = told_of(event)
     return (
         said is not None
-        and (asked_for(call), call.principal, key_of(call)) == (said[0], *author_and_key(event))
+        and asked_for(call) == said[0]
+        and may_be_of(event, call)
         and call.called < event.index
         and call.life == event.life
     )

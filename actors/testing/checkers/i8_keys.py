@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...core.effects import ForkReceipt, RecordReceipt, Submitted
 from ..facts import Refused
 from .broken import Broken
-from .keyed import asked_for, author_and_key, bound, given_by, key_of, told_of
+from .keyed import asked_for, author_and_key, bound, given_by, key_of, may_be_of, told_of
 
 if TYPE_CHECKING:
     from ..facts import Receipt
@@ -70,7 +70,7 @@ def _named(history: History, call: Call, answer: Receipt) -> Logged | None:
 
 def _is_of(event: Logged, call: Call) -> bool:
     told = asked_for(call), given_by(call)
-    return told_of(event) == told and author_and_key(event) == (call.principal, key_of(call))
+    return told_of(event) == told and may_be_of(event, call)
 
 
 def _is_conflict(call: Call) -> bool:
@@ -80,7 +80,7 @@ def _is_conflict(call: Call) -> bool:
 def _conflicts(history: History, call: Call, over: int) -> bool:
     epoch = history.head(call.thread, call.called).epoch
     return any(
-        author_and_key(event) == (call.principal, key_of(call))
+        may_be_of(event, call)
         and (told_of(event) or (None,))[0] != asked_for(call)
         and event.index < over
         and event.epoch >= epoch

@@ -53,8 +53,17 @@ def told_of(event: Logged) -> tuple[Body, Given] | None:
 
 
 def author_and_key(event: Logged) -> tuple[str, str | None]:
-    """Return whose the key is that an event bound, and the key; a record names nobody."""
+    """Return whose the key is that an event bound, and the key; one without a key, nobody."""
     return event.raw.get("author", LOCAL), event.raw.get("key")
+
+
+def may_be_of(event: Logged, call: Call) -> bool:
+    """Say whether an event came under a call's key, if any, and of its principal.
+
+    A record without a key names nobody.
+    """
+    author, key = author_and_key(event)
+    return key == key_of(call) and (author == call.principal or "author" not in event.raw)
 
 
 def given_by(call: Call) -> Given | None:

@@ -10,7 +10,6 @@ from ...core import commands
 from ...core.effects import Closed, Opened
 from ...core.position import parse_cursor
 from ...errors import PositionUnrecoverable, Rejected
-from ...handles import LOCAL
 from .. import operations
 from ..facts import Done, Refused
 from .lines import Answered
@@ -98,12 +97,6 @@ def _submit(asked: Asked, body: Body) -> Question:
         truncate=commands.Truncation(asked.after) if asked.cuts else None,
     )
     return operations.Submit(body.content, asked.key, asked.on_busy), None, submit
-
-
-def author_of(asked: Asked) -> str:
-    """Return whose a command is in a history; a record names nobody, nor a fork without a key."""
-    unnamed = asked.command == "record" or (asked.command == "fork" and asked.key is None)
-    return LOCAL if unnamed else asked.principal
 
 
 def answer_of(answer: Result | Rejected) -> Answer:

@@ -14,7 +14,7 @@ from ..facts import Called
 from ..operations import Attach, Crash, Cursor, Damage, FailJournal, Restart
 from ..operations import Detach as DetachOperation
 from ..scenario import Step
-from .asking import Bodies, answer_of, answers_of, author_of, cursor_then, in_a_word, question
+from .asking import Bodies, answer_of, answers_of, cursor_then, in_a_word, question
 from .lines import Answered, Asked, Attached, Detached, Ended, Failed, GoesOn, Start, Stop
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Play:
             return
         operation, argument, command = asking
         call = self._world.recorder.next_call()
-        author = author_of(asked)
+        author = asked.principal
         process.note(Called(call, asked.caller, asked.thread, operation, argument, author))
         reply = partial(self._answered, process, call, asked, then)
         process.runtime.registry.post(asked.thread, command, reply, asked.principal)
