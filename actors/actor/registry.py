@@ -64,7 +64,6 @@ class Registry:
         self._nursery = nursery
         self._kind_of = kind_of
         self._on_journal_failure = on_journal_failure
-        self._reads = ReportingJournal(around.journal, on_journal_failure)
         self._entries: dict[str, Entry] = {}
         # One for all tails.
         self._projections_of = lambda thread: self.kind(thread).projections
@@ -74,6 +73,7 @@ class Registry:
         self._supervisor = Supervisor(
             nursery, around, kind_of, on_journal_failure, on_over=self._retire
         )
+        self._reads = self._reporting(around.journal)
         self._attending = Attending(nursery, around.limits, kind_of, self.post, self._tidy)
 
     # What callers do
@@ -295,7 +295,7 @@ class Registry:
         commits = Commits(self._nursery, journal, self.limits)
         self._supervisor.around = evolve(self.around, journal=journal, commits=commits)
         self._reads.retire()
-        self._reads = ReportingJournal(journal, self._on_journal_failure)
+        self._reads = self._reporting(journal)
         for entry in list(self._entries.values()):
             entry.tail.forget()
 
@@ -327,6 +327,12 @@ class Registry:
     def grace(self) -> float:
         """Seconds that the handlers which run have to stop in, at the most."""
         return max((actor.grace for actor in self._actors()), default=0.0)
+
+    def _reporting(self, journal: Journal) -> ReportingJournal:
+        set_aside = self._supervisor.set_aside
+        return ReportingJournal(
+            journal, self._on_journal_failure, lambda t, exc: set_aside(self._entry(t), exc)
+        )
 
     # Entries
 

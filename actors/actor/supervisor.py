@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .kinds import ThreadKind
 
 log = logging.getLogger("holdfast")
+
+DAMAGED: Final = "its rows in the journal are damaged"
 
 
 class Supervisor:
@@ -77,6 +79,13 @@ class Supervisor:
         """Forget a thread's failures: an operator released it."""
         self._failing.pop(thread, None)
 
+    def set_aside(self, entry: Entry, damage: JournalCorrupt) -> None:
+        """Set a thread aside where somebody who reads met damage, as if its actor had (I16)."""
+        if entry.actor is not None:
+            entry.actor.fail(damage)  # once it is gone, its supervisor does the rest
+        elif entry.quarantined is None and not self.closed:
+            self._quarantine(entry, damage, DAMAGED)
+
     @trio.lowlevel.enable_ki_protection
     async def _supervise(self, entry: Entry, failure: Exception | None = None) -> None:
         """Run one activation after another while there is something to do.
@@ -111,6 +120,8 @@ class Supervisor:
             self.around.recording.claimed(entry.thread, claim.loaded.head.position)
         stuck: tuple[str, str] | None = None
         try:
+            if entry.quarantined is not None:  # a reader met damage while this one claimed it
+                return Departure.DRAINED
             settled = entry.note_settled
             actor = Actor(entry.tail, entry.mailbox, kind, claim, self.around, box, settled)
             del claim  # and the thread as it was, for as long as the activation lasts
@@ -178,7 +189,7 @@ class Supervisor:
             self.around.recording.failed(entry.thread, failure)
         restarts = self._count_restart(entry.thread)
         if isinstance(failure, JournalCorrupt):
-            self._quarantine(entry, failure, "its rows in the journal are damaged")
+            self._quarantine(entry, failure, DAMAGED)
         elif isinstance(failure, ServiceFailed):
             self._quarantine(entry, failure, "its service failed too often")
         elif restarts.exceeded:
