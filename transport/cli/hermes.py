@@ -184,7 +184,7 @@ class _Session:
             return created
         said = (_said_time(each) for each in self._messages() if isinstance(each, dict))
         for each in (*said, self._raw.get("updated_at")):
-            if _is_time(each):
+            if each is not None and _is_time(each):
                 return float(each)
         self.unread.append(f"{self.name} says no time that can be read; the file's own is used")
         return written
