@@ -14,8 +14,8 @@ from .schedule import Delays, Schedule
 Case: TypeAlias = tuple[Scenario, Schedule]
 
 
-# How far a tape is turned to have another order of the same delays.
-TURNS: Final = (1, 2, 3, 5, 8, 13, 21, 34, 55)
+# How far a tape is turned to have another order of the same delays, in bytes.
+TURNS: Final = tuple(range(7, 256, 7))
 # By how much a delay may come earlier in a tape at most.
 EARLIER: Final = 12
 
@@ -29,9 +29,13 @@ def shrink(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int =
         tries: how many others to try at most.
     """
     budget = iter(range(tries))
-    for simpler in (_shorter, _smaller):
-        case = _descend(case, fails, simpler, budget)
-    return case
+    return _descend(_descend(case, fails, _shorter, budget), fails, _smaller, budget)
+
+
+def fewest_steps(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int = 1000) -> int:
+    """Return to how many steps a failing case comes down, whatever its delays; see `shrink`."""
+    scenario, _ = _descend(case, fails, _shorter, iter(range(tries)))
+    return sum(map(len, scenario.phases))
 
 
 def _descend(
@@ -56,13 +60,29 @@ def _descend(
 def _shorter(case: Case) -> Iterator[Case]:
     """Yield cases of fewer steps, under the same schedule and then under others."""
     scenario, schedule = case
-    fewer = [*map(Scenario, _fewer_steps(scenario.phases))]
+    fewer = [*map(Scenario, _without_some(scenario.phases))]
     for phases in fewer:
         yield phases, schedule
     tape = schedule.tape
     for turn in TURNS if any(tape) else ():
+        turned = evolve(schedule, tape=tape[turn:] + tape[:turn], order=schedule.order and turn)
         for phases in fewer:
-            yield phases, evolve(schedule, tape=tape[turn:] + tape[:turn])
+            yield phases, turned
+
+
+def _without_some(phases: tuple[tuple[Step, ...], ...]) -> Iterator[tuple[tuple[Step, ...], ...]]:
+    """Yield phases without all steps of a client or on a thread, then without single ones."""
+    steps = [step for phase in phases for step in phase]
+    for client in dict.fromkeys(step.client for step in steps):
+        yield _only(phases, {step for step in steps if step.client != client})
+    for thread in dict.fromkeys(step.thread for step in steps):
+        yield _only(phases, {step for step in steps if step.thread != thread})
+    yield from _fewer_steps(phases)
+
+
+def _only(phases: tuple[tuple[Step, ...], ...], steps: set[Step]) -> tuple[tuple[Step, ...], ...]:
+    left = (tuple(step for step in phase if step in steps) for phase in phases)
+    return tuple(phase for phase in left if phase)
 
 
 def _smaller(case: Case) -> Iterator[Case]:

@@ -14,8 +14,9 @@ from typing import Final
 
 from attrs import frozen
 
-from actors.testing import Run, Scenario, Schedule, sample_scenario, sample_schedule, shrink
+from actors.testing import Run, Scenario, Schedule, sample_scenario, sample_schedule
 from actors.testing.checkers import Broken
+from actors.testing.shrink import fewest_steps
 from tests.journal import power_loss
 from tests.simulation import campaign, profiles, services, wire
 
@@ -28,7 +29,7 @@ ORDER: Final = "wewsewewewewsewewewp"
 PHASES: Final = 4
 STEPS: Final = 7
 # Cases that are tried to make a failing one smaller; each costs as much as an example.
-TRIES: Final = 500
+TRIES: Final = 1000
 
 
 @frozen
@@ -96,8 +97,7 @@ def _steps_left(sort: Sort, case: tuple[Scenario, Schedule], invariant: str) -> 
     def fails(scenario: Scenario, schedule: Schedule) -> bool:
         return any(each == invariant for each, _ in sort.found(scenario, schedule))
 
-    scenario, _ = shrink(case, fails, TRIES)
-    return sum(map(len, scenario.phases))
+    return fewest_steps(case, fails, TRIES)
 
 
 def hunt(seed: int, most: int, invariant: str | None = None) -> tuple[int, Example]:

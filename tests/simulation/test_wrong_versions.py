@@ -39,7 +39,7 @@ def told() -> dict[str, str]:
     done = subprocess.run(command, cwd=zoo.ROOT, check=False, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert len(lines) == len(zoo.names()), done.stderr
-    return {line.split()[0]: line for line in lines}
+    return {line.split()[1]: line for line in lines}
 
 
 @pytest.mark.parametrize("name", zoo.names())

@@ -22,11 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanting = 0
     seeds = tuple(range(chosen.seed, chosen.seed + chosen.seeds))
     preys = [Prey(name, seeds, chosen.examples, chosen.stories) for name in chosen.names or names()]
-    for bag in hunt_all(preys, chosen.jobs):
+    for number, bag in enumerate(hunt_all(preys, chosen.jobs), 1):
         wrong = verdict(bag, read_mutant(bag.name), chosen.seeds)
         wanting += wrong is not None
         bags[bag.name] = bag
-        print(told(bag), f"<- {wrong}" if wrong else "", flush=True)
+        print(f"{number}/{len(preys)}", told(bag), f"<- {wrong}" if wrong else "", flush=True)
     if chosen.table is not None:
         chosen.table.write_text(table([bags[name] for name in sorted(bags)]))
     return 1 if wanting else 0
