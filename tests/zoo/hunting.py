@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
+from math import ceil
 from statistics import median
 from typing import Final
 
@@ -13,7 +14,7 @@ from attrs import define, field, frozen
 from tests.zoo.apply import Mutant, import_with, read_mutant
 
 MIX: Final = "tests.simulation.mix"
-# What a hunt may take at the most, for each seed.
+# What a hunt may take at the most of a processor, for each seed.
 SECONDS: Final = 60
 # What each process would import anew otherwise; none of it imports the runtime.
 _BEFORE: Final = ("attrs", "cattrs", "h11", "hypothesis", "orjson", "sqlite3", "trio", "wsproto")
@@ -77,8 +78,8 @@ class Bag:
 def hunt(prey: Prey) -> Bag:
     """Hunt in this process, which is spoilt for anything else afterwards."""
     bag = Bag(prey.name)
-    signal.signal(signal.SIGALRM, _end)
-    signal.alarm(SECONDS * len(prey.seeds))
+    signal.signal(signal.SIGPROF, _end)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS * len(prey.seeds))
     try:
         _hunt(prey, bag)
     except* OutOfTime:  # a wrong version may go round in circles without trio's knowing
@@ -117,12 +118,12 @@ def verdict(bag: Bag, mutant: Mutant, seeds: int) -> str | None:
         return f"found under {len(bag.found)} of {seeds} seeds"
     if bag.middle > MEDIAN:
         return f"the median is {bag.middle:g} examples"
-    if bag.stories and mutant.shortest and max(bag.stories) > LONGER * mutant.shortest:
+    if bag.stories and mutant.shortest and max(bag.stories) > ceil(LONGER * mutant.shortest):
         return f"a story of {max(bag.stories)} steps, and one of {mutant.shortest} is known"
     return None
 
 
 # Examples at most, as the median of the seeds.
 MEDIAN: Final = 200
-# A story may be so much longer than the shortest one known.
+# A story may be so much longer than the shortest one known, in whole steps.
 LONGER: Final = 1.5
