@@ -161,7 +161,7 @@ async def play_phases(scenario: Scenario, simulation: Simulation) -> None:
     for number, phase in enumerate(scenario.phases):
         simulation.renew_patience()
         await simulation.play(phase)
-        if number % 2 == 0:
+        if number % 2:
             await simulation.let_time_pass()
 
 
