@@ -112,6 +112,14 @@ def test_i5_finds_an_activation_and_an_ending_that_nobody_asked_for() -> None:
     ]
 
 
+def test_i5_takes_an_operators_release_for_a_command() -> None:
+    told = Told()
+    told.attach()
+    told.note(Struck(Fault.RELEASED, "a"))
+    told.claim(1)
+    assert told.broken("I5") == []
+
+
 def test_i6_finds_a_cancel_that_hits_another_turn_and_one_that_is_answered_too_early() -> None:
     told = Told()
     told.store(submitted("t1"), started("t1"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..facts import Claimed
+from ..facts import Claimed, Fault
 from ..operations import Attach, Cancel, Compact, Delete, Detach, End
 from .broken import Broken
 
@@ -40,7 +40,9 @@ def _has_cause(history: History, thread: str, life: int, index: int) -> bool:
         and (call.life, call.called < index) == (life, True)
         and not isinstance(call.operation, Attach | Detach | Compact)
     )
-    return any(commands) or history.is_unsettled(thread, history.lives[life].opening)
+    # An operator's command: who read may have had the thread set aside, without any other.
+    released = bool(history.blows(life, thread, 0, index, Fault.RELEASED))
+    return any(commands) or released or history.is_unsettled(thread, history.lives[life].opening)
 
 
 def may_end(call: Call, turn: TurnHistory, ending: Logged) -> bool:
