@@ -91,6 +91,38 @@ async def a_day_after(runtime: Runtime) -> None:
         await thread.outcome(done.turn)
 
 
+async def test_what_a_turn_said_last_before_a_crash_is_said_again(tmp_path: Path) -> None:
+    """No line tells of it, but the journal does, and cursors beyond it were given."""
+    given: list[str] = []
+
+    async def slowly(turn: Turn) -> None:
+        await trio.sleep(0.05)
+        for word in ("on ", "it ", "now"):
+            await turn.write(word)
+        await trio.sleep_forever()
+
+    async def before(runtime: Runtime) -> None:
+        thread = runtime.thread("t-1")
+        async with thread.attach(None) as subscription:
+            await thread.submit("hello")
+            while subscription.position.offset < 5:
+                await anext(subscription)
+            given.append(subscription.position.cursor())
+
+    async def after(runtime: Runtime) -> None:
+        async with runtime.thread("t-1").attach(given[0]):
+            pass
+
+    await record(tmp_path, before, slowly)
+    log = tmp_path / "rec" / "commands.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    (answered,) = (n for n, line in enumerate(lines) if b'"line":"answered"' in line)
+    log.write_bytes(b"".join(lines[: answered + 1]))
+    await record(tmp_path, after, slowly)
+    result = await trio.to_thread.run_sync(replayed, tmp_path)
+    assert "call 3 is answered: resume at 1.5" in result.check().story()
+
+
 class Tool:
     """Takes effect some time after it was called."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import trio
 from attrs import evolve
 
+from ...core.position import Position, parse_cursor
 from ..facts import Answered as AnsweredFact
-from ..facts import Called
+from ..facts import Called, Stored
 from ..operations import Attach, Crash, Cursor, Damage, FailJournal, Restart
 from ..operations import Detach as DetachOperation
 from ..scenario import Step
@@ -70,6 +72,8 @@ class Play:
         self._bodies = Bodies(past)
         self._answers: dict[int, Answered] = {}
         self._attached: dict[int, tuple[int, str]] = {}
+        self._heads: defaultdict[str, Position] = defaultdict(lambda: Position(1, 0))
+        self._read = 0
         self._skipped = 0
 
     @property
@@ -83,6 +87,8 @@ class Play:
         stopped = False
         for number, life in enumerate(self._lives):
             if number:
+                self._recall.let_life_end()
+                await self._world.delays.quiet()
                 await simulation.perform(Step(0, "", Restart() if stopped else Crash()))
             await simulation.serving()
             await self._play_life(simulation, life)
@@ -159,10 +165,20 @@ class Play:
 
     async def _attach(self, simulation: Simulation, process: Process, line: Attached) -> None:
         cursor = cursor_then(line.cursor, self._past.before[line.thread].epoch)
-        held = cursor is not None and line.mode != "reset"
+        held = cursor is not None and line.mode != "reset" and self._reached(line.thread, cursor)
         operation = Attach(Cursor.HELD if held else Cursor.NONE)
         step = Step(line.caller, line.thread, operation)
         await simulation.clients.attach(process, step, cursor)
+
+    def _reached(self, thread: str, cursor: str) -> bool:
+        """Say whether the log got as far as a cursor in this run too: else nobody was given it."""
+        records = self._world.recorder.records
+        for record in records[self._read :]:
+            if isinstance(record.fact, Stored) and record.fact.rows:
+                stored = Position(record.fact.epoch, record.fact.rows[-1].to)
+                self._heads[record.fact.thread] = max(stored, self._heads[record.fact.thread])
+        self._read = len(records)
+        return parse_cursor(cursor) <= self._heads[thread]
 
 
 def _came_to_nothing(asked: Asked, then: Answered | None) -> bool:

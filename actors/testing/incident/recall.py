@@ -37,6 +37,12 @@ class Recall:
         """Have a turn say the rest at once and end."""
         self._leave[turn].set()
 
+    def let_life_end(self) -> None:
+        """Have the turns of this life say the rest: it was on disk when the process died."""
+        for leave in self._leave.values():
+            leave.set()
+        self._leave.clear()
+
     def let_all_end(self) -> None:
         """Likewise all turns, those included that are yet to begin: the recording is over."""
         self._over.set()
