@@ -105,7 +105,7 @@ async def test_what_a_turn_said_last_before_a_crash_is_said_again(tmp_path: Path
         thread = runtime.thread("t-1")
         async with thread.attach(None) as subscription:
             await thread.submit("hello")
-            while subscription.position.offset < 5:
+            while subscription.position.offset < 6:
                 await anext(subscription)
             given.append(subscription.position.cursor())
 
@@ -120,7 +120,7 @@ async def test_what_a_turn_said_last_before_a_crash_is_said_again(tmp_path: Path
     log.write_bytes(b"".join(lines[: answered + 1]))
     await record(tmp_path, after, slowly)
     result = await trio.to_thread.run_sync(replayed, tmp_path)
-    assert "call 3 is answered: resume at 1.5" in result.check().story()
+    assert "is answered: resume at 1.6" in result.check().story()
 
 
 class Tool:
