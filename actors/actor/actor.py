@@ -14,38 +14,20 @@ import trio
 from attrs import evolve
 
 from ..core.apply import restore
-from ..core.commands import (
-    FINALISING,
-    Command,
-    End,
-    Ending,
-    Exited,
-    Finalise,
-    Fork,
-    Recover,
-    Submit,
-)
+from ..core.commands import FINALISING, Command, End, Ending, Exited, Finalise, Recover, Submit
 from ..core.decide import Decision, decide
-from ..core.effects import (
-    Answer,
-    AnswerWhenEnded,
-    CloseThread,
-    DecideAgain,
-    Effect,
-    StartTurn,
-    StopTurn,
-)
+from ..core.effects import CloseThread, DecideAgain
 from ..core.event_codec import decode
 from ..core.head import Life
-from ..core.position import Position
 from ..core.step import Step, take_step
 from ..delivery.folding import Folding
 from ..errors import Rejected
 from .activation import Departure, Surroundings
 from .committer import Committer
-from .facts import needs_facts, with_copy, with_facts, with_known_receipt
+from .consequences import Consequences
+from .facts import Asking, needs_facts, with_facts, with_known_receipt
 from .kinds import NO_TURNS, takes_no_turns
-from .lifetime import EndAfter
+from .lifetime import patience_of
 from .mailbox import Letter
 from .outbox import Outgoing
 from .receipts import ReceiptCache
@@ -53,7 +35,6 @@ from .reply import draining, refusal_for
 from .service_host import ServiceHost, Verdict
 from .service_runner import ServiceExited
 from .turn_host import TurnHost
-from .waiters import Waiters
 
 if TYPE_CHECKING:
     from ..delivery.tail import Tail
@@ -80,6 +61,7 @@ class Actor:
     __slots__ = (
         "_around",
         "_committer",
+        "_consequences",
         "_departure",
         "_draining",
         "_folding",
@@ -92,7 +74,6 @@ class Actor:
         "_on_settled",
         "_receipts",
         "_tail",
-        "_waiters",
         "service",
         "state",
         "thread",
@@ -135,9 +116,9 @@ class Actor:
             around.limits.mailbox_commands,
         )
         self._held: tuple[Letter, str | None] | None = None
-        self._waiters = Waiters(around.limits.mailbox_commands)
         self.service = ServiceHost(self.thread, kind, box, around, self._folding, mailbox)
         self.turns = TurnHost(self.thread, kind, around, self._folding, mailbox, self._committer)
+        self._consequences = Consequences(tail, around, self.service, self.turns)
         self._draining = False
         self._leaving: Departure | None = None
         self._departure: Departure | None = None
@@ -236,7 +217,7 @@ class Actor:
         replies = list(self._committer.take_replies())
         if self._held is not None:
             replies.append(self._held[0].reply)
-        replies += self._waiters.take_all()
+        replies += self._consequences.take_waiting()
         self._held = None
         for reply in replies:
             reply(refusal)
@@ -288,10 +269,8 @@ class Actor:
         if not needs_facts(self.state, command, self._receipts):
             return with_known_receipt(command, self._receipts)
         await self._committer.flushed()
-        if isinstance(command, Fork):
-            own = self.thread, self.state.offset, self._generation, self._around.clock.now()
-            return await with_copy(command, *own, self._receipts, self._around.journal)
-        return await with_facts(self.thread, command, self._receipts, self._around.journal)
+        own = Asking(self.thread, self.state.offset, self._generation, self._around.clock.now())
+        return await with_facts(own, command, self._receipts, self._around.journal)
 
     async def _wait(self) -> None:
         self.service.refuse_unclaimed(self.state.life)
@@ -316,12 +295,7 @@ class Actor:
             return math.inf
         if self.state.life is not Life.OPEN:
             return 0.0  # nothing is there that would be worth keeping
-        lifetime = self._kind.lifetime
-        if isinstance(lifetime, EndAfter):
-            return math.inf
-        if lifetime.idle is not None:
-            return lifetime.idle
-        return math.inf if self.service.running else self._limits.idle_seconds
+        return patience_of(self._kind.lifetime, self._limits, serving=self.service.running)
 
     def _leave(self, departure: Departure) -> None:
         """Depart once the service has stopped, and decide nothing in between."""
@@ -408,41 +382,13 @@ class Actor:
 
     def carry_out(self, outgoing: Outgoing) -> None:
         """Act on a decision that is durable; see `Decider`."""
-        self.turns.made_durable(outgoing.pieces)
-        if outgoing.refusal is not None and outgoing.reply is not None:
-            outgoing.reply(outgoing.refusal)
-        for event, offset in outgoing.step.ended:
-            self._around.endings[event.state.value] += 1
-            if self._around.recording is not None:
-                self._around.recording.ended(self.thread, event)
-            self._waiters.answer(event, Position(outgoing.step.state.epoch, offset))
-        for effect in outgoing.step.effects:
-            self._carry_out_effect(effect, outgoing)
+        self._consequences.of(outgoing, self.state.live)
         if outgoing.step.state.life is Life.OPEN and self._stays:
             self.service.begin()
 
     @property
     def _stays(self) -> bool:
         return not self._draining and self._leaving is None and self._departure is None
-
-    def _carry_out_effect(self, effect: Effect, outgoing: Outgoing) -> None:
-        reply = outgoing.reply
-        match effect:
-            case Answer(result=result) if reply is not None:
-                reply(result)
-            case AnswerWhenEnded(turn=turn) if reply is not None:
-                self._waiters.add(turn, reply)
-            case StartTurn(turn=turn):
-                live = self.state.live
-                if live is not None and live.turn == turn:
-                    self.turns.start(live)
-            case StopTurn(turn=turn, ending=ending):
-                self.turns.stop(turn, ending)
-            case CloseThread(reason=reason):
-                self.service.drop_casts()
-                self._tail.detach_all(outgoing.step.last, reason)
-            case _:
-                pass
 
     def committed(self) -> None:
         """Nothing is left to commit, or can be; see `Decider`."""

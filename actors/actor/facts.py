@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from ..core.commands import FINALISING, Cancel, Command, Finalise, Fork, Record, Submit, Truncate
 from ..core.head import Life, Receipt
@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from ..journal.contract import Journal
     from ..limits import Limits
     from .receipts import ReceiptCache
+
+
+@frozen
+class Asking:
+    """The actor that asks.
+
+    Args:
+        thread: its thread.
+        offset: of the thread's head.
+        claim: the generation that the actor writes under.
+        now: Unix seconds.
+    """
+
+    thread: str
+    offset: int
+    claim: int
+    now: float
 
 
 def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) -> bool:
@@ -43,15 +60,21 @@ def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) ->
 
 
 async def with_facts(
-    thread: str, command: Command, receipts: ReceiptCache, journal: Journal
+    own: Asking, command: Command, receipts: ReceiptCache, journal: Journal
 ) -> Command:
     """Return the command with what the journal knows; everything decided must be durable by now.
 
+    The copy of a fork is durable by then as well.
+
     Raises:
-        Rejected: `item_not_found`, where the command cuts after an item that is not there.
-        JournalCorrupt, JournalUnavailable: as the journal does.
+        Rejected: `item_not_found`, where the command cuts after an item that is not there; and as
+            `Journal.fork`.
+        JournalError: as the journal does.
     """
+    thread = own.thread
     match command:
+        case Fork():
+            return await _with_copy(own, command, receipts, journal)
         case Submit():
             return await _submit_with_facts(thread, command, receipts, journal)
         case Record():
@@ -86,39 +109,23 @@ async def _submit_with_facts(
     return command
 
 
-async def with_copy(
-    command: Fork,
-    thread: str,
-    offset: int,
-    claim: int,
-    now: float,
-    receipts: ReceiptCache,
-    journal: Journal,
+async def _with_copy(
+    own: Asking, command: Fork, receipts: ReceiptCache, journal: Journal
 ) -> Command:
-    """Return a fork whose copy is durable; everything decided must be durable by now.
-
-    Args:
-        offset: of the thread's head.
-        claim: the generation that its actor writes under.
-        now: Unix seconds.
-
-    Raises:
-        Rejected, JournalError: as `Journal.fork`.
-    """
-    prior = await _prior(thread, command, receipts, journal)
+    prior = await _prior(own.thread, command, receipts, journal)
     if prior is not None:
         return evolve(command, prior=prior)
     receipt = None
     if command.key is not None:
         who = command.principal, command.key, command.digest()
-        receipt = Receipt(*who, turn=None, offset=offset, at=now)
+        receipt = Receipt(*who, turn=None, offset=own.offset, at=own.now)
     made = await journal.fork(
         Copy(
-            thread=thread,
-            generation=claim,
+            thread=own.thread,
+            generation=own.claim,
             to=command.to,
             after=command.after,
-            at=now,
+            at=own.now,
             receipt=receipt,
         )
     )

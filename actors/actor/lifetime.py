@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import math
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field, frozen, validators
+
+if TYPE_CHECKING:
+    from ..limits import Limits
 
 
 @frozen(kw_only=True)
@@ -38,6 +42,21 @@ class EndAfter:
 
 
 Lifetime: TypeAlias = Passivate | EndAfter
+
+
+def patience_of(lifetime: Lifetime, limits: Limits, *, serving: bool) -> float:
+    """Return for how many seconds an actor stays with nothing to do.
+
+    Args:
+        lifetime: the policy of its kind.
+        limits: `idle_seconds` is the rule.
+        serving: whether its service runs.
+    """
+    if isinstance(lifetime, EndAfter):
+        return math.inf
+    if lifetime.idle is not None:
+        return lifetime.idle
+    return math.inf if serving else limits.idle_seconds
 
 
 @frozen
