@@ -9,113 +9,38 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import closing
 from functools import partial
 from itertools import cycle, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 import trio
-from attrs import define
 from click.testing import CliRunner
 
-from actors import (
-    CancelOutcome,
-    Item,
-    Limits,
-    Rejected,
-    Runtime,
-    Snapshot,
-    ThreadKind,
-    Turn,
-    TurnOver,
-    open_runtime,
-)
+from actors import Item, Rejected, Turn
 from tests.conformance.peer import http
-from tests.real_input.server_process import ServerProcess
-from transport import Client, Server, connect, serve
+from tests.examples.history_stage import (
+    ROOT,
+    answer_begun,
+    on_disk,
+    own_process,
+    reached,
+    say,
+    served,
+    shown,
+)
+from transport import Client, connect
 from transport.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMITS = Limits(drain_seconds=0.2, cancel_grace_seconds=0.2)
+    from tests.real_input.server_process import ServerProcess
+
 MESSAGES = 1000
 CUT_SHORT = [("message", "wait"), ("answer", "answer to wait"), ("marker", "interrupted")]
-
-
-@define
-class Served:
-    """A runtime on a file, its server on a socket, and a client of that."""
-
-    runtime: Runtime
-    server: Server
-    client: Client
-
-    async def ends(self, thread: str, turn: str) -> str:
-        state = (await self.runtime.thread(thread).outcome(turn)).state
-        assert state is not None
-        return state.value
-
-    async def shown(self, thread: str = "t") -> list[tuple[str, Any]]:
-        return shown((await self.client.history(thread)).items)
-
-
-@asynccontextmanager
-async def served(
-    folder: Path, on_turn: Any = None, limits: Limits = LIMITS
-) -> AsyncGenerator[Served, None]:
-    kind = ThreadKind(on_turn=on_turn) if on_turn else ThreadKind()
-    path = folder / "chat.db"
-    with trio.fail_after(60):
-        async with (
-            open_runtime(path, kind_of=lambda _: kind, limits=limits) as runtime,
-            trio.open_nursery() as nursery,
-        ):
-            server: Server = await nursery.start(partial(serve, runtime, port=0))
-            async with connect(server.url, limits=limits) as client:
-                yield Served(runtime, server, client)
-            server.stop()
-
-
-@asynccontextmanager
-async def own_process(folder: Path) -> AsyncGenerator[ServerProcess, None]:
-    """A server in a process of its own, which the test may kill."""
-    server = ServerProcess(folder, "tests.examples.test_history:say")
-    await server.start()
-    try:
-        yield server
-    finally:
-        with trio.move_on_after(10, shield=True):
-            await server.kill()
-
-
-def reached(server: ServerProcess) -> AbstractAsyncContextManager[Client]:
-    return connect(f"http://127.0.0.1:{server.port}")
-
-
-def shown(items: tuple[Item, ...]) -> list[tuple[str, Any]]:
-    """What a person reads: the kind of each item, and what it says."""
-    says = ("content", "text", "reason", "name", "data")
-    return [
-        (item.kind, next(item.body[name] for name in says if name in item.body)) for item in items
-    ]
-
-
-def on_disk(folder: Path) -> dict[str, bytes]:
-    """The files of a journal, but for the index that processes share as memory."""
-    files = folder.glob("chat.db*")
-    return {path.name: path.read_bytes() for path in files if not path.name.endswith("-shm")}
-
-
-async def say(turn: Turn) -> None:
-    """Answer, or begin to."""
-    await turn.write(f"answer to {turn.text}")
-    if turn.text == "wait":
-        await trio.sleep_forever()
 
 
 # A history of a thousand messages, as Hermes wrote it.
@@ -204,17 +129,6 @@ async def read_for_ever(client: Client) -> None:
     while True:
         await client.threads()
         await client.history("long", limit=3)
-
-
-async def answer_begun(client: Client, thread: str) -> tuple[Item, ...]:
-    """Wait until the running turn has said something, and return what is shown of it."""
-    while True:
-        async with client.attach(thread) as stream:
-            snapshot = await anext(stream)
-        assert isinstance(snapshot, Snapshot)
-        if snapshot.turn is not None and len(snapshot.turn.items) > 1:
-            return snapshot.turn.items
-        await trio.sleep(0.02)
 
 
 # Starting, and starting again.
@@ -371,111 +285,6 @@ async def test_a_repair_that_fails_is_loud_and_real_damage_is_set_aside(
         assert thread in verify.output
 
 
-# Cancelling.
-
-
-async def think_and_call(turn: Turn) -> None:
-    """Think, call two tools of which one comes back, say something; or nothing at all."""
-    if turn.text == "wait":
-        await trio.sleep_forever()
-    if turn.text == "next":
-        return await turn.write("answer to next")
-    await turn.think("Let me see.")
-    call = await turn.tool_call("clock", {"zone": "UTC"})
-    await turn.tool_result(call, "12:00")
-    await turn.write("It is ")
-    await turn.flush()
-    try:
-        await trio.sleep_forever()
-    finally:
-        with trio.CancelScope(shield=True):
-            await trio.sleep(0.1)
-            with pytest.raises(TurnOver):
-                await turn.write("too late")  # noqa: ASYNC102 - being wrong is the point
-
-
-async def test_a_cancel_keeps_what_was_typed_said_thought_and_found_out(tmp_path: Path) -> None:
-    """W10, W12, W13: pressed three times and later; the late worker writes nothing anywhere."""
-    async with served(tmp_path, think_and_call) as it:
-        turn = (await it.client.submit("t", "the time?")).turn
-        items = await answer_begun(it.client, "t")
-        while items[-1].kind != "answer":
-            items = await answer_begun(it.client, "t")
-        replies = []
-
-        async def press() -> None:
-            replies.append(await it.client.cancel("t", turn))
-
-        async with trio.open_nursery() as nursery:
-            for _ in range(3):
-                nursery.start_soon(press)
-        assert {(reply.outcome, reply.cursor) for reply in replies} == {
-            ("cancelled", replies[0].cursor)
-        }
-        kept = [
-            ("message", "the time?"),
-            ("reasoning", "Let me see."),
-            ("tool_call", "clock"),
-            ("tool_result", "12:00"),
-            ("answer", "It is "),
-            ("marker", "cancelled"),
-        ]
-        assert await it.shown() == kept
-        successor = (await it.client.submit("t", "next")).turn
-        assert await it.ends("t", successor) == "completed"
-        for _ in range(3):
-            late = await it.client.cancel("t", turn)
-            assert late.outcome == CancelOutcome.ALREADY_ENDED
-        assert await it.shown() == [*kept, ("message", "next"), ("answer", "answer to next")]
-
-
-async def test_a_cancel_before_the_first_token_leaves_the_message_and_a_marker(
-    tmp_path: Path,
-) -> None:
-    """W11: and no empty answer between them."""
-    async with served(tmp_path, think_and_call) as it:
-        await it.client.submit("t", "wait")
-        assert (await it.client.cancel("t")).outcome == CancelOutcome.CANCELLED
-        assert await it.shown() == [("message", "wait"), ("marker", "cancelled")]
-
-
-# What does not count as activity, and what counts twice.
-
-
-async def test_maintenance_does_not_touch_the_order_of_last_activity(tmp_path: Path) -> None:
-    """W14, B23: passivation, compaction and being read; repair is in the test of `kill -9`."""
-    limits = Limits(idle_seconds=0.05, drain_seconds=0.2)
-    async with served(tmp_path, say, limits) as it:
-        for thread in ("first", "second", "third"):
-            async with it.client.ask(thread, "hello") as answer:
-                assert [text async for text in answer]
-        listed = (await it.client.threads()).threads
-        assert [line.thread for line in listed] == ["third", "second", "first"]
-        while it.runtime.statistics().active:  # noqa: ASYNC110 - nobody is told of a passivation
-            await trio.sleep(0.02)
-        assert await it.runtime.compact(everything=True) > 0
-        await it.client.history("first")
-        assert (await it.client.threads()).threads == listed
-    async with served(tmp_path, say, limits) as it:
-        assert (await it.client.threads()).threads == listed
-
-
-async def test_the_same_text_twice_is_two_turns_and_the_same_key_is_one(tmp_path: Path) -> None:
-    """W15, B6: also across a restart."""
-    async with served(tmp_path, say) as it:
-        for _ in range(2):
-            async with it.client.ask("t", "yes") as answer:
-                assert [text async for text in answer]
-        first = await it.client.submit("t", "yes", key="k")
-        await it.ends("t", first.turn)
-        again = await it.client.submit("t", "yes", key="k")
-    async with served(tmp_path, say) as it:
-        later = await it.client.submit("t", "yes", key="k")
-        assert (again.turn, later.turn) == (first.turn, first.turn)
-        assert (again.duplicate, later.duplicate) == (True, True)
-        assert await it.shown() == 3 * [("message", "yes"), ("answer", "answer to yes")]
-
-
 def test_the_example_runs() -> None:
     """W1, W5, W6, W8, W9, W14: as on its page, with fewer messages; it checks itself."""
     play = "import history, trio; history.TURNS, history.KILLS = 20, 1; trio.run(history.main)"
@@ -497,23 +306,3 @@ def test_the_example_runs() -> None:
         "the others go on: once",
     ):
         assert said in done.stdout
-
-
-async def test_a_fork_or_an_edit_at_a_missing_item_is_refused_and_the_thread_goes_on(
-    tmp_path: Path,
-) -> None:
-    """Nothing is made or cut, and both threads take what comes next."""
-    async with served(tmp_path, say) as it:
-        async with it.client.ask("t", "hello") as answer:
-            assert [text async for text in answer]
-        for refused in (
-            partial(it.client.fork, "t", "copy", after="nothing.0"),
-            partial(it.client.truncate, "t", "nothing.0"),
-        ):
-            with pytest.raises(Rejected, match="item_not_found"):
-                await refused()
-        assert [line.thread for line in (await it.client.threads()).threads] == ["t"]
-        for thread in ("t", "copy"):
-            async with it.client.ask(thread, "more") as answer:
-                assert [text async for text in answer] == ["answer to more"]
-        assert (await it.shown())[0] == ("message", "hello")

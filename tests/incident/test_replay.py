@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from actors import OnBusy, Rejected, ThreadKind, open_runtime
+from actors import Limits, OnBusy, Rejected, ThreadKind, open_runtime
 from actors.journal.sqlite import open_sqlite_journal
 from actors.testing import (
     DamagedIncident,
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from actors import Handler, Journal, Runtime, Turn
     from actors.testing import World
 
+# A turn that waits for ever is open when the runtime closes, as it was in the crash.
+LIMITS = Limits(drain_seconds=0.1)
+
 
 async def reply(turn: Turn) -> None:
     for word in turn.text.split():
@@ -39,7 +42,11 @@ async def record(
 ) -> None:
     kind = ThreadKind(on_turn=handler, no_progress=None)
     async with open_runtime(
-        folder / "j.db", kind_of=lambda _: kind, durability="relaxed", record_to=folder / "rec"
+        folder / "j.db",
+        kind_of=lambda _: kind,
+        limits=LIMITS,
+        durability="relaxed",
+        record_to=folder / "rec",
     ) as runtime:
         await happens(runtime)
 
@@ -172,7 +179,7 @@ async def test_the_same_incident_gives_the_same_run(tmp_path: Path) -> None:
 async def test_it_begins_in_the_middle_of_a_thread(tmp_path: Path) -> None:
     kind = ThreadKind(on_turn=reply, no_progress=None)
     async with open_runtime(
-        tmp_path / "j.db", kind_of=lambda _: kind, durability="relaxed"
+        tmp_path / "j.db", kind_of=lambda _: kind, limits=LIMITS, durability="relaxed"
     ) as runtime:
         await a_day(runtime)
     await record(tmp_path, a_day_after)

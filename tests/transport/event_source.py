@@ -12,6 +12,7 @@ import orjson
 import trio
 import trio.testing
 from attrs import define, field
+from memory_server import PIECES, paced, run
 
 from actors import Limits, Runtime, ThreadKind, Turn, open_runtime
 from actors.journal.memory import MemoryJournal
@@ -220,3 +221,24 @@ async def stream_server(
     ):
         yield StreamServer(runtime, EventStreams(limits, lambda: 0.5), nursery)
         nursery.cancel_scope.cancel()
+
+
+def play(
+    scene: Callable[[StreamServer], Awaitable[None]],
+    on_turn: Callable[[Turn], Awaitable[None]] | ThreadKind | None = None,
+) -> None:
+    """Run a scene with a server of streams, on virtual time."""
+
+    async def opened() -> None:
+        async with stream_server(on_turn or paced(PIECES)) as server:
+            await scene(server)
+
+    run(opened)
+
+
+async def status_of(server: StreamServer, thread: str, **options: Any) -> int | None:
+    """Return what a reader is told that will not come back."""
+    source = server.source(thread, **options)
+    await source.run()
+    assert source.heard == []
+    return source.status
