@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from .harness.calibration import TOLERANCE, USUAL_LOOP, Machine, void_crippled
+from .harness.expected import EXPECTED, missing
 from .harness.report import Goal, Report, Result
 from .harness.table import table
 
@@ -21,11 +22,11 @@ def _report(*results: Result) -> Report:
 @pytest.mark.parametrize(
     ("goal", "ratio_goal", "verdict"),
     [
-        (Goal(most=0.4), Goal(), "reached"),
+        (Goal(most=0.4), Goal(), "met"),
         (Goal(most=0.39), Goal(), "short"),
-        (Goal(least=0.4), Goal(), "reached"),
+        (Goal(least=0.4), Goal(), "met"),
         (Goal(least=0.41), Goal(), "short"),
-        (Goal(), Goal(most=0.2), "reached"),
+        (Goal(), Goal(most=0.2), "met"),
         (Goal(), Goal(most=0.1), "short"),
         (Goal(most=0.4), Goal(most=0.1), "short"),
         (Goal(most=0.3), Goal(most=0.2), "short"),
@@ -88,12 +89,39 @@ def test_a_report_survives_json() -> None:
     assert Report.from_json(report.to_json()) == report
 
 
-def test_the_table_has_a_line_for_each_result() -> None:
-    ours = evolve(OURS, goal=Goal(most=1.0), against=THEIRS.subject, notes="much | merged")
+def test_the_table_has_a_line_for_each_goal_and_for_each_figure() -> None:
+    ours = evolve(OURS, goal=Goal(most=0.32), against=THEIRS.subject, notes="much | merged")
     report = _report(ours, THEIRS)
     report.failures["growth"] = "the server hung up"
     lines = table(report).splitlines()
-    cells = "| fan-out | 100 viewers | holdfast | CPU per delivery | 0.400 µs | ≤ 1.00 |"
-    assert f"{cells} 0.125 × websockets + uvloop | – | reached |" in lines
+    found = "| fan-out | 100 viewers | CPU per delivery | 0.400 µs | ≤ 0.320 |"
+    assert f"{found} 0.125 × websockets + uvloop | – | **short** by 25% |" in lines
+    assert (
+        "| fan-out | 100 viewers | websockets + uvloop | CPU per delivery | 3.20 µs | – | – |"
+        in (lines)
+    )
+    assert "Of 1 goals: 0 met, 1 short, 0 void, 1 not measured." in lines
     assert "- growth: not measured, the server hung up" in lines
-    assert len({line.count(" | ") for line in lines if line.startswith("| ")}) == 1
+    assert {line.count(" | ") for line in lines if line.startswith("| ")} == {6, 7}
+
+
+def test_a_verdict_says_by_how_much_the_worse_goal_is_missed() -> None:
+    least = evolve(OURS, goal=Goal(least=0.5), against=THEIRS.subject, ratio_goal=Goal(most=0.1))
+    assert _report(least, THEIRS).told_verdict(least) == "**short** by 25%"
+    assert _report(OURS).told_verdict(OURS) == "–"
+
+
+def test_a_void_verdict_says_why_and_what_the_figure_is_by_itself() -> None:
+    slow = evolve(THEIRS, void="took 9 µs where 3 is usual here")
+    ours = evolve(OURS, goal=Goal(most=1), against=slow.subject, ratio_goal=Goal(most=1))
+    why = "void: websockets + uvloop took 9 µs where 3 is usual here"
+    assert _report(ours, slow).told_verdict(ours) == f"{why}; the figure by itself is met"
+    alone = evolve(ours, goal=Goal())
+    assert _report(alone, slow).told_verdict(alone) == why
+
+
+def test_a_full_run_misses_a_goal_that_no_row_judges() -> None:
+    row, case, metric = EXPECTED[0]
+    judged = [evolve(OURS, row=r, case=c, metric=m, goal=Goal(most=1)) for r, c, m in EXPECTED[1:]]
+    told_only = evolve(OURS, row=row, case=case, metric=metric)
+    assert missing(_report(told_only, *judged)) == [f"{row}, {case}, {metric}"]

@@ -53,6 +53,8 @@ _log = logging.getLogger(__name__)
 # How much one statement reads, as `stored.EVENTS_AT_ONCE` for events.
 RECORDS_AT_ONCE = 512
 _PARTS_AT_ONCE = 16
+# Bytes that the body of an event takes at the least, so that no more are looked at than may fit.
+_LEAST_BODY = 32
 
 _SIZES = (
     "SELECT group_concat(spot), group_concat(size) FROM (SELECT spot, length(body) size FROM event"
@@ -193,7 +195,8 @@ class Reader:
 
     def _page_end(self, number: int, first: int, last: int, limit_bytes: int) -> int:
         """Return an offset up to which the rows fill a page, or as far as one look can tell."""
-        args = self._block_with(number, first), spot(number, last), EVENTS_AT_ONCE
+        at_most = min(EVENTS_AT_ONCE, limit_bytes // _LEAST_BODY + 2)
+        args = self._block_with(number, first), spot(number, last), at_most
         keys, sizes = self.db.execute(_SIZES, args).fetchone()
         if keys is None:
             return last

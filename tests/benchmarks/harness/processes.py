@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,18 @@ class Child:
             times = process.cpu_times()
             spent += times.user + times.system
         return spent
+
+    def wait_alone(self, files: int) -> None:
+        """Wait until it has no more than so many files and sockets open: its clients are gone."""
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        while self.files() > files:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.files() - files} connections are left open")
+            time.sleep(0.01)
+
+    def files(self) -> int:
+        """Return how many files and sockets it has open."""
+        return int(self._watched.num_fds())
 
     def own_bytes(self) -> int:
         """Return the memory that only this process has (USS)."""

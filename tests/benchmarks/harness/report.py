@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
@@ -11,7 +12,7 @@ from attrs import define, field, frozen
 
 from .figures import median, ratio, readable, spread
 
-Verdict: TypeAlias = Literal["reached", "short", "void", "–"]
+Verdict: TypeAlias = Literal["met", "short", "void", "–"]
 
 
 @frozen
@@ -31,6 +32,17 @@ class Goal:
             (self.most is not None and value > self.most)
             or (self.least is not None and value < self.least)
         )
+
+    def missed_by(self, value: float) -> float:
+        """Return how far a figure is outside it, as a share of the bound; 0 within it."""
+        if self.holds(value):
+            return 0.0
+        return abs(value / self.bound - 1) if self.bound else math.inf
+
+    @property
+    def bound(self) -> float | None:
+        """The figure, whichever side of it is the good one."""
+        return self.most if self.most is not None else self.least
 
     def __str__(self) -> str:
         if self.most is not None:
@@ -91,19 +103,41 @@ class Report:
         return None if other is None else ratio(result.value, other.value)
 
     def verdict(self, result: Result) -> Verdict:
-        """Say whether the goals were reached; a row with a crippled baseline says nothing."""
+        """Say whether the goals were met; a row with a crippled baseline says nothing."""
         if result.goal == Goal() and result.ratio_goal == Goal():
             return "–"
+        if self._why_void(result):
+            return "void"
+        return "short" if self.short_by(result) else "met"
+
+    def told_verdict(self, result: Result) -> str:
+        """Return the verdict in words: by how much it is short, or why it is void."""
+        verdict = self.verdict(result)
+        if verdict == "short":
+            return f"**short** by {self.short_by(result):.0%}"
+        if verdict != "void":
+            return verdict
+        alone = "the figure by itself is " + ("met" if result.goal.holds(result.value) else "short")
+        return f"void: {self._why_void(result)}" + (f"; {alone}" if result.goal != Goal() else "")
+
+    def short_by(self, result: Result) -> float:
+        """Return how far the worse of figure and ratio is from its goal, as a share of that."""
+        beside = self.ratio(result)
+        by_ratio = 0.0 if beside is None else result.ratio_goal.missed_by(beside)
+        return max(result.goal.missed_by(result.value), by_ratio)
+
+    def judged(self) -> list[Result]:
+        """Return the results that have a goal."""
+        return [each for each in self.results if self.verdict(each) != "–"]
+
+    def _why_void(self, result: Result) -> str:
         other = self._other(result)
         if result.void or (other is not None and other.void):
-            return "void"
-        beside = self.ratio(result)
-        reached = result.goal.holds(result.value)
-        if result.ratio_goal != Goal():
-            if beside is None:
-                return "void"
-            reached = reached and result.ratio_goal.holds(beside)
-        return "reached" if reached else "short"
+            crippled = result if other is None or result.void else other
+            return f"{crippled.subject} {crippled.void}"
+        if result.ratio_goal != Goal() and other is None:
+            return f"{result.against or 'what it is to be held beside'} was not measured"
+        return ""
 
     def to_json(self) -> str:
         """Return everything, with the repeats, as JSON."""

@@ -1,33 +1,57 @@
-"""The report as a table in Markdown."""
+"""The report as tables in Markdown: what was to be reached, and all that was found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from .figures import readable
+from .figures import readable, spread
 from .report import Goal, Report, Result
 
-_HEAD = ("row", "case", "subject", "metric", "median", "goal", "ratio", "goal of the ratio", "")
+_GOALS = ("row", "case", "what", "found", "goal", "beside", "goal of the ratio", "verdict")
+_FIGURES = ("row", "case", "whose", "what", "median", "apart", "beside")
 
 
 def table(report: Report) -> str:
-    """Return one line for each result, ours and the baselines', behind what the machine was."""
+    """Return what the machine was, the goals with their verdicts, and every figure."""
     lines = [f"{name}: {told}  " for name, told in report.machine.items()]
-    lines += ["", _line(_HEAD), _line(["---"] * len(_HEAD))]
-    lines += [_line(_cells(report, result)) for result in report.results]
+    lines += ["", "### Goals", "", _tally(report), ""]
+    lines += _rows(_GOALS, (_goal_cells(report, each) for each in report.judged()))
+    lines += ["", "### All figures", ""]
+    lines += ["“Apart” is how far the repeats lie apart, as a share of their median.", ""]
+    lines += _rows(_FIGURES, (_figure_cells(report, each) for each in report.results))
     lines += ["", *_remarks(report)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _cells(report: Report, result: Result) -> Iterator[str]:
-    beside = report.ratio(result)
-    has_ratio_goal = result.ratio_goal != Goal()
-    yield from (result.row, result.case, result.subject, result.metric)
-    yield f"{readable(result.value)} {result.unit}".rstrip()
+def _tally(report: Report) -> str:
+    verdicts = [report.verdict(each) for each in report.judged()]
+    counted = (f"{verdicts.count(each)} {each}" for each in ("met", "short", "void"))
+    unmeasured = f", {len(report.failures)} not measured" if report.failures else ""
+    return f"Of {len(verdicts)} goals: {', '.join(counted)}{unmeasured}."
+
+
+def _goal_cells(report: Report, result: Result) -> Iterator[str]:
+    whose = "" if result.subject == "holdfast" else f" ({result.subject})"
+    yield from (result.row, result.case, result.metric + whose, _figure(result))
     yield str(result.goal)
-    yield "–" if beside is None else f"{readable(beside)} × {result.against}"
-    yield str(result.ratio_goal) if has_ratio_goal else "–"
-    yield report.verdict(result)
+    yield _beside(report, result)
+    yield f"{result.ratio_goal} ×" if result.ratio_goal != Goal() else "–"
+    yield report.told_verdict(result)
+
+
+def _figure_cells(report: Report, result: Result) -> Iterator[str]:
+    yield from (result.row, result.case, result.subject, result.metric, _figure(result))
+    yield f"{spread(result.values):.0%}" if len(result.values) > 1 else "–"
+    yield _beside(report, result)
+
+
+def _figure(result: Result) -> str:
+    return f"{readable(result.value)} {result.unit}".rstrip()
+
+
+def _beside(report: Report, result: Result) -> str:
+    ratio = report.ratio(result)
+    return "–" if ratio is None else f"{readable(ratio)} × {result.against}"
 
 
 def _remarks(report: Report) -> Iterator[str]:
@@ -41,5 +65,9 @@ def _remarks(report: Report) -> Iterator[str]:
         yield f"- {row}: not measured, {failure}"
 
 
-def _line(cells: Iterator[str] | list[str] | tuple[str, ...]) -> str:
+def _rows(head: tuple[str, ...], rows: Iterable[Iterable[str]]) -> list[str]:
+    return [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
+
+
+def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable
 
@@ -12,6 +11,7 @@ import trio
 from actors import Passivate, ThreadKind, Turn
 
 TOKEN = "tokens! "  # eight bytes
+BRIEF = "brief"  # what the ids of threads begin with whose actors leave at once
 
 
 async def flat(turn: Turn, tokens: int) -> None:
@@ -70,7 +70,11 @@ async def reply(turn: Turn) -> None:
     await deeds[order.pop("do")](turn, **order)
 
 
-# Idle actors stay, unless a row wants them gone.
-kind = ThreadKind(
-    on_turn=reply, lifetime=Passivate(idle=float(os.environ.get("HOLDFAST_BENCH_IDLE", "600")))
-)
+# Idle actors stay, but for those of threads that a row wants gone.
+_stays = ThreadKind(on_turn=reply, lifetime=Passivate(idle=600.0))
+_leaves = ThreadKind(on_turn=reply, lifetime=Passivate(idle=0.05))
+
+
+def kind_of(thread: str) -> ThreadKind:
+    """Return the kind of a thread, by the prefix of its id."""
+    return _leaves if thread.startswith(BRIEF) else _stays

@@ -68,7 +68,7 @@ async def main(options: argparse.Namespace) -> None:
         census.journal = await open_sqlite_journal(options.db, durability=options.durability)
         return census.journal
 
-    async with open_runtime(opened, kind_of=lambda _: handlers.kind) as runtime:
+    async with open_runtime(opened, kind_of=handlers.kind_of) as runtime:
         census.runtime = runtime
         async with trio.open_nursery() as nursery:
             server = await nursery.start(partial(serve, runtime, port=0))
@@ -84,5 +84,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--db", default="bench.db")
     parser.add_argument("--durability", default="full")
+    parser.add_argument("--trace", action="store_true", help="count the bytes that Python holds")
+    told = parser.parse_args()
+    if told.trace:
+        tracemalloc.start()
     with patient_collector():
-        trio.run(main, parser.parse_args())
+        trio.run(main, told)

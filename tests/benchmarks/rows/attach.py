@@ -16,7 +16,7 @@ ROW = "attach"
 
 def histories(bench: Bench) -> tuple[int, ...]:
     """Return how many messages the threads have, in this row and in those like it."""
-    return bench.size((10, 10_000, 100_000), (10, 10_000))
+    return bench.size((10, 10_000, 100_000), (10, 2_000))
 
 
 def measure(bench: Bench) -> Iterator[Result]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..harness.bench import HOLDFAST, Bench, flat_results
 from ..harness.report import Goal, Result
-from ..harness.subjects import BASELINES, OURS, WEBSOCKETS, Load, run
+from ..harness.subjects import BASELINES, OURS, WEBSOCKETS, LineUp, Load
 
 ROW = "fan-out"
 # Viewers, tokens for us and for the baselines in the full mode, and our goals.
@@ -18,17 +18,30 @@ _CASES: tuple[tuple[int, int, int, dict[str, Any]], ...] = (
     (100, 50_000, 2_000, {"ratio_goal": Goal(least=5.0), **_MILLION}),
     (500, 20_000, 500, {"ratio_goal": Goal(least=4.0), **_MILLION}),
 )
+# In the quick mode the slower baselines are left out where there are so many viewers.
+_CROWD = 100
 
 
 def measure(bench: Bench) -> Iterator[Result]:
     """Yield deliveries a second and CPU per delivery, ours and theirs."""
-    for viewers, ours, theirs, goals in bench.size(_CASES, _CASES[::2]):
-        for subject in (*bench.ours, *BASELINES):
-            tokens = ours if subject in OURS else theirs
-            load = Load(1, viewers, tokens // bench.size(1, 4))
+    with LineUp(bench, (*bench.ours, *BASELINES)) as line_up:
+        for viewers, ours, theirs, goals in _CASES:
+            few = bench.size(line_up.subjects, (HOLDFAST, WEBSOCKETS))
+            subjects = few if viewers >= _CROWD else line_up.subjects
+            tokens = {s: _tokens(bench, s, ours, theirs) for s in subjects}
             case = f"{viewers} viewer{'s' * (viewers > 1)}"
-            what = f"{ROW}, {case}, {subject}"
-            runs = bench.repeat(what, lambda s=subject, x=load: run(bench, s, x))
-            against = {"against": WEBSOCKETS} if subject != WEBSOCKETS else {}
-            more = goals if subject == HOLDFAST else {}
-            yield from flat_results(ROW, case, subject, runs, **against, **more)
+            runs = line_up.take_turns(
+                f"{ROW}, {case}",
+                lambda s, n=tokens, v=viewers: line_up.run(s, Load(1, v, n[s])),
+                subjects,
+            )
+            for subject, seen in runs.items():
+                against = {"against": WEBSOCKETS} if subject != WEBSOCKETS else {}
+                more = goals if subject == HOLDFAST else {}
+                yield from flat_results(ROW, case, subject, seen, **against, **more)
+
+
+def _tokens(bench: Bench, subject: str, ours: int, theirs: int) -> int:
+    if subject in OURS:
+        return ours // bench.size(1, 5)
+    return theirs // bench.size(1, 4 if subject == WEBSOCKETS else 20)

@@ -11,6 +11,7 @@ from ..harness.processes import Server, baseline, holdfast
 from ..harness.report import Goal, Result
 from ..harness.subjects import TRIO_WEBSOCKET
 from ..load import frames
+from ..load.handlers import BRIEF
 from ..load.peer import Peer
 
 ROW = "memory"
@@ -19,41 +20,42 @@ _MIB = 2  # that a turn says before viewers that do not read
 
 def measure(bench: Bench) -> Iterator[Result]:
     """Yield KiB for each, as the difference that many of them make."""
-    yield from _actors(bench)
+    with holdfast(bench.scratch(), "--trace") as server:
+        yield from _actors(bench, server)
+        yield from _silent_viewers(bench, server)
     yield from _connections(bench)
-    yield from _silent_viewers(bench)
 
 
 # Threads: by tracemalloc, since the pages that SQLite keeps grow with the file.
 
 
-def _actors(bench: Bench) -> Iterator[Result]:
+def _actors(bench: Bench, server: Server) -> Iterator[Result]:
     count = bench.size(2_000, 50)
-    for case, idle, goal in (
-        ("idle live actor", "600", Goal(most=8.0)),
-        ("passivated thread", "0.05", Goal(most=0.05)),
+    for case, prefix, goal in (
+        ("passivated thread", BRIEF, Goal(most=0.05)),
+        ("idle live actor", "stays", Goal(most=8.0)),
     ):
         bench.tell(f"{ROW}, {case}")
-        env = {"HOLDFAST_BENCH_IDLE": idle, "PYTHONTRACEMALLOC": "1"}
-        with holdfast(bench.scratch(), **env) as server, Peer(server.port) as peer:
-            value = _each_thread(peer, count, gone=idle != "600") / KIB
+        with Peer(server.port) as peer:
+            value = _each_thread(peer, prefix, count) / KIB
         notes = "Python's memory, by tracemalloc"
         yield Result(ROW, case, HOLDFAST, "memory", "KiB", [value], goal, notes=notes)
 
 
-def _each_thread(peer: Peer, count: int, *, gone: bool) -> float:
-    _touch(peer, "warm", count, gone=gone)
+def _each_thread(peer: Peer, prefix: str, count: int) -> float:
+    _touch(peer, f"{prefix}.warm", count)
     before = peer.census()["bytes"]
-    _touch(peer, "more", count, gone=gone)
+    _touch(peer, f"{prefix}.more", count)
     return float(peer.census()["bytes"] - before) / count
 
 
-def _touch(peer: Peer, prefix: str, count: int, *, gone: bool) -> None:
+def _touch(peer: Peer, prefix: str, count: int) -> None:
+    active = peer.census()["active"]
     for n in range(count):
         peer.order(f"{prefix}{n}", {"do": "quiet"})
     deadline = time.monotonic() + 30
     time.sleep(0.3)
-    while gone and peer.census()["active"] > 1:
+    while prefix.startswith(BRIEF) and peer.census()["active"] > active:
         if time.monotonic() > deadline:
             raise TimeoutError("the actors do not passivate")
         time.sleep(0.1)
@@ -93,13 +95,11 @@ def _open(stack: ExitStack, port: int, path: str, count: int) -> None:
 # Viewers that never read.
 
 
-def _silent_viewers(bench: Bench) -> Iterator[Result]:
+def _silent_viewers(bench: Bench, server: Server) -> Iterator[Result]:
     count = bench.size(100, 20)
     case = "viewer that never reads"
     bench.tell(f"{ROW}, {case}")
-    env = {"PYTHONTRACEMALLOC": "1"}
     with (
-        holdfast(bench.scratch(), **env) as server,
         Peer(server.port) as reader,
         Peer(server.port) as counter,
         ExitStack() as stack,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..harness.bench import HOLDFAST, MICRO, MILLI, Bench, Seen
 from ..harness.report import Goal, Result
-from ..harness.subjects import BASELINES, TRIO_WEBSOCKET, Load, run
+from ..harness.subjects import BASELINES, TRIO_WEBSOCKET, LineUp, Load
 
 ROW = "paced"
 THREADS, PACE = 200, 50.0
@@ -15,9 +15,10 @@ THREADS, PACE = 200, 50.0
 def measure(bench: Bench) -> Iterator[Result]:
     """Yield the time from `write` to a viewer, the share of a core, and CPU per token."""
     load = Load(THREADS, 1, round(bench.size(8.0, 1.0) * PACE), PACE)
-    for subject in (*bench.ours, *BASELINES):
-        runs = bench.repeat(f"{ROW}, {subject}", lambda s=subject: run(bench, s, load))
-        yield from _results(subject, runs)
+    with LineUp(bench, (*bench.ours, *bench.size(BASELINES, (TRIO_WEBSOCKET,)))) as line_up:
+        runs = line_up.take_turns(ROW, lambda s: line_up.run(s, load))
+    for subject, seen in runs.items():
+        yield from _results(subject, seen)
 
 
 def _results(subject: str, runs: list[Seen]) -> Iterator[Result]:

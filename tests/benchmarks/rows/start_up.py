@@ -26,7 +26,7 @@ def measure(bench: Bench) -> Iterator[Result]:
             with command_line(folder) as server:
                 listening.append(time.perf_counter() - began)
                 attached.append(_first_attach(server.port, threads // 2 + 1) * MILLI)
-        case = f"{threads:,} threads"
+        case = f"{threads:,} thread{'s' * (threads > 1)}"
         yield Result(ROW, case, HOLDFAST, "start to listening", "s", listening, Goal(most=1.0))
         yield Result(ROW, case, HOLDFAST, "first attach", "ms", attached, Goal(most=10.0))
         listening, attached = [], []
