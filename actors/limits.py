@@ -100,8 +100,12 @@ class Limits:
     # Bytes of one public projection in a snapshot, which with its items fits in a frame.
     attribute_bytes: int = _whole(128 * KIB)
 
-    # Items that a fork copies: the appends of all threads wait meanwhile, a second for each 5,000.
+    # Items that a fork copies: its source takes no commands meanwhile, a second for each 5,000.
     fork_items: int = _whole(50_000)
+    # Events that it writes at a time: 50 ms, and then the appends of other threads have their turn.
+    fork_portion_events: int = _whole(256)
+    # Bytes likewise, which memory holds.
+    fork_portion_bytes: int = _whole(MIB)
 
     # Receipts kept in memory per live thread; older ones are looked up in the journal.
     receipts_in_memory: int = _whole(128)

@@ -196,14 +196,16 @@ class Journal(Protocol):
 
         What is copied is told anew (`core.telling`): it has the items of the source under their own
         ids, and offsets, an epoch and a floor of its own. The source keeps its head and its rows. A
-        writer of the new thread, if there is one, is fenced.
+        writer of the new thread, if there is one, is fenced. A long one is written in portions, and
+        the calls of other threads go in between; what was broken off nobody can see, and `compact`
+        takes it away.
 
         Returns:
             The head of the new thread.
 
         Raises:
             Rejected: `thread_not_found`; `item_not_found`; `bad_request` where the new thread is
-                there already, or what is there of its id is damaged; `too_large` above
+                there by the time it is whole, or what is there is damaged; `too_large` above
                 `limits.fork_items`.
             JournalFenced: the generation is not the source's.
             JournalCorrupt: the rows of the source are damaged (I16).

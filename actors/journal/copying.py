@@ -69,24 +69,42 @@ class Retelling:
     Args:
         copy: what is asked.
         state: the new thread, as far as it came; absent at first.
-        limits: `fork_items` bounds it.
+        limits: `fork_items` bounds it, and `fork_portion_events` and `_bytes` a portion.
+        whole: whether the last portion was told.
     """
 
     copy: Copy
     state: ThreadState
     limits: Limits
+    whole: bool = field(default=False, init=False)
     _items: int = field(default=0, init=False)
 
-    def begin(self) -> Step:
-        """Return the first step."""
-        return self._step(ThreadCreated(), self.copy.at)
+    def portions(self, parts: Iterator[Settled]) -> Iterator[Append]:
+        """Yield what is written, a portion at a time, and all of it at once where that fits.
 
-    def part(self, part: Settled) -> Iterator[Step]:
-        """Return the steps of a part of history, with the items that it has left.
+        Args:
+            parts: what is copied, with the items that it has left, oldest first.
 
         Raises:
             Rejected: `too_large`.
         """
+        steps, size = [self._step(ThreadCreated(), self.copy.at)], 0
+        for part in parts:
+            for step in self._part(part):
+                steps.append(step)
+                size += sum(len(row.body) for row in step.rows)
+                if self._is_portion(len(steps), size):
+                    yield self._append(steps)
+                    steps, size = [], 0
+        steps.append(self._end())
+        self.whole = True
+        yield self._append(steps)
+
+    def _is_portion(self, events: int, size: int) -> bool:
+        most = self.limits
+        return events >= most.fork_portion_events or size >= most.fork_portion_bytes
+
+    def _part(self, part: Settled) -> Iterator[Step]:
         self._items += len(part.items)
         if self._items > self.limits.fork_items:
             raise Rejected("too_large", f"a fork copies at most {self.limits.fork_items} items")
@@ -95,16 +113,13 @@ class Retelling:
             for event, at in Part(part.items, part.state, part.ended_at, ran).told(self.limits):
                 yield self._step(event, at)
 
-    def end(self) -> Step:
-        """Return the last step: what comes behind the item left the history.
-
-        So the floor is here, and nobody is shown the telling as if it had happened.
-        """
+    def _end(self) -> Step:
+        # What comes behind the item left the history: so the floor is here, and nobody is shown the
+        # telling as if it had happened.
         truncated = ThreadTruncated(self.copy.after, self.state.transcript_items)
         return self._step(truncated, self.copy.at)
 
-    def append(self, steps: Sequence[Step]) -> Append:
-        """Return some steps as what is written of them."""
+    def _append(self, steps: Sequence[Step]) -> Append:
         return Append(
             thread=self.copy.to,
             expected=self.state.position,

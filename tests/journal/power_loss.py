@@ -25,6 +25,7 @@ from attrs import define, evolve, field, frozen
 import actors
 from actors.core.position import Position
 from actors.errors import HoldfastError
+from actors.journal.contract import Copy
 from actors.journal.sqlite import open_sqlite_journal, verify
 from actors.limits import DEFAULT_LIMITS
 from actors.ports import Inline
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 Durability: TypeAlias = Literal["full", "relaxed"]
 
 FILE: Final = "journal.db"
-# Small, so that the recording has checkpoints in its middle as well.
-LIMITS: Final = evolve(DEFAULT_LIMITS, checkpoint_bytes=40_000)
+# Small, so that the recording has checkpoints, and forks that are half copied, in its middle.
+LIMITS: Final = evolve(DEFAULT_LIMITS, checkpoint_bytes=40_000, fork_portion_events=4)
 WRITERS: Final = 4
 STEPS: Final = 8
 # States looked at of one recording.
@@ -103,7 +104,21 @@ class Recording:
             if self._random.random() < 0.2:
                 await journal.compact(LATER, 0.0, 10)
             if self._random.random() < 0.2:
+                await self._fork(journal, writer, f"{thread}.{number}")
+            if self._random.random() < 0.2:
                 await writer.truncate(None)
+
+    async def _fork(self, journal: Journal, writer: ScriptedThread, last: str) -> None:
+        promised = self.promised[f"fork-{last}"] = Promised()
+        copy = Copy(
+            thread=writer.thread,
+            generation=writer.generation,
+            to=f"fork-{last}",
+            after=f"{last}.0",
+            at=1.0,
+        )
+        promised.positions.append(await journal.fork(copy))
+        promised.acknowledged.append(self.log.now)
 
 
 class _Watched:

@@ -141,25 +141,32 @@ class MemoryJournal:
     async def fork(self, copy: Copy) -> Position:
         """Begin a thread with another's history; see `Journal.fork`."""
         await self._ready(copy.thread)
-        if copy.to in self._damaged:
-            raise copying.damaged_target()
-        if self._claims.get(copy.thread) != copy.generation:
-            self._refuse(JournalFenced("another writer has the thread"))
-        source, made = self._thread(copy.thread), self._thread(copy.to)
-        copying.check_source(source.head)
-        copying.check_absent(made.head)
-        retelling = copying.Retelling(copy, ThreadState(epoch=made.head.epoch), self._limits)
-        steps = [retelling.begin()]
-        for part in copied(source, copy.after):
-            steps += retelling.part(part)
-        steps.append(retelling.end())
+        source, target = self._forkable(copy)
+        retelling = copying.Retelling(copy, ThreadState(epoch=target.head.epoch), self._limits)
+        made = StoredThread(target.head)
+        for portion in retelling.portions(copied(source, copy.after)):
+            apply(portion, made)
+            if not retelling.whole:
+                await self._ready(copy.thread)  # others go on meanwhile
+                source, target = self._forkable(copy)
+        made.head = evolve(made.head, epoch=target.head.epoch)
         self._claims.pop(copy.to, None)
         self._threads[copy.to] = made
-        apply(retelling.append(steps), made)
         if copy.receipt is not None:
             source.note(evolve(copy.receipt, forked=made.head.position))
         self._count(commits=1, appends=1, rows=len(made.rows))
         return made.head.position
+
+    def _forkable(self, copy: Copy) -> tuple[StoredThread, StoredThread]:
+        """Return source and target of a fork that may go on."""
+        if copy.to in self._damaged:
+            raise copying.damaged_target()
+        if self._claims.get(copy.thread) != copy.generation:
+            self._refuse(JournalFenced("another writer has the thread"))
+        source, target = self._thread(copy.thread), self._thread(copy.to)
+        copying.check_source(source.head)
+        copying.check_absent(target.head)
+        return source, target
 
     def _check(self, append: Append, thread: StoredThread) -> None:
         try:

@@ -94,7 +94,7 @@ def copied(source: StoredThread, after: str | None) -> Iterator[Settled]:
     found = source.part(rules.named_item(after)[0])
     newest = None if found is None else evolve(found.settled, items=found.items)
     last = copying.last_copied(newest, after)
-    for part in source.parts:
+    for part in tuple(source.parts):  # which a compaction may change meanwhile
         if not part.hidden and part.settled.place < last.place:
             yield evolve(part.settled, items=part.items)
     yield last

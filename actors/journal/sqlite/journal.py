@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from ...core.event_codec import Row
     from ...core.position import Position
+    from .fork import Forking
 
 _log = logging.getLogger(__name__)
 
@@ -133,14 +134,25 @@ class SqliteJournal:
         return Claim(self._generation, loaded)
 
     async def fork(self, copy: Copy) -> Position:
-        """Begin a thread with another's history; see `Journal.fork`. Appends wait meanwhile."""
+        """Begin a thread with another's history; see `Journal.fork`. Appends go in between."""
+        forking = self._opened.begin_fork(copy)
+        try:
+            while (made := await self._fork_on(forking)) is None:
+                pass  # what was waiting for the lock has its turn
+            return made
+        finally:
+            self._opened.end_fork(forking)
+
+    async def _fork_on(self, forking: Forking) -> Position | None:
         self._refuse_when_closed()
+        copy = forking.copy
         async with self._lock:
             if self._claims.get(copy.thread) != copy.generation:
                 raise JournalFenced("another writer has the thread")
-            made = await self._blocking(partial(self._opened.fork, copy))
-            self._claims.pop(copy.to, None)
-            self._released.add(copy.to)
+            made = await self._blocking(partial(self._opened.fork_on, forking))
+            if made is not None:
+                self._claims.pop(copy.to, None)
+                self._released.add(copy.to)
             return made
 
     def release(self, thread: str, generation: int) -> None:
@@ -260,6 +272,8 @@ class SqliteJournal:
         When cancelled, some turns may have been compacted, each of them wholly or to be gone on
         with the next time.
         """
+        while await self._run(self._opened.sweep):
+            pass
         compactor = Compactor(self._opened.reader, ended_before)
         finished = 0
         while finished < limit and not compactor.exhausted:

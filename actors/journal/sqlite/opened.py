@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from attrs import define
+from attrs import define, field
 
 from ...errors import HoldfastError, JournalCorrupt, JournalUnavailable
 from ...limits import Limits
 from . import schema
-from .fork import fork
+from .fork import Forking, sweep
 from .lock import FileLock
 from .reader import Reader
 from .writer import Outcomes, Writer
@@ -52,11 +52,11 @@ class Opened:
     writer: Writer
     opening: int
     _since_checkpoint: int = 0
+    _forks: set[Forking] = field(factory=set)
 
     def write(self, appends: Sequence[Append]) -> Outcomes:
         """Commit appends, after a checkpoint where one is due; see `Writer.commit`."""
-        if self._since_checkpoint > self.limits.checkpoint_bytes:
-            self.checkpoint()
+        self._checkpoint_when_due()
         bodies = sum(len(row.body) for append in appends for row in append.rows)
         self._since_checkpoint += bodies + _PAGES_TOUCHED * _PAGE_BYTES * len(appends)
         return self.writer.commit(appends)
@@ -72,11 +72,30 @@ class Opened:
         self.writer.claim(thread, found.number, found.head)
         return loaded
 
-    def fork(self, copy: Copy) -> Position:
-        """Begin a thread with another's history; see `Journal.fork`."""
-        made, size = fork(self.reader, self.writer, copy)
+    def begin_fork(self, copy: Copy) -> Forking:
+        """Return a fork that has written nothing yet; `end_fork` has to follow, come what may."""
+        forking = Forking(self.reader, self.writer, copy)
+        self._forks.add(forking)
+        return forking
+
+    def fork_on(self, forking: Forking) -> Position | None:
+        """Write a portion of a fork; see `Forking.step`."""
+        self._checkpoint_when_due()
+        made, size = forking.step()
         self._since_checkpoint += size
         return made
+
+    def end_fork(self, forking: Forking) -> None:
+        """Leave what it has written, where it is not whole, to the next `sweep`."""
+        self._forks.discard(forking)
+
+    def sweep(self) -> bool:
+        """Delete some of what broken-off forks have left; True where more may be left."""
+        return sweep(self.reader, [forking.number for forking in self._forks])
+
+    def _checkpoint_when_due(self) -> None:
+        if self._since_checkpoint > self.limits.checkpoint_bytes:
+            self.checkpoint()
 
     def checkpoint(self) -> None:
         """Move what was committed from the write-ahead log into the file.

@@ -257,11 +257,13 @@ class Reader:
             rows = gather(self.db, _PARTS_ABOVE, args)
             if not rows:
                 return
-            parts = [part_of(number, row).settled for row in rows]
-            items = [*self.items_of_parts(number, rows[::-1])][::-1]
-            yield from (evolve(p, items=i) for p, i in zip(parts, items, strict=True))
-            check_progress(parts[-1].place >= start)
-            start = parts[-1].place + 1
+            for lot in _page_by_page(rows, self.limits.page_bytes):
+                parts = [part_of(number, row).settled for row in lot]
+                items = [*self.items_of_parts(number, lot[::-1])][::-1]
+                yield from (evolve(p, items=i) for p, i in zip(parts, items, strict=True))
+            highest = offset_of(rows[-1].key)
+            check_progress(highest >= start)
+            start = highest + 1
 
     def _shown_behind(self, number: int | None, place: int) -> int:
         if number is None:

@@ -15,6 +15,7 @@ from ...errors import JournalCorrupt, JournalUnavailable
 from ...limits import DEFAULT_LIMITS
 from . import sealing
 from .check_thread import Damage, ThreadCheck
+from .fork import is_staged
 from .lock import FileLock
 from .reader import Reader
 from .schema import SCHEMA_VERSION, SPOTTED, check_file, check_tables, lenient_text, read_meta
@@ -25,7 +26,6 @@ from .stored import check_progress
 if TYPE_CHECKING:
     import os
 
-    from ..contract import Head
 
 __all__ = ["Damage", "verify"]
 
@@ -112,17 +112,19 @@ def _verify_threads(reader: Reader, progress: Callable[[int, int], None]) -> Ite
     while row := reader.db.execute(sql, (number,)).fetchone():
         check_progress(row[0] > number)
         number, thread, active_at, is_open, crc, body = row
-        head: Head | None = None
+        head, left = None, False
         try:
             name, head = sealing.decode_head(
                 Sealed(number, 0, crc, body).checked(number, "the head")
             )
+            left = is_staged(name)
             if (thread, active_at, bool(is_open)) != (name, *sealing.listing(head)):
                 yield Damage(thread, "head", "the listing does not agree with it")
         except JournalCorrupt as exc:
             yield Damage(thread, "head", str(exc))
-        findings = ThreadCheck(reader, number, thread, head).run()
-        yield from _unless_unreadable("its pages", findings, thread)
+        if not left:  # of a fork that was broken off: the next compaction takes it away
+            findings = ThreadCheck(reader, number, thread, head).run()
+            yield from _unless_unreadable("its pages", findings, thread)
         done += 1
         progress(done, of)
 

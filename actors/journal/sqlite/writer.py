@@ -130,6 +130,11 @@ class Writer:
         row = _head_row(thread, Written(number, head))
         insert_many(self._db, "thread", [row], _HEAD_AND_LISTING)
 
+    def name_thread(self, thread: str, number: int, head: Head) -> None:
+        """Make the rows under a number those of a thread, within the caller's transaction."""
+        self._db.execute("DELETE FROM thread WHERE number = ? OR id = ?", (number, thread))
+        self.write_head(thread, number, head)
+
     def write_receipt(self, number: int, receipt: Receipt) -> None:
         """Note a receipt, within the caller's transaction."""
         insert_many(self._db, "receipt", [_receipt_row(number, receipt)], _NEWEST_RECEIPT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import trio
 from attrs import evolve
 
 from ...core.event_codec import decode
@@ -188,6 +189,127 @@ async def fork_of_many_pages(open_journal: Opener) -> None:
         ]
 
 
+async def _long(journal: Journal) -> ScriptedThread:
+    """Write a thread whose fork is copied in several portions."""
+    thread = await ScriptedThread.claim(journal, "t")
+    for number in range(6):
+        await thread.turn(f"t{number}", "x" * 400_000)
+    return thread
+
+
+async def _every_id(journal: Journal, thread: str) -> list[str]:
+    return [item.item for item in (await journal.history(thread, None, 500, 8 * PAGE)).items]
+
+
+async def _attempt(journal: Journal, copy: Copy) -> bool:
+    """Say whether a fork was made; a refusal is one of a target that is there, or of a claim."""
+    try:
+        await journal.fork(copy)
+    except JournalFenced:
+        return False
+    except Rejected as exc:
+        return exc.code != "bad_request"
+    return True
+
+
+async def _is_whole(journal: Journal, thread: str, source: list[str]) -> bool:
+    """Say whether a fork is there; nothing of it is, or all."""
+    life = (await journal.load(thread)).head.life
+    ids = await _every_id(journal, thread)
+    part = await journal.settled(thread, "t0")
+    listed = [each.thread for each in (await journal.summaries(None, 99)).summaries]
+    if thread not in listed:
+        assert (life, ids, part) == (Life.ABSENT, [], None)
+        return False
+    head = (await journal.load(thread)).head
+    assert (head.life, head.items) == (Life.OPEN, len(source))
+    assert await _every_id(journal, thread) == source
+    return True
+
+
+async def fork_lets_others_go_on(open_journal: Opener) -> None:
+    """While it is copied, other threads are written and read, and of the new one nothing is."""
+    async with opened(open_journal) as journal:
+        thread = await _long(journal)
+        source = await _every_id(journal, "t")
+        other = await ScriptedThread.claim(journal, "other")
+        await other.submit("o")
+        await other.start("o")
+        made = trio.Event()
+        meanwhile = 0
+
+        async def make() -> None:
+            await journal.fork(_copy(thread, "t5.1"))
+            made.set()
+
+        async def write() -> None:
+            nonlocal meanwhile
+            while not made.is_set():
+                await other.say("o", "goes on")
+                meanwhile += not made.is_set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(make)
+            nursery.start_soon(write)
+            while not made.is_set():
+                await _is_whole(journal, "u", source)
+        assert meanwhile >= 1
+        assert await _is_whole(journal, "u", source)
+
+
+async def fork_and_its_target_s_first_event(open_journal: Opener) -> None:
+    """Whichever comes first wins, whole, at whatever moment of the copying the other comes."""
+    async with opened(open_journal) as journal:
+        thread = await _long(journal)
+        source = await _every_id(journal, "t")
+        won: list[bool] = []
+        for pause in range(4):
+            target = f"u{pause}"
+            writer = await ScriptedThread.claim(journal, target)
+            async with trio.open_nursery() as nursery:
+
+                async def make(copy: Copy) -> None:
+                    won.append(await _attempt(journal, copy))
+
+                nursery.start_soon(make, _copy(thread, "t5.1", target))
+                for _ in range(pause):
+                    await journal.receipt("t", "nobody", "none")
+                try:
+                    await writer.write(ThreadCreated())
+                except JournalFenced:
+                    await journal.load(target)
+            if won[-1]:
+                assert await _every_id(journal, target) == source
+            else:
+                assert (await journal.load(target)).head.position == writer.state.position
+                await writer.turn("mine", "x")
+        assert False in won
+
+
+async def fork_that_is_broken_off(open_journal: Opener) -> None:
+    """Cancelled or fenced at any moment, it is whole or not there, and can be made again."""
+    async with opened(open_journal) as journal:
+        thread = await _long(journal)
+        source = await _every_id(journal, "t")
+        for pause in range(6):
+            target, fenced = f"u{pause}", bool(pause % 2)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_attempt, journal, _copy(thread, "t5.1", target))
+                for _ in range(pause // 2):
+                    await journal.receipt("t", "nobody", "none")
+                if fenced:
+                    thread = await ScriptedThread.claim(journal, "t")
+                else:
+                    nursery.cancel_scope.cancel()
+            if not await _is_whole(journal, target, source):
+                await journal.fork(_copy(thread, "t5.1", target))
+            assert await _is_whole(journal, target, source)
+        while await journal.compact(LATER, LATER, 100):
+            pass
+    async with opened(open_journal) as journal:
+        assert [await _is_whole(journal, f"u{pause}", source) for pause in range(6)] == [True] * 6
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     fork_has_the_history,
     fork_up_to_an_item,
@@ -196,4 +318,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     fork_after_a_deletion,
     fork_notes_its_receipt,
     fork_of_many_pages,
+    fork_lets_others_go_on,
+    fork_and_its_target_s_first_event,
+    fork_that_is_broken_off,
 )
