@@ -287,7 +287,7 @@ class Outgoing:
         if events is None:
             return False
         subscription.ready = False
-        self._unflushed = not self._link_now.send_text_now(_frame(events))
+        self._unflushed = not self._link_now.send_text_now(events.once(_events_frame))
         if subscription.behind:
             subscription.wake()
         return True

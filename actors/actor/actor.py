@@ -350,7 +350,7 @@ class Actor:
         said = self.turns.take()
         if said is not None:
             now = self._around.clock.now()
-            count = sum(width for _, width in said.pieces)
+            count = sum([width for _, width in said.pieces])
             self._take(decide(self.state, said, now, self._limits), now, None, count)
 
     def _turn_exited(self, note: Exited) -> None:

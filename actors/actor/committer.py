@@ -55,7 +55,6 @@ class Committer:
         "_actor",
         "_batch",
         "_bound",
-        "_closed",
         "_commits",
         "_decider",
         "_durable",
@@ -64,6 +63,7 @@ class Committer:
         "_generation",
         "_gone",
         "_on_its_way",
+        "_open",
         "_outbox",
         "_running",
         "_tail",
@@ -93,13 +93,13 @@ class Committer:
         self._batch: tuple[Outgoing, ...] = ()
         self._on_its_way: tuple[Append, ThreadState] | None = None
         self._running = False
-        self._closed = False
+        self._open = True
         self._failure: Exception | None = None
         self._actor = Sleeper()
 
     def close(self) -> None:
         """Commit and carry out nothing more; what is on its way may become durable yet."""
-        self._closed = True
+        self._open = False
 
     @property
     def busy(self) -> bool:
@@ -119,18 +119,15 @@ class Committer:
 
     def soon(self) -> None:
         """Have what has come together committed, where nothing is on its way."""
-        if not self._running and self._is_open:
+        if not self._running and self._open:
             self._running = True
             self._commits.add(self)
-
-    @property
-    def _is_open(self) -> bool:
-        return self._failure is None and not self._closed
 
     def fail(self, failure: Exception) -> None:
         """Commit nothing more; `check` and `flushed` raise `failure` from now on."""
         if self._failure is None:
             self._failure = failure
+        self._open = False
         self._actor.wake()
         self._decider.committed()
 
@@ -171,7 +168,7 @@ class Committer:
         What needs none is carried out.
         """
         try:
-            while self._is_open and self._take_batch():
+            while self._open and self._take_batch():
                 whose = self._tail.thread, self._generation, self._durable
                 append = append_of(*whose, self._batch, self._folding.due)
                 if append is not None:
@@ -187,7 +184,7 @@ class Committer:
     def settle(self, wrong: Exception | None) -> None:
         """Show what is durable and carry it out; see `Author`."""
         on_its_way, self._on_its_way = self._on_its_way, None
-        if on_its_way is None or not self._is_open:
+        if on_its_way is None or not self._open:
             return
         append, state = on_its_way
         try:
@@ -207,7 +204,7 @@ class Committer:
 
     def _stop(self) -> None:
         self._running = False
-        if self._is_open:
+        if self._open:
             self._decider.committed()
 
     def _take_batch(self) -> bool:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from ..core.step import Step
+from ..core.value import value
 from ..errors import Rejected
 from ..journal.contract import Append
 from .reply import Reply
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from ..core.position import Position
 
 
-@frozen
+@value
 class Outgoing:
     """A decision whose consequences wait until everything up to it is durable (idea 2).
 
@@ -94,17 +93,18 @@ def append_of(
     step = batch[0].step if len(batch) == 1 else _joined([outgoing.step for outgoing in batch])
     if not step.rows:
         return None
+    # In order, since names would cost as much again, and this is done for each piece.
     return Append(
-        thread=thread,
-        expected=expected,
-        generation=generation,
-        rows=step.rows,
-        head=step.state.head,
-        settled=step.settled,
-        receipts=step.receipts,
-        cut=step.cut,
-        delete=step.deletes,
-        kept=due(),
+        thread,
+        expected,
+        generation,
+        step.rows,
+        step.state.head,
+        step.settled,
+        step.receipts,
+        step.cut,
+        step.deletes,
+        due(),
     )
 
 

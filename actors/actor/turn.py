@@ -74,6 +74,7 @@ class Turn:
         self._output = 0
         self._burst = 0
         self._burst_began = 0.0
+        self._spoke_at = 0.0
 
     @property
     def content(self) -> Content:
@@ -172,7 +173,7 @@ class Turn:
         if not isinstance(kind, str) or not kind:
             raise Rejected("bad_request", "an item's kind is a word")
         size = len(orjson.dumps(data))
-        await self._ready(size)
+        self._spoke_at = await self._ready(size)
         self._text = None
         item = self._next_item()
         self._buffer.add_item(TurnItem(self.id, item, kind, data), size)
@@ -198,7 +199,7 @@ class Turn:
         """
         kind, data = checked_fact(self._records, kind, data, self._limits)
         size = len(orjson.dumps(data))
-        await self._ready(size)
+        self._spoke_at = await self._ready(size)
         self._recorded += 1
         # Another attempt of the turn counts anew, and what this one records stays.
         item = item_id(f"{self.id}-{self.attempt}-{self._recorded}", 0)
@@ -225,15 +226,17 @@ class Turn:
         size = len(text.encode())
         if size > self._limits.piece_bytes:
             raise Rejected("too_large", f"a piece has at most {self._limits.piece_bytes} bytes")
-        await self._ready(size)
+        now = await self._ready(size)
         if not text:
             return
+        self._spoke_at = now
         if self._text is None or self._text[0] != channel:
             self._text = (channel, self._next_item())
         self._buffer.add_text(self._text[1], channel, text, size)
         self._announce()
 
-    async def _ready(self, size: int) -> None:
+    async def _ready(self, size: int) -> float:
+        """Wait until so many bytes may be said, and return the time."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self._buffer.check_open()
         if self._output + size > self._limits.turn_output_bytes:
@@ -243,10 +246,10 @@ class Turn:
         self._output += size
         if self._buffer.full:
             await self._buffer.room()
-        else:
-            await self._yield_now_and_then()
+            return trio.current_time()
+        return await self._yield_now_and_then()
 
-    async def _yield_now_and_then(self) -> None:
+    async def _yield_now_and_then(self) -> float:
         # A checkpoint for each piece is what costs most with many viewers; none at all would let
         # a handler that never waits starve everybody else. It waited where what it said was taken
         # meanwhile: that is done by another task.
@@ -259,7 +262,8 @@ class Turn:
         if long_held or self._burst >= self._limits.write_burst_pieces:
             await trio.lowlevel.checkpoint()
             self._burst = 0
-            self._burst_began = trio.current_time()
+            self._burst_began = now = trio.current_time()
+        return now
 
     def _next_item(self) -> str:
         if self._numbered - self._first >= self._limits.turn_items:

@@ -111,7 +111,7 @@ class TurnHost:
             metadata=live.metadata,
             numbered=live.view.numbered,
             buffer=buffer,
-            announce=self._said_something,
+            announce=self._committer.soon,
             limits=limits,
             records=self._kind.records,
             folding=self._folding,
@@ -168,8 +168,3 @@ class TurnHost:
             # The thread's failure or the file's, not the handler's (I16).
             self._committer.fail(exc)
             raise
-
-    def _said_something(self) -> None:
-        if self._runner is not None:
-            self._runner.progressed()
-        self._committer.soon()

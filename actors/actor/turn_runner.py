@@ -57,16 +57,11 @@ class TurnRunner:
         self._scope = trio.CancelScope()
         self._ending: Ending | None = None
         self._stopping = trio.Event()
-        self._progressed = 0.0
 
     def stop(self, ending: Ending) -> None:
         """Cancel the handler; `ending` counts unless one was decided before (first one wins)."""
         self._decide(ending)
         self._scope.cancel()
-
-    def progressed(self) -> None:
-        """Note that the handler said something."""
-        self._progressed = trio.current_time()
 
     @trio.lowlevel.enable_ki_protection  # Ctrl-C is for the program's main task, not for a handler
     async def run(self, load_history: Callable[[], Awaitable[tuple[Item, ...]]]) -> None:
@@ -104,7 +99,7 @@ class TurnRunner:
         self._abandon()
 
     async def _stop_when_overdue(self) -> None:
-        began = self._progressed = trio.current_time()
+        began = self.turn._spoke_at = trio.current_time()
         while not self._stopping.is_set():
             with trio.move_on_at(self._due(began)[0]):
                 await self._stopping.wait()
@@ -114,7 +109,7 @@ class TurnRunner:
 
     def _due(self, began: float) -> tuple[float, str]:
         deadline = began + (self._kind.deadline or float("inf"))
-        silence = self._progressed + (self._kind.no_progress or float("inf"))
+        silence = self.turn._spoke_at + (self._kind.no_progress or float("inf"))
         return (deadline, "deadline") if deadline <= silence else (silence, "no_progress")
 
     def _decide(self, ending: Ending) -> None:

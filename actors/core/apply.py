@@ -38,9 +38,9 @@ def apply(state: ThreadState, entry: Entry) -> ThreadState:
     if entry.offset != state.offset + 1:
         raise InternalError(f"offset {entry.offset} cannot follow {state.offset}")
     after = _APPLY.get(type(entry.event), _nothing)(state, entry, entry.event)
-    if isinstance(entry.event, ThreadDeleted):
+    if after.offset == entry.to or after.epoch != state.epoch:
         return after
-    return after if after.offset == entry.to else evolve(after, offset=entry.to)
+    return evolve(after, offset=entry.to)
 
 
 def restore(head: Head, entries: Iterable[Entry]) -> ThreadState:
@@ -102,22 +102,22 @@ def _started(state: ThreadState, entry: Entry, event: TurnStarted) -> ThreadStat
 def _said(state: ThreadState, entry: Entry, event: TurnDelta | TurnItem) -> ThreadState:
     if state.live is None or state.live.turn != event.turn:
         raise InternalError(f"turn {event.turn} is not running at offset {entry.offset}")
-    # `evolve` would cost as much as all the rest, and this is done for each piece.
+    # `evolve`, or names, would cost as much as all the rest, and this is done for each piece.
     live = state.live
     said = LiveTurn(
         live.turn, see(live.view, entry), live.first, live.place, live.attempt, live.metadata
     )
     return ThreadState(
-        epoch=state.epoch,
-        offset=entry.to,
-        floor=state.floor,
-        life=state.life,
-        created_at=state.created_at,
-        active_at=state.active_at,
-        transcript_items=state.transcript_items,
-        settled=state.settled,
-        live=said,
-        queue=state.queue,
+        state.epoch,
+        entry.to,
+        state.floor,
+        state.life,
+        state.created_at,
+        state.active_at,
+        state.transcript_items,
+        state.settled,
+        said,
+        state.queue,
     )
 
 

@@ -23,6 +23,7 @@ from .json_values import taken_over
 from .position import Position
 from .thread_id import is_thread_id
 from .turn_lifecycle import TurnState
+from .value import value
 
 # As over the wire; a lone surrogate has no form there, nor on disk.
 _KEY: Final = re.compile("[^\ud800-\udfff]{1,128}")
@@ -286,7 +287,7 @@ class Ending:
     abandoned: bool = False
 
 
-@frozen
+@value
 class Say:
     """What the live turn's handler has said and recorded: events, each over `width` offsets."""
 

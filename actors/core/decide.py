@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
-
 from ..errors import InternalError, Rejected
 from ..limits import DEFAULT_LIMITS, Limits
 from .commands import (
@@ -59,12 +57,13 @@ from .head import Cut, Life, Receipt
 from .items import item_id
 from .position import Position
 from .turn_lifecycle import TurnState
+from .value import value
 
 if TYPE_CHECKING:
     from .thread_state import LiveTurn, QueuedTurn, ThreadState
 
 
-@frozen
+@value
 class Decision:
     """What follows from a command.
 

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import attrs
 import orjson
-from attrs import frozen
 from cattrs import Converter
-from cattrs.gen import make_dict_unstructure_fn
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from ..errors import JournalCorrupt
 from .events import (
@@ -32,6 +31,7 @@ from .events import (
 )
 from .json_values import trimmed
 from .turn_lifecycle import ENDINGS, TurnState
+from .value import value
 
 TYPES: Final[Mapping[str, type]] = {
     "thread.created": ThreadCreated,
@@ -53,12 +53,18 @@ _names: Final[Mapping[type, frozenset[str]]] = {
     cls: frozenset(a.name for a in attrs.fields(cls)) for cls in (*TYPES.values(), TurnEnded)
 }
 _to_fields: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
-    cls: make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True)
-    for cls in (*TYPES.values(), TurnEnded)
+    **{
+        cls: make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True)
+        for cls in TYPES.values()
+    },
+    TurnEnded: make_dict_unstructure_fn(
+        TurnEnded, _converter, _cattrs_omit_if_default=True, state=override(omit=True)
+    ),
+    UnknownEvent: lambda event: dict(event.fields),
 }
 
 
-@frozen
+@value
 class Row:
     """An entry as bytes: what the journal stores, the tail keeps and the wire joins into frames.
 
@@ -99,11 +105,13 @@ def decode(row: Row) -> Entry:
 
 def event_type(event: Event) -> str:
     """Return the event's type as the wire names it."""
+    tag = TAGS.get(type(event))
+    if tag is not None:
+        return tag
     if isinstance(event, TurnEnded):
         return f"turn.{event.state}"
-    if isinstance(event, UnknownEvent):
-        return event.type
-    return TAGS[type(event)]
+    assert isinstance(event, UnknownEvent)  # the one that is left
+    return event.type
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
@@ -113,7 +121,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         place["to"] = entry.to
     place["type"] = event_type(entry.event)
     place["at"] = entry.at
-    return {**place, **_event_fields(entry.event)}
+    return {**place, **_to_fields[type(entry.event)](entry.event)}
 
 
 def entry_from_json(raw: Mapping[str, Any]) -> Entry:
@@ -125,15 +133,6 @@ def entry_from_json(raw: Mapping[str, Any]) -> Entry:
     offset = raw["offset"]
     fields = {name: value for name, value in raw.items() if name not in _PLACE}
     return Entry(offset, raw.get("to", offset), raw["at"], _event_from(raw["type"], fields))
-
-
-def _event_fields(event: Event) -> dict[str, Any]:
-    if isinstance(event, UnknownEvent):
-        return dict(event.fields)
-    fields = _to_fields[type(event)](event)
-    if isinstance(event, TurnEnded):
-        del fields["state"]
-    return fields
 
 
 def _event_from(tag: str, fields: dict[str, Any]) -> Event:

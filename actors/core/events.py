@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from attrs import frozen
-
 from .items import Content
 from .turn_lifecycle import TurnState
+from .value import value
 
 
-@frozen
+@value
 class ThreadCreated:
     """The thread's first event."""
 
 
-@frozen
+@value
 class TurnSubmitted:
     """A message was accepted, and the turn that will answer it is queued.
 
@@ -45,7 +44,7 @@ class TurnSubmitted:
     supersedes: str | None = None
 
 
-@frozen
+@value
 class TurnStarted:
     """The turn runs. `attempt` counts from 1; one above voids what the earlier attempt said."""
 
@@ -53,7 +52,7 @@ class TurnStarted:
     attempt: int
 
 
-@frozen
+@value
 class TurnDelta:
     """A piece of text of one item; adjacent ones merge into one event over a range of offsets."""
 
@@ -63,7 +62,7 @@ class TurnDelta:
     channel: str | None = None
 
 
-@frozen
+@value
 class TurnItem:
     """A whole item of a turn: a tool call, a tool result, or the application's own kind."""
 
@@ -73,7 +72,7 @@ class TurnItem:
     data: Any
 
 
-@frozen
+@value
 class TurnEnded:
     """The one terminal event of a turn (I2); on the wire its type is `turn.<state>`.
 
@@ -100,7 +99,7 @@ class TurnEnded:
     abandoned: bool = False
 
 
-@frozen
+@value
 class Recorded:
     """An application's own fact, part of the thread's history (`record` on the wire)."""
 
@@ -110,7 +109,7 @@ class Recorded:
     key: str | None = None
 
 
-@frozen
+@value
 class ThreadTruncated:
     """Everything after item `after` left the history; None cleared it.
 
@@ -123,17 +122,17 @@ class ThreadTruncated:
     items: int = 0
 
 
-@frozen
+@value
 class ThreadEnded:
     """The activation was closed on request; the history stays."""
 
 
-@frozen
+@value
 class ThreadDeleted:
     """The thread is gone; its id's next life has another epoch."""
 
 
-@frozen
+@value
 class UnknownEvent:
     """An event of a type that this version does not know; its offsets count all the same."""
 
@@ -156,7 +155,7 @@ Event: TypeAlias = (
 )
 
 
-@frozen
+@value
 class Entry:
     """An event at its place.
 

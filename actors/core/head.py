@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import enum
 
-from attrs import frozen
-
 from .items import Item
 from .position import Position
 from .turn_lifecycle import TurnState
+from .value import value
 
 
 class Life(enum.StrEnum):
@@ -22,7 +21,7 @@ class Life(enum.StrEnum):
     ENDED = "ended"
 
 
-@frozen(kw_only=True)
+@value
 class Head:
     """What a restart and a listing need to know of a thread without reading its events.
 
@@ -64,7 +63,7 @@ class Head:
         return frozenset(self.queued) | ({self.live} if self.live else frozenset())
 
 
-@frozen
+@value
 class Settled:
     """A part of history that changes no more by itself: an ended turn, or a record.
 
@@ -88,7 +87,7 @@ class Settled:
     items: tuple[Item, ...] = ()
 
 
-@frozen
+@value
 class Receipt:
     """That a command was accepted under an idempotency key (I8).
 
@@ -111,7 +110,7 @@ class Receipt:
     forked: Position | None = None
 
 
-@frozen
+@value
 class Kept:
     """A fold of the thread's records as it is kept beside the log, to be gone on with.
 
@@ -124,7 +123,7 @@ class Kept:
     body: bytes
 
 
-@frozen
+@value
 class Cut:
     """What a truncation leaves of the history.
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from attrs import frozen
-
 from ..errors import PositionUnrecoverable
+from .value import value
 
 # An epoch and an offset are below 2**63, so 19 digits each.
 _CURSOR: Final = re.compile(r"(0|[1-9][0-9]{0,18})\.(0|[1-9][0-9]{0,18})")
 
 
-@frozen
+@value
 class Position:
     """A place in one life of a thread.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from .apply import apply
 from .effects import Effect
 from .event_codec import Row, encode
@@ -16,12 +14,13 @@ from .position import Position
 from .projections import record_item
 from .thread_state import ThreadState
 from .turn_view import TurnView, see
+from .value import value
 
 if TYPE_CHECKING:
     from .decide import Decision
 
 
-@frozen
+@value
 class Step:
     """One decision, applied.
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
-
 from .head import Head, Life
 from .position import Position
 from .turn_view import TurnView
+from .value import value
 
 
-@frozen
+@value
 class QueuedTurn:
     """A turn that waits.
 
@@ -31,7 +30,7 @@ class QueuedTurn:
     metadata: Mapping[str, Any] | None = None
 
 
-@frozen
+@value
 class LiveTurn:
     """The turn that was started and has no ending yet.
 
@@ -52,7 +51,7 @@ class LiveTurn:
     metadata: Mapping[str, Any] | None = None
 
 
-@frozen(kw_only=True)
+@value
 class ThreadState:
     """The fold of a thread's events.
 
@@ -82,21 +81,22 @@ class ThreadState:
     @property
     def head(self) -> Head:
         """What of this is kept beside the events."""
-        firsts = [turn.first for turn in self.queue]
-        if self.live is not None:
-            firsts.append(self.live.first)
+        live = self.live
+        unsettled: tuple[LiveTurn | QueuedTurn, ...] = self.queue
+        if live is not None:
+            unsettled = (live, *self.queue)
         return Head(
-            epoch=self.epoch,
-            offset=self.offset,
-            floor=self.floor,
-            life=self.life,
-            created_at=self.created_at,
-            active_at=self.active_at,
-            items=self.transcript_items,
-            settled=self.settled,
-            live=self.live.turn if self.live else None,
-            queued=tuple([turn.turn for turn in self.queue]),
-            open_from=min(firsts, default=None),
+            self.epoch,
+            self.offset,
+            self.floor,
+            self.life,
+            self.created_at,
+            self.active_at,
+            self.transcript_items,
+            self.settled,
+            live.turn if live is not None else None,
+            tuple([turn.turn for turn in self.queue]),
+            min([turn.first for turn in unsettled], default=None),
         )
 
     def queued(self, turn: str) -> QueuedTurn | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from .events import Entry, TurnDelta, TurnEnded, TurnItem, TurnStarted, TurnSubmitted
 from .items import Item, item_owner
 from .turn_lifecycle import TurnState
+from .value import value
 
 # Text that grew piece by piece: (all before, the last piece). Appending costs the same however long
 # the text is, and a state that holds an earlier version keeps it.
@@ -24,7 +25,7 @@ def join_pieces(pieces: Pieces) -> str:
     return "".join(reversed(backwards))
 
 
-@frozen
+@value
 class GrowingText:
     """An answer or a piece of reasoning that deltas are still adding to."""
 
@@ -34,7 +35,7 @@ class GrowingText:
     pieces: Pieces
 
 
-@frozen
+@value
 class TurnView:
     """What a turn has said so far.
 

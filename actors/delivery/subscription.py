@@ -145,7 +145,7 @@ class Subscription:
         None says nothing: what there is, `pull` returns.
         """
         due = self._snapshot or self._goal or self._until or self._presence or self._closed
-        if due or not self.behind:
+        if due or not self._tail.is_behind(self.position):
             return None
         try:
             events = self._tail.after(self.position)
@@ -158,9 +158,8 @@ class Subscription:
     @property
     def behind(self) -> bool:
         """Whether a pull might return something now; False only where it would not."""
-        head = self._tail.position
-        is_level = head is not None and self.position >= head
-        return not is_level or any((self._snapshot, self._goal, self._until))
+        due = self._snapshot or self._goal or self._until
+        return due is not None or self._tail.is_behind(self.position)
 
     @property
     def finished(self) -> bool:
@@ -278,8 +277,7 @@ class Subscription:
         return events
 
     async def _next_events(self) -> Events | None:
-        head = self._tail.position
-        if head is not None and self.position >= head:
+        if not self._tail.is_behind(self.position):
             return None
         events = self._tail.after(self.position)
         if events is None:

@@ -24,6 +24,7 @@ from ..core.event_codec import Row
 from ..core.head import Cut, Head, Kept, Life, Receipt, Settled
 from ..core.items import Item
 from ..core.position import Position
+from ..core.value import value
 
 __all__ = [
     "Append",
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 
-@frozen(kw_only=True)
+@value
 class Append:
     """One atomic step of one thread: its rows, and what they mean.
 

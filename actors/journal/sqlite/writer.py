@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
+from ...core.value import value
 from ...errors import HoldfastError, InternalError, JournalCorrupt, JournalFenced
 from .. import rules
 from ..contract import Append, Cut, Head, Receipt, Settled
@@ -48,7 +49,7 @@ _NEWEST_FOLD: Final = (
 )
 
 
-@frozen
+@value
 class Written:
     """A claimed thread as the file has it: its number there, and its head."""
 
@@ -234,8 +235,9 @@ class Writer:
         alike: list[tuple[Any, ...]] = []
         for thread in threads:
             old, new = before.get(thread) or self._claimed[thread], after[thread]
-            same = old.head.offset and sealing.listing(old.head) == sealing.listing(new.head)
-            (alike if same else listed).append(_head_row(thread, new))
+            row = _head_row(thread, new)
+            same = old.head.offset and sealing.listing(old.head) == row[2:4]
+            (alike if same else listed).append(row)
         insert_many(self._db, "thread", alike, _HEAD_ONLY)
         insert_many(self._db, "thread", listed, _HEAD_AND_LISTING)
 
