@@ -229,6 +229,10 @@ class Outgoing:
         except BaseException:
             subscription.close()
             raise
+        if not self._may_see(attach.thread):  # taken away while that looked; `attached` tells of it
+            subscription.close()
+            await self._refuse(attach, forbidden(), earlier)
+            return
         self._attached[attach.thread] = _Attachment(attach, subscription)
         cursor = subscription.position.cursor()
         await self._send(wire.Attached(attach.id, attach.thread, cursor, plan.mode, plan.reason))

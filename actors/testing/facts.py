@@ -21,6 +21,7 @@ from ..delivery.batches import Batch
 from ..handles import LOCAL
 from ..limits import Limits
 from .operations import Operation
+from .read_facts import Listing, Page
 from .service_facts import ServiceFact
 
 # The process
@@ -80,6 +81,7 @@ class KindGiven:
         on_exit, overflow: what becomes of a service that is over, and of casts that do not fit;
             None where there is no service.
         ends: whether it ends by itself when nobody is there.
+        overdue: seconds after which a turn is stopped for its slowness, at the earliest.
     """
 
     thread: str
@@ -89,6 +91,7 @@ class KindGiven:
     overflow: Overflow | None = None
     ends: bool = False
     projections: Projections = NO_PROJECTIONS
+    overdue: float = math.inf
 
 
 @frozen
@@ -149,7 +152,9 @@ class Done:
 
 
 Receipt: TypeAlias = Submitted | RecordReceipt | ForkReceipt
-Answer: TypeAlias = Receipt | Cancelled | Truncated | Attached | Done | Refused | Raised
+Answer: TypeAlias = (
+    Receipt | Cancelled | Truncated | Attached | Done | Page | Listing | Refused | Raised
+)
 
 
 @frozen

@@ -165,6 +165,24 @@ class Cast:
 
 
 @frozen
+class ReadPage:
+    """Read the newest items of the history, at most so many."""
+
+    limit: int | None = None
+
+    def __str__(self) -> str:
+        return f"read {'the newest page' if self.limit is None else f'{self.limit} items'}"
+
+
+@frozen
+class ListThreads:
+    """List all threads; the step's own counts for nothing."""
+
+    def __str__(self) -> str:
+        return "list the threads"
+
+
+@frozen
 class Compact:
     """Merge the deltas of all turns that ended."""
 
@@ -323,6 +341,8 @@ Operation: TypeAlias = (
     | Open
     | Fork
     | Cast
+    | ReadPage
+    | ListThreads
     | Compact
     | Crash
     | Restart

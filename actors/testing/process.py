@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -200,6 +201,7 @@ class Process:
             overflow=kind.overflow if served else None,
             ends=isinstance(kind.lifetime, EndAfter),
             projections=kind.projections,
+            overdue=min(kind.deadline or math.inf, kind.no_progress or math.inf),
         )
 
     def projections_of(self, thread: str) -> Iterable[str]:

@@ -10,6 +10,7 @@ import orjson
 from ..core.effects import Cancelled, ForkReceipt, RecordReceipt, Submitted, Truncated
 from ..delivery.batches import CaughtUp, Detached, Events, Presence, Snapshot
 from . import facts
+from . import read_facts as reads
 from . import service_facts as services
 from . import wire_facts as wire
 from .schedule import TICK
@@ -58,6 +59,12 @@ def _answer(answer: facts.Answer) -> str:
             return f"truncated at {position.cursor()}"
         case facts.Attached(mode=mode, reason=reason, position=position):
             return f"{mode}{f' ({reason})' if reason else ''} at {position.cursor()}"
+        case reads.Page(items=items, before=before):
+            older = " and older ones" if before is not None else ""
+            return f"{' '.join(item.item for item in items) or 'no items'}{older}"
+        case reads.Listing(lines=listed):
+            shown = (f"{each.thread} at {each.position.cursor()}" for each in listed)
+            return ", ".join(shown) or "no threads"
         case facts.Done(existed=existed):
             return "done" if existed else "there was nothing"
         case facts.Refused(code=code, turn=turn):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -33,6 +33,9 @@ from actors.testing.operations import NOTE, Attach, Operation, Submit
 from actors.testing.recorder import Record
 from actors.testing.schedule import TICK
 from actors.testing.world import SIMULATION_LIMITS
+
+if TYPE_CHECKING:
+    from actors.testing.wire_facts import WireFact
 
 
 def submitted(turn: str, text: str = "1 stop", key: str | None = None) -> dict[str, Any]:
@@ -79,7 +82,7 @@ class Told:
         for thread in "ab":
             self.note(KindGiven(thread, retry, SIMULATION_LIMITS.cancel_grace_seconds))
 
-    def note(self, *facts: Fact, after: int = 1) -> None:
+    def note(self, *facts: Fact | WireFact, after: int = 1) -> None:
         """Add facts, the first one so many ticks after the last."""
         for fact in facts:
             at = (self.records[-1].at if self.records else 0.0) + after * TICK

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from actors.core.effects import RecordReceipt, Submitted
+from actors.core.effects import ForkReceipt, RecordReceipt, Submitted
 from actors.testing import (
     PLAIN,
     Scenario,
@@ -25,6 +25,7 @@ from actors.testing import (
 )
 from actors.testing.facts import Answered, Attached, Refused, Saw
 from actors.testing.operations import Attach, CutConnection, Detach, Submit
+from actors.testing.read_facts import Listing, Page
 from actors.testing.wire_facts import Delivered, Disconnected, Sent, Shown
 from tests.simulation.wire import race, runs
 from transport.testing import replay_wire, simulate_wire, wire_everything
@@ -43,7 +44,7 @@ def test_no_race_over_the_wire_breaks_an_invariant(scenario: Scenario, schedule:
 
 def test_the_races_reach_what_they_are_for() -> None:
     """Retries under a key, resumed streams, strangers sent away, and every way to part."""
-    duplicates = recorded = resumes = strangers = 0
+    duplicates = recorded = resumes = strangers = pages = listings = forks = 0
     codes: set[int] = set()
     for run in islice(runs(seed=1), RUNS):
         run.check()
@@ -53,6 +54,12 @@ def test_the_races_reach_what_they_are_for() -> None:
                     duplicates += 1
                 case Answered(answer=RecordReceipt()):
                     recorded += 1
+                case Answered(answer=Page(items=items)):
+                    pages += bool(items)
+                case Answered(answer=Listing(lines=lines)):
+                    listings += bool(lines)
+                case Answered(answer=ForkReceipt()):
+                    forks += 1
                 case Answered(answer=Attached(mode="resume")):
                     resumes += 1
                 case Answered(answer=Refused(code="forbidden")):
@@ -62,6 +69,7 @@ def test_the_races_reach_what_they_are_for() -> None:
                 case _:
                     pass
     assert min(duplicates, recorded, resumes, strangers) > RUNS / 20
+    assert min(pages, listings, 2 * forks) > RUNS / 100
     assert {1000, 1006, 4001, 4002} <= codes
 
 

@@ -109,7 +109,8 @@ class RawClient:
         return attach if cursor is None else {**attach, "cursor": cursor}
 
     def _message(self, step: Step) -> dict[str, Any]:
-        return {**self._body(step), "id": self._label(), "thread": step.thread}
+        body = {**self._body(step), "id": self._label()}
+        return body if body["type"] == "threads" else {**body, "thread": step.thread}
 
     def _body(self, step: Step) -> dict[str, Any]:
         argument = self._around.argument(step)
@@ -128,6 +129,13 @@ class RawClient:
                 return {"type": "record", "kind": kind, "data": number, **keyed}
             case do.Truncate():
                 return {"type": "truncate", "after": argument}
+            case do.Fork(to=to, key=key):
+                keyed = {} if key is None else {"key": key}
+                return {"type": "fork", "to": to, "after": argument, **keyed}
+            case do.ReadPage(limit=limit):
+                return {"type": "history", **({} if limit is None else {"limit": limit})}
+            case do.ListThreads():
+                return {"type": "threads"}
             case do.Detach() | do.End() | do.Delete() as plain:
                 return {"type": type(plain).__name__.lower()}
             case _:

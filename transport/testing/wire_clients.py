@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define, field
 
-from actors.core.effects import Cancelled, CancelOutcome, RecordReceipt, Submitted, Truncated
+from actors.core.effects import (
+    Cancelled,
+    CancelOutcome,
+    ForkReceipt,
+    RecordReceipt,
+    Submitted,
+    Truncated,
+)
 from actors.core.position import parse_cursor
 from actors.errors import ClientClosed, HoldfastError, OutcomeUnknown, Rejected
 from actors.testing import operations as do
 from actors.testing.facts import Answer, Done, Raised, Refused, Surprise
+from actors.testing.read_facts import Page
 from actors.testing.wire_facts import (
     Asked,
     Followed,
@@ -24,6 +32,7 @@ from actors.testing.wire_facts import (
 
 from ..client import Client
 from ..connecting import connect
+from .wire_answers import listing_of
 
 if TYPE_CHECKING:
     from actors.testing.scenario import Step
@@ -237,6 +246,14 @@ async def _carry_out(client: Client, step: Step, argument: str | None) -> Answer
         case do.Record(number=number, key=key, kind=kind):
             recorded = await client.record(thread, kind, number, key=key)
             return RecordReceipt(parse_cursor(recorded.cursor), recorded.duplicate)
+        case do.Fork(to=to, key=key):
+            made = await client.fork(thread, to, argument, key=key)
+            return ForkReceipt(parse_cursor(made.cursor))
+        case do.ReadPage(limit=limit):
+            page = await client.history(thread, limit=limit)
+            return Page(tuple(page.items), page.before)
+        case do.ListThreads():
+            return listing_of(await client.threads())
         case do.Truncate():
             return Truncated(parse_cursor((await client.truncate(thread, argument)).cursor))
         case do.End():

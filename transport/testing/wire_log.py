@@ -7,23 +7,21 @@ retry is a call of its own here, under the same key.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from attrs import define, field
 
 from actors.core.commands import OnBusy
-from actors.core.effects import Cancelled, CancelOutcome, RecordReceipt, Submitted, Truncated
+from actors.core.effects import ForkReceipt, Submitted
 from actors.core.position import parse_cursor
 from actors.core.resume import Mode
 from actors.delivery.batches import Detached
 from actors.testing import operations as do
 from actors.testing.facts import (
-    Answer,
     Answered,
     Attached,
     Called,
-    Done,
     Left,
     Lost,
     Refused,
@@ -37,6 +35,7 @@ from ..remote_batches import as_batch
 from ..wire import server_messages as wire
 from ..wire.client_codec import decode_server
 from .frames import Frames
+from .wire_answers import answer_of
 
 if TYPE_CHECKING:
     from actors.testing.facts import Fact
@@ -163,7 +162,7 @@ class WatchedLink:
         if operation is None:
             return
         call = self._log.recorder.next_call()
-        called = Called(call, self._client, raw["thread"], operation, argument)
+        called = Called(call, self._client, raw.get("thread", ""), operation, argument)
         self._calls[raw["id"]] = called
         self._note(called)
         self._note(Sent(self._number, call))
@@ -183,6 +182,12 @@ class WatchedLink:
                 return do.Detach(), None
             case "record":
                 return do.Record(raw["data"], raw.get("key"), raw["kind"]), None
+            case "fork":
+                return do.Fork(raw["to"], key=raw.get("key")), raw["after"]
+            case "history":
+                return do.ReadPage(raw.get("limit")), None
+            case "threads":
+                return do.ListThreads(), None
             case "truncate":
                 return do.Truncate(clear=raw["after"] is None), raw["after"]
             case "end":
@@ -218,9 +223,14 @@ class WatchedLink:
     def _answer(self, label: str, body: Any) -> None:
         called = self._calls.pop(label, None)
         if called is not None:
-            answer = _answer_of(called.operation, body)
-            if isinstance(answer, Submitted) and not answer.duplicate:
-                self._log.turns[called.thread].append(answer.turn)
+            answer = answer_of(called.operation, body)
+            match answer, called.operation:
+                case Submitted(turn=turn, duplicate=False), _:
+                    self._log.turns[called.thread].append(turn)
+                case ForkReceipt(), do.Fork(to=to):
+                    self._log.turns[to] += self._log.turns[called.thread]
+                case _:
+                    pass
             self._note(Answered(called.call, answer))
 
     def _begin(self, message: wire.Attached) -> None:
@@ -252,21 +262,8 @@ class WatchedLink:
             self._note(Left(call))
 
 
-def _answer_of(operation: do.Operation, body: Any) -> Answer:
-    match operation:
-        case do.Submit():
-            return Submitted(body["turn"], parse_cursor(body["cursor"]), body["duplicate"])
-        case do.Cancel():
-            outcome = CancelOutcome(body["outcome"])
-            return Cancelled(body["turn"], outcome, parse_cursor(body["cursor"]))
-        case do.Record():
-            return RecordReceipt(parse_cursor(body["cursor"]), body["duplicate"])
-        case do.Truncate():
-            return Truncated(parse_cursor(body["cursor"]))
-        case do.Detach():
-            return Done(True)
-        case _:
-            return Done(body["existed"])
+# What tells a connection of a thread: `detached` also says that it may see it no more.
+_SHOWS: Final = frozenset({"attached", "events", "snapshot", "caught_up", "presence"})
 
 
 class DeliveringLink:
@@ -296,5 +293,5 @@ class DeliveringLink:
 
     def _note(self, text: bytes | str) -> None:
         raw = orjson.loads(text if isinstance(text, str) else bytes(text))
-        if raw["type"] in ("events", "snapshot"):
+        if raw["type"] in _SHOWS:
             self._process.note(Delivered(self._number, raw["thread"], raw["type"]))

@@ -10,6 +10,8 @@ from actors.testing.operations import (
     Grant,
     HalfClose,
     Leave,
+    ListThreads,
+    ReadPage,
     Renew,
     Revoke,
     Side,
@@ -25,6 +27,7 @@ from actors.testing.scenario import (
     detach,
     end,
     fail_journal,
+    fork,
     record,
     restart,
     submit,
@@ -60,6 +63,11 @@ def revoke() -> Choices:
     return (Revoke(), Grant())
 
 
+def reads() -> Choices:
+    """Return what is read without being followed: histories, and the list of threads."""
+    return (ReadPage(), ReadPage(2), ListThreads(), ListThreads())
+
+
 @cache
 def wire_everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
@@ -67,4 +75,5 @@ def wire_everything() -> tuple[Choices, ...]:
     network = (cut(), cut(), cut(), stall(), stall(), leave(), revoke(), revoke())
     faults = (*fail_journal(), *break_actor())
     rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew(), record(), faults)
-    return (*talking, *talking, *network, *network, *rare)
+    more = (*[reads()] * 3, *[fork()] * 2)
+    return (*talking, *talking, *network, *network, *rare, *more)

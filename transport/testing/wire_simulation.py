@@ -252,7 +252,9 @@ class _WireSimulation:
         self._note(Allowed(principal, step.thread, allowed))
 
     def _tell_who_may(self) -> None:
-        threads = dict.fromkeys(step.thread for phase in self._scenario.phases for step in phase)
+        steps = [step for phase in self._scenario.phases for step in phase]
+        threads = dict.fromkeys(step.thread for step in steps)
+        threads |= dict.fromkeys(s.operation.to for s in steps if isinstance(s.operation, do.Fork))
         for principal in dict.fromkeys(self._principals):
             for thread in threads:
                 self._note(Allowed(principal, thread, self._may(principal, thread)))

@@ -83,8 +83,12 @@ class Surroundings:
                 return turns[-2:][0]
             case do.Cancel(target=do.Target.UNKNOWN):
                 return "t0"
-            case do.Truncate(clear=False):
+            case do.Truncate(clear=False) | do.Fork(place=do.Place.MESSAGE | do.Place.SHOWN):
                 return item_id(turns[-1], 0)
+            case do.Fork(place=do.Place.EARLIER):
+                return item_id(turns[-2:][0], 0)
+            case do.Fork(place=do.Place.UNKNOWN):
+                return item_id("t0", 0)
             case _:
                 return None
 

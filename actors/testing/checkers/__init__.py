@@ -33,6 +33,7 @@ from .i20_in_time import written_in_time
 from .liveness import everything_ends
 from .one_service import one_service_at_a_time
 from .projections import projections_are_folds
+from .reads import reads_show_what_was
 from .users import authors_are_senders, users_are_answered, users_see_one_stream
 from .wire_rules import rules_hold
 
@@ -61,6 +62,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I14, of casts": casts_come_in_order,
     "I15": contexts_in_turn_order,
     "I15, of records": projections_are_folds,
+    "I15, of reads": reads_show_what_was,
     "I16": damage_is_set_aside,
     "I18": one_order,
     "I18, on a connection": decided_in_order,

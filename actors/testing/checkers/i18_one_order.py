@@ -25,7 +25,20 @@ from ...core.effects import (
 )
 from ..facts import Done, Refused
 from ..history import FORKED
-from ..operations import NOTE, Attach, Cast, Compact, Delete, Detach, End, Fork, Open, Submit
+from ..operations import (
+    NOTE,
+    Attach,
+    Cast,
+    Compact,
+    Delete,
+    Detach,
+    End,
+    Fork,
+    ListThreads,
+    Open,
+    ReadPage,
+    Submit,
+)
 from .broken import Broken
 from .keyed import asked_for, given_by, key_of, may_be_of, told_of
 from .sequential import Sequential
@@ -39,13 +52,15 @@ _AT_THE_DOOR: Final = frozenset({"overloaded", "forbidden", "unauthenticated", "
 
 # How many events come before a command, and how many before what follows it.
 Place: TypeAlias = tuple[int, int]
+# What is no command to a thread, or is judged elsewhere.
+_OTHERS: Final = (Attach, Cast, Compact, Detach, ListThreads, Open, ReadPage)
 
 
 def one_order(history: History) -> Iterator[Broken]:
     """Find answers that were never right while their calls were under way, or came out of order."""
     by_thread: defaultdict[str, list[Call]] = defaultdict(list)
     for call in history.calls.values():
-        if not isinstance(call.operation, Attach | Cast | Compact | Detach | Open):
+        if not isinstance(call.operation, _OTHERS):
             by_thread[call.thread].append(call)
     for thread, calls in by_thread.items():
         log = sorted([*history.logs[thread], *history.forks[thread]], key=lambda e: e.index)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from attrs import define, field
 
 from ..facts import Answered, Called, Refused
-from ..operations import Detach
+from ..operations import Detach, Fork, ListThreads
+from ..read_facts import Listing
 from ..wire_facts import Allowed, Connected, Delivered, Sent, Welcomed
 from .broken import Broken
 
@@ -32,6 +33,8 @@ class _Access:
     allowed: dict[tuple[str, str], bool] = field(factory=dict)
     # Calls without an answer that were not allowed at any time so far.
     shut_out: dict[int, Called] = field(factory=dict)
+    # Listings without an answer, and the threads that have no place in them.
+    hidden: dict[int, set[str]] = field(factory=dict)
 
 
 def only_to_the_authorised(history: History) -> Iterator[Broken]:
@@ -54,16 +57,32 @@ def only_to_the_authorised(history: History) -> Iterator[Broken]:
                 if called is not None and not _looks_alike(answer):
                     message = f"call {call}, of a thread that is not its sender's, got {answer}"
                     yield Broken("I19", message, index)
+                hidden = access.hidden.pop(call, set())
+                shown = {each.thread for each in answer.lines} if _lists(answer) else set()
+                for thread in sorted(hidden & shown):
+                    message = f"listing {call} shows {thread}, which is not its sender's"
+                    yield Broken("I19", message, index)
             case _:
                 pass
+
+
+def _lists(answer: object) -> TypeGuard[Listing]:
+    return isinstance(answer, Listing)
 
 
 def _allow(access: _Access, change: Allowed) -> None:
     access.allowed[change.principal, change.thread] = change.allowed
     if change.allowed:
         for call, called in list(access.shut_out.items()):
-            if called.thread == change.thread:
+            if change.thread in _threads(called.thread, called.operation):
                 del access.shut_out[call]
+        for hidden in access.hidden.values():
+            hidden.discard(change.thread)
+
+
+def _threads(thread: str, operation: object) -> tuple[str, ...]:
+    """Return the threads that a command is about."""
+    return (thread, operation.to) if isinstance(operation, Fork) else (thread,)
 
 
 def _delivered(
@@ -83,8 +102,13 @@ def _sent(access: _Access, history: History, connection: int, call: int) -> None
     known = history.calls[call]
     called = history.records[known.called].fact
     principal = access.claimed.get(connection, "")
-    allowed = access.allowed.get((principal, known.thread), True)
-    if not allowed and isinstance(called, Called) and not isinstance(known.operation, Detach):
+    about = _threads(known.thread, known.operation)
+    allowed = all(access.allowed.get((principal, thread), True) for thread in about)
+    if isinstance(known.operation, ListThreads):
+        access.hidden[call] = {
+            thread for (who, thread), may in access.allowed.items() if who == principal and not may
+        }
+    elif not allowed and isinstance(called, Called) and not isinstance(known.operation, Detach):
         access.shut_out[call] = called
 
 

@@ -55,8 +55,11 @@ def _was_stranded(history: History, run: HandlerRun, index: int) -> bool:
         return False
     stops = [b.index for b in history.struck if b.index > run.entered]
     stops += [c.called for c in history.calls.values() if c.thread == run.thread]
-    began = min(stop for stop in stops if stop > run.entered)
-    return records[index].at - records[began].at >= grace
+    began = records[min(stop for stop in stops if stop > run.entered)].at
+    # Its time counts from before its handler was called: the history is read for that.
+    starts = (e.index for e in history.turn(run.turn).of("turn.started") if e.index < run.entered)
+    overdue = records[max(starts, default=run.entered)].at + history.kinds[run.thread].overdue
+    return records[index].at - min(began, overdue) >= grace
 
 
 def _was_started(turn: TurnHistory, run: HandlerRun) -> bool:

@@ -112,13 +112,13 @@ class _Stream:
         turn = batch.turn
         if (turn and turn.turn, [q.turn for q in batch.queue]) != (model.live, model.queue):
             yield self._broken(f"the snapshot shows {turn} and queue {batch.queue}, not {model}")
-        shown, history = _shown(batch.items), model.history()
+        shown, history = shown_of(batch.items), model.history()
         if batch.before is not None:  # older ones are asked for
             history = history[-len(shown) :]
         if shown != history:
             yield self._broken(f"the snapshot shows {shown}, not {history}")
-        if turn is not None and _shown(turn.items) != model.items.get(turn.turn):
-            yield self._broken(f"the snapshot shows {_shown(turn.items)} of {turn.turn}")
+        if turn is not None and shown_of(turn.items) != model.items.get(turn.turn):
+            yield self._broken(f"the snapshot shows {shown_of(turn.items)} of {turn.turn}")
 
     def _events(self, batch: Events) -> Iterator[Broken]:
         for row in batch.rows:
@@ -201,7 +201,8 @@ def _merged_fields(row: Row) -> tuple[object, ...]:
     return (1, raw.get("turn"), raw.get("item"), raw.get("text"))
 
 
-def _shown(items: tuple[Item, ...]) -> list[Shown]:
+def shown_of(items: tuple[Item, ...]) -> list[Shown]:
+    """Return items as the model has them."""
     return [(item.item, item.kind, _text(item)) for item in items]
 
 

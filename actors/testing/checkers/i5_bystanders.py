@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..facts import Claimed, Fault
-from ..operations import Attach, Cancel, Compact, Delete, Detach, End
+from ..operations import Attach, Cancel, Compact, Delete, Detach, End, ListThreads, ReadPage
 from .broken import Broken
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _has_cause(history: History, thread: str, life: int, index: int) -> bool:
         for call in history.calls.values()
         if thread in (call.thread, getattr(call.operation, "to", None))
         and (call.life, call.called < index) == (life, True)
-        and not isinstance(call.operation, Attach | Detach | Compact)
+        and not isinstance(call.operation, Attach | Detach | Compact | ListThreads | ReadPage)
     )
     # An operator's command: who read may have had the thread set aside, without any other.
     released = bool(history.blows(life, thread, 0, index, Fault.RELEASED))

@@ -12,7 +12,7 @@ from ...core.position import Position, parse_cursor
 from ...delivery.batches import CaughtUp, Detached, Events, Snapshot
 from ...errors import PositionUnrecoverable
 from ..facts import AtRest, Raised, Refused
-from ..operations import Cancel, Record, Submit, Target
+from ..operations import Cancel, Fork, ListThreads, ReadPage, Record, Submit, Target
 from ..wire_facts import Asked, Connected, Followed, Sent, Shown, Told, Unfollowed, Went
 from .broken import Broken
 
@@ -129,7 +129,9 @@ def _author(history: History, number: int, principal: str) -> Iterator[Broken]:
 
 def _is_retried(asked: Asked) -> bool:
     match asked.operation:
-        case Submit() | Record() | Cancel(target=Target.NEWEST | Target.EARLIER | Target.UNKNOWN):
+        case Submit() | Record() | Fork() | ReadPage() | ListThreads():
+            return True
+        case Cancel(target=Target.NEWEST | Target.EARLIER | Target.UNKNOWN):
             return True
         case _:
             return False

@@ -1,0 +1,64 @@
+"""I15 and I4: a page of a history, and a line of a listing, show a thread as it was on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..facts import Refused
+from ..operations import ListThreads, ReadPage
+from ..read_facts import Line, Listing, Page
+from .broken import Broken
+from .i3_stream import shown_of
+from .model import model_of
+
+if TYPE_CHECKING:
+    from ...core.position import Position
+    from ..history import Call, History
+
+
+def reads_show_what_was(history: History) -> Iterator[Broken]:
+    """Find pages and lines that were right at no time while they were read."""
+    for call in history.calls.values():
+        if call.over is None:
+            continue
+        match call.operation, call.answer:
+            case ReadPage(), Page() as page:
+                yield from _page(history, call, page, call.over)
+            case ReadPage(), Refused(code="thread_not_found"):
+                if all(head.offset for head in _heads(history, call.thread, call, call.over)):
+                    message = f"page {call.number} is told of no thread, and it was there"
+                    yield Broken("I16", message, call.over)
+            case ListThreads(), Listing() as listing:
+                for line in listing.lines:
+                    yield from _line(history, call, line, call.over)
+            case _:
+                pass
+
+
+def _page(history: History, call: Call, page: Page, over: int) -> Iterator[Broken]:
+    shown = shown_of(page.items)
+    for head in _heads(history, call.thread, call, over):
+        items = model_of(history.epoch_log(call.thread, head)).history()
+        newest = items if page.before is None else items[len(items) - len(shown) :]
+        if shown == newest and (page.before is None or len(items) > len(shown)):
+            return
+    yield Broken("I15", f"page {call.number} shows {shown}, which the history never was", over)
+
+
+def _line(history: History, call: Call, line: Line, over: int) -> Iterator[Broken]:
+    if line.position not in _heads(history, line.thread, call, over):
+        where = line.position.cursor()
+        message = f"listing {call.number} has {line.thread} at {where}, where it was not"
+        yield Broken("I4", message, over)
+        return
+    items = model_of(history.epoch_log(line.thread, line.position)).history()
+    if line.items != len(items):
+        message = f"listing {call.number} has {line.items} items of {line.thread}, not {items}"
+        yield Broken("I15", message, over)
+
+
+def _heads(history: History, thread: str, call: Call, over: int) -> list[Position]:
+    """Return where a thread stood on disk while a call was under way, oldest first."""
+    places = [e.index for e in history.logs[thread] if call.called < e.index < over]
+    return [history.head(thread, index) for index in (call.called, *(p + 1 for p in places))]
