@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from ..core.apply import restore
+from ..core.event_codec import decode
 from ..errors import JournalCorrupt, JournalUnavailable
 
 if TYPE_CHECKING:
@@ -88,7 +90,14 @@ class ReportingJournal:
 
     async def load(self, thread: str) -> Loaded:
         """See `Journal.load`."""
-        return await self._reported(self._journal.load(thread), thread)
+        return await self._reported(self._restorable(thread), thread)
+
+    async def _restorable(self, thread: str) -> Loaded:
+        # Who reads it restores it next, and could not report what does not fit together.
+        loaded = await self._journal.load(thread)
+        if loaded.rows:
+            restore(loaded.head, (decode(row) for row in loaded.rows))
+        return loaded
 
     async def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
         """See `Journal.read`."""

@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -39,6 +39,8 @@ from .stored import (
     blocks_between,
     check_progress,
     check_run,
+    highest_of,
+    page_by_page,
     part_of,
     rows_of,
     spans_of,
@@ -61,6 +63,7 @@ _SIZES = (
     " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?)"
 )
 _HEAD_OF = "SELECT number k, 0 x, crc, body FROM thread WHERE id = ? LIMIT 1"
+_HEAD_AT = "SELECT number k, 0 x, crc, body FROM thread WHERE number = ? LIMIT 1"
 _BLOCK_BEFORE = "SELECT max(spot) FROM event WHERE spot BETWEEN ? AND ?"
 _LAST_OF = "SELECT last FROM event WHERE spot = ?"
 # The extra number is the size of the items that are there ready folded.
@@ -217,9 +220,13 @@ class Reader:
         found = self.find(thread)
         if found.head.life is Life.ABSENT:
             return HistoryPage(found.head, (), None)
+        head = found.head
         parts = self._items_before(found, before, limit_bytes)
         items, older = rules.page_of(parts, limit, limit_bytes)
-        return HistoryPage(found.head, items, older)
+        whole = before is None or (isinstance(before, int) and before >= head.settled)
+        if whole and older is None and len(items) != head.items:
+            raise damaged(f"the history: {len(items)} of {head.items} items are there; it")
+        return HistoryPage(head, items, older)
 
     def settled(self, thread: str, owner: str) -> Settled | None:
         """Return one part of history; see `Journal.settled`."""
@@ -257,7 +264,7 @@ class Reader:
             rows = gather(self.db, _PARTS_ABOVE, args)
             if not rows:
                 return
-            for lot in _page_by_page(rows, self.limits.page_bytes):
+            for lot in page_by_page(rows, self.limits.page_bytes):
                 parts = [part_of(number, row).settled for row in lot]
                 items = [*self.items_of_parts(number, lot[::-1])][::-1]
                 yield from (evolve(p, items=i) for p, i in zip(parts, items, strict=True))
@@ -307,7 +314,9 @@ class Reader:
         while number is not None and place > 0:
             args = spot(number, 0), spot(number, place), _PARTS_AT_ONCE
             parts = gather(self.db, _PARTS_BELOW, args)
-            for some in _page_by_page(parts, limit_bytes):
+            if place >= found.head.settled > max(found.head.floor, highest_of(parts)):
+                raise damaged(f"the history at offset {found.head.settled}")
+            for some in page_by_page(parts, limit_bytes):
                 yield from self.items_of_parts(number, some)
             lowest = offset_of(parts[-1].key) if parts else 0
             check_progress(lowest <= place)
@@ -330,10 +339,10 @@ class Reader:
         """Return the rows of a turn or of a record.
 
         Raises:
-            JournalCorrupt: where one of them is damaged, or the first or the last is missing.
+            JournalCorrupt: where one of them is damaged, or the first or the last is missing; above
+                the floor, where any is.
         """
-        spans = spans_of(part)
-        rows = itertools.chain.from_iterable(self.rows(number, *span) for span in spans)
+        rows = [row for span in spans_of(part) for row in self._run(number, part, *span)]
         if part.state is None:
             own = [row for row in rows if row.offset == part.place]
         else:
@@ -341,6 +350,23 @@ class Reader:
         if not own or own[0].offset != part.first or own[-1].to != part.last:
             raise damaged(f"the history at offset {part.place}")
         return own
+
+    def _run(self, number: int, part: Settled, first: int, last: int) -> list[Row]:
+        """Return the rows of a run, without a gap unless compaction may have left one.
+
+        That it does only below the floor, of what a truncation took.
+        """
+        rows = list(self.rows(number, first, last))
+        try:
+            check_run(rows, first, last)
+        except JournalCorrupt:
+            if part.first > self._floor(number):
+                raise
+        return rows
+
+    def _floor(self, number: int) -> int:
+        (row,) = gather(self.db, _HEAD_AT, (number,))
+        return sealing.decode_head(row.checked(number, "the head"))[1].floor
 
     # Listing.
 
@@ -371,17 +397,3 @@ def _summary(row: Sealed) -> Summary | None:
         return Summary(*sealing.decode_head(row.checked(row.key, "the head")))
     except JournalCorrupt:
         return None
-
-
-def _page_by_page(parts: Iterable[Sealed], limit_bytes: int) -> Iterator[list[Sealed]]:
-    """Split parts so that each lot but its last one fits into a page."""
-    lot: list[Sealed] = []
-    size = 0
-    for part in parts:
-        lot.append(part)
-        size += part.extra
-        if size > limit_bytes:
-            yield lot
-            lot, size = [], 0
-    if lot:
-        yield lot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...core.event_codec import Row
@@ -80,3 +80,22 @@ def check_run(rows: Sequence[Row], first: int, last: int) -> None:
         place = row.to + 1
     if place != last + 1:
         raise damaged(f"the run of events at offset {place}")
+
+
+def highest_of(parts: Sequence[Sealed]) -> int:
+    """Return the place of the first of parts that come newest first; 0 where there is none."""
+    return offset_of(parts[0].key) if parts else 0
+
+
+def page_by_page(parts: Iterable[Sealed], limit_bytes: int) -> Iterator[list[Sealed]]:
+    """Split parts so that each lot but its last one fits into a page."""
+    lot: list[Sealed] = []
+    size = 0
+    for part in parts:
+        lot.append(part)
+        size += part.extra
+        if size > limit_bytes:
+            yield lot
+            lot, size = [], 0
+    if lot:
+        yield lot
