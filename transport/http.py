@@ -20,9 +20,10 @@ from attrs import evolve, field, frozen
 from actors.limits import DEFAULT_LIMITS, Limits
 
 from .access import AccessPolicy
+from .cors import preflight, shared
 from .exchange import Mounts, Request, Response, Routes
 from .link import Session
-from .streams import linger, peer_name, send_within
+from .streams import expect_acknowledgement, linger, peer_name, send_within
 from .upgrade import ENDPOINT, asks_for_websocket, refuse_upgrade
 from .websocket import serve_websocket
 
@@ -99,7 +100,8 @@ async def _serve_http(stream: trio.abc.Stream, site: Site) -> tuple[Request, byt
         refusal = _refuse_early(request, site.access)
         if refusal is None and asks_for_websocket(request):
             return request, exchange.trailing
-        await exchange.answer(refusal or await _dispatch(request, site))
+        answer = refusal or preflight(request, site.access) or await _dispatch(request, site)
+        await exchange.answer(shared(answer, request, site.access))
         if not exchange.start_next():
             return None
 
@@ -273,6 +275,7 @@ class _Exchange:
         return self._h11.send(h11.Response(status_code=response.status, headers=headers))
 
     async def _send_pieces(self, pieces: Pieces) -> None:
+        expect_acknowledgement(self._stream, self._limits.slow_seconds)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_for_leaving)
             async for piece in pieces:

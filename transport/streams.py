@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from contextlib import suppress
 from typing import Final
 
 import trio
 
 # Bytes that a peer has to take within its time: small enough that any live connection can.
 _SLICE: Final = 16 * 1024
+_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
+_LONGEST: Final = 2**31 - 1
 # Windows tells sockets from files, and may have a file of the same number.
 _DESCRIPTORS_WRITE: Final = sys.platform != "win32"
 
@@ -76,14 +80,37 @@ async def linger(stream: trio.abc.Stream, seconds: float) -> None:
             pass
 
 
-def peer_name(stream: trio.abc.Stream) -> str:
-    """Return the other side's address, or `unknown`; a peer that is gone already has none."""
+def expect_acknowledgement(stream: trio.abc.Stream, seconds: float) -> None:
+    """Have the system break a connection whose peer acknowledges nothing, or takes nothing.
+
+    A peer that vanished without a word takes what fits into the system's buffer, so nobody who
+    sends would notice for a quarter of an hour. Where the platform has no such bound (only Linux
+    does), and on streams that are no sockets, nothing changes.
+
+    Args:
+        stream: a connection.
+        seconds: how long what was sent may go unacknowledged.
+    """
+    found = _socket_of(stream)
+    if found is not None and _USER_TIMEOUT is not None:
+        milliseconds = min(round(1000 * seconds), _LONGEST)
+        with suppress(OSError):  # it is no TCP, or gone already
+            found.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, milliseconds)
+
+
+def _socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
     if isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
-    if not isinstance(stream, trio.SocketStream):
+    return stream.socket if isinstance(stream, trio.SocketStream) else None
+
+
+def peer_name(stream: trio.abc.Stream) -> str:
+    """Return the other side's address, or `unknown`; a peer that is gone already has none."""
+    found = _socket_of(stream)
+    if found is None:
         return "unknown"
     try:
-        address = stream.socket.getpeername()
+        address = found.getpeername()
     except OSError:
         return "unknown"
     if not isinstance(address, tuple):

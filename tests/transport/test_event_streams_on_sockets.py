@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
+import pytest
 import trio
 import trio.lowlevel
 import trio.testing
@@ -50,9 +51,9 @@ def source_of(port: int, query: str = "", cuts: list[int] | None = None) -> Even
 
 
 @asynccontextmanager
-async def served(on_turn: object) -> AsyncGenerator[tuple[Runtime, int]]:
+async def served(on_turn: object, limits: Limits = HASTY) -> AsyncGenerator[tuple[Runtime, int]]:
     async with (
-        open_runtime(MemoryJournal(), on_turn=on_turn, limits=HASTY) as runtime,
+        open_runtime(MemoryJournal(), on_turn=on_turn, limits=limits) as runtime,
         trio.open_nursery() as nursery,
     ):
         server = await nursery.start(partial(serve, runtime, port=0))
@@ -101,6 +102,29 @@ async def test_a_reader_that_takes_nothing_is_cut_and_its_cursor_stays_good() ->
                 await source.until_type("turn.completed")
                 nursery.cancel_scope.cancel()
             assert source.offsets == list(range(1, source.offsets[-1] + 1))
+
+
+async def deaf(port: int) -> trio.SocketStream:
+    """Connect as one that takes next to nothing, and then nothing."""
+    peer = trio.socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least that there may be
+    await peer.connect(("127.0.0.1", port))
+    return trio.SocketStream(peer)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has such a bound")
+async def test_a_reader_that_vanished_is_noticed_though_the_system_takes_what_is_sent() -> None:
+    """All that is sent fits into the system's buffer: nobody who sends would ever wait."""
+    limits = Limits(slow_seconds=1, heartbeat_seconds=0.5)
+    with trio.fail_after(SECONDS):
+        async with served(reply, limits) as (runtime, port), await deaf(port) as peer:
+            await peer.send_all(request("/threads/t/events?cursor=1.0"))
+            while not await streams_of(port):  # noqa: ASYNC110 - as below
+                await trio.sleep(0.01)
+            receipt = await runtime.thread("t").submit("1")
+            await runtime.thread("t").outcome(receipt.turn)
+            while await streams_of(port):  # noqa: ASYNC110 - it is asked over the network
+                await trio.sleep(0.05)
 
 
 STALLED = 40
