@@ -70,7 +70,10 @@ class Limits:
     write_burst_pieces: int = _whole(64)
 
     # Bytes of newest events kept in memory per thread that is being watched or running.
-    tail_bytes: int = _whole(256 * KIB)
+    tail_bytes: int = _whole(128 * KIB)
+    # Bytes of those before them, their text merged: a turn of 8,000 tokens is caught up with from
+    # memory, in a tenth of the bytes.
+    tail_merged_bytes: int = _whole(256 * KIB)
     # Bytes of events in one batch to a subscriber: a viewer that does not read holds one.
     batch_bytes: int = _whole(16 * KIB)
     # Subscriptions of one thread.

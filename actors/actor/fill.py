@@ -18,12 +18,14 @@ class Fill:
     Args:
         commands: that wait in a mailbox; `limits.mailbox_commands` and one put back bound it.
         tail_bytes: of newest events in memory; `limits.tail_bytes`, or one event alone.
+        tail_merged_bytes: of those before them; `limits.tail_merged_bytes`.
         pieces: that a turn said and are on no way to the journal; `limits.turn_buffer_pieces`.
         subscribers: of one thread; `limits.subscribers`.
     """
 
     commands: int = 0
     tail_bytes: int = 0
+    tail_merged_bytes: int = 0
     pieces: int = 0
     subscribers: int = 0
 
@@ -32,6 +34,7 @@ class Fill:
         return Fill(
             max(self.commands, other.commands),
             max(self.tail_bytes, other.tail_bytes),
+            max(self.tail_merged_bytes, other.tail_merged_bytes),
             max(self.pieces, other.pieces),
             max(self.subscribers, other.subscribers),
         )
@@ -43,6 +46,7 @@ def fill_of(entries: Iterable[Entry]) -> Fill:
         (
             len(entry.mailbox),
             entry.tail.size,
+            entry.tail.merged_size,
             entry.actor.turns.pieces if entry.actor is not None else 0,
             entry.tail.watchers,
         )

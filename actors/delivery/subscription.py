@@ -280,12 +280,16 @@ class Subscription:
         if not self._tail.is_behind(self.position):
             return None
         events = self._tail.after(self.position)
-        if events is None:
+        if events is None or self._reaches_beyond_the_end(events):
             rows = await self._journal().read(self.thread, self.position, self._limits.batch_bytes)
             if not rows:
                 return None
             events = Events(self.thread, rows, Position(self.position.epoch, rows[-1].to))
         return self._up_to_the_end(events)
+
+    def _reaches_beyond_the_end(self, events: Events) -> bool:
+        """Say whether the first of them was merged with what is not for this reader any more."""
+        return self._until is not None and events.rows[0].to > self._until[0].offset
 
     def _up_to_the_end(self, events: Events) -> Events | None:
         if self._until is None or events.position <= self._until[0]:

@@ -16,6 +16,7 @@ from ..core.folds import NO_PROJECTIONS, NOTHING_FOLDED, Folded, Projections
 from ..core.position import Position
 from ..errors import InternalError, PositionUnrecoverable, Rejected
 from .batches import Events
+from .older import Older
 
 if TYPE_CHECKING:
     from ..core.event_codec import Row
@@ -42,7 +43,8 @@ class Tail:
 
     Args:
         thread: the thread's id.
-        limits: `tail_bytes` bounds what is kept, `batch_bytes` a batch, `subscribers` the watchers.
+        limits: `tail_bytes` and `tail_merged_bytes` bound what is kept, `batch_bytes` a batch,
+            `subscribers` the watchers.
         projections_of: gives those of a thread's kind from its id.
     """
 
@@ -51,6 +53,7 @@ class Tail:
         "_epoch",
         "_limits",
         "_moved",
+        "_older",
         "_projections_of",
         "_rows",
         "_shared",
@@ -76,6 +79,7 @@ class Tail:
         self._projections_of = projections_of
         self._limits = limits
         self._rows: list[Row] = []
+        self._older: Older | None = None  # what was in `_rows` before; made for the first of it
         self._epoch = 0  # of the rows; a deletion moves the state on before they are read
         self._bytes = 0
         self._watchers: dict[Watcher, None] = {}
@@ -96,8 +100,13 @@ class Tail:
 
     @property
     def size(self) -> int:
-        """Bytes of the events in memory."""
+        """Bytes of the events in memory, as they were published."""
         return self._bytes
+
+    @property
+    def merged_size(self) -> int:
+        """Bytes of those before them, whose text is merged."""
+        return self._older.size if self._older is not None else 0
 
     def projections(self) -> Projections:
         """Return those of the thread's kind."""
@@ -161,11 +170,8 @@ class Tail:
             return self._shared[1]
         if not self._reaches(position):
             return None
-        start = self._first_after(position.offset)
-        before = self._rows[start - 1] if start else None
-        if before is not None and before.to != position.offset:
-            raise PositionUnrecoverable("compacted")
-        events = self._batch(start)
+        rows = tuple(self._rows_after(position.offset))
+        events = Events(self.thread, rows, Position(self._epoch, rows[-1].to))
         self._shared = (position, events)
         return events
 
@@ -203,8 +209,8 @@ class Tail:
         return (
             bool(self._rows)
             and position.epoch == self._epoch
-            and position.offset + 1 >= self._rows[0].offset
             and position.offset < self._rows[-1].to
+            and (self._is_recent(position.offset) or self._is_older(position.offset))
         )
 
     def _first_after(self, offset: int) -> int:
@@ -213,26 +219,44 @@ class Tail:
             return newest
         return bisect_left(self._rows, offset + 1, key=lambda row: row.offset)
 
-    def _batch(self, start: int) -> Events:
+    def _is_recent(self, offset: int) -> bool:
+        return offset + 1 >= self._rows[0].offset
+
+    def _is_older(self, offset: int) -> bool:
+        return self._older is not None and self._older.reaches(offset)
+
+    def _rows_after(self, offset: int) -> list[Row]:
+        if self._older is not None and not self._is_recent(offset):
+            return self._older.after(offset, self._limits.batch_bytes)
+        start = self._first_after(offset)
+        if start and self._rows[start - 1].to != offset:
+            raise PositionUnrecoverable("compacted")
+        return self._batch(start)
+
+    def _batch(self, start: int) -> list[Row]:
         stop, size = start + 1, len(self._rows[start].body)
         while stop < len(self._rows):
             size += len(self._rows[stop].body)
             if size > self._limits.batch_bytes:
                 break
             stop += 1
-        rows = tuple(self._rows[start:stop])
-        return Events(self.thread, rows, Position(self._epoch, rows[-1].to))
+        return self._rows[start:stop]
 
     def _trim(self) -> None:
-        # Down to half, so that the cost of dropping is spread over as many rows as are dropped.
-        drop = 0
-        while self._bytes > self._limits.tail_bytes // 2 and drop < len(self._rows) - 1:
+        # By a sixteenth: the cost of the list is spread over the rows that go, and they are few
+        # enough to be merged without holding the loop for a millisecond.
+        if self._older is None:
+            self._older = Older(self._limits.tail_merged_bytes, self._limits.merged_text_bytes)
+        keep, drop = self._limits.tail_bytes * 15 // 16, 0
+        while self._bytes > keep and drop < len(self._rows) - 1:
             self._bytes -= len(self._rows[drop].body)
+            self._older.add(self._rows[drop])
             drop += 1
         del self._rows[:drop]
 
     def _clear(self) -> None:
         self._rows.clear()
+        self._older = None
         self._bytes = 0
         self._shared = None
 

@@ -35,6 +35,7 @@ SIMULATION_LIMITS: Final = Limits(
     turn_buffer_pieces=2,
     write_burst_seconds=TICK,
     tail_bytes=600,
+    tail_merged_bytes=300,
     batch_bytes=300,
     receipts_in_memory=1,
     cancel_grace_seconds=8 * TICK,

@@ -195,7 +195,7 @@ async def test_an_answer_whose_reader_fell_behind_is_whole_or_says_that_it_is_no
     autojump_clock: MockClock, ending: str
 ) -> None:
     """I3: the snapshot that takes the place of what was missed must not pass for a whole answer."""
-    limits = Limits(tail_bytes=200, window_items=2)
+    limits = Limits(tail_bytes=200, tail_merged_bytes=1, window_items=2)
     journal = FakeJournal(limits=limits)
     stop = trio.Event()
 

@@ -117,7 +117,7 @@ async def test_a_viewer_that_is_behind_at_the_end_gets_away_with_a_good_cursor(
                 seen.append(batch)
                 await trio.sleep(3)
 
-    limits = evolve(LIMITS, tail_bytes=300, batch_bytes=100)
+    limits = evolve(LIMITS, tail_bytes=300, tail_merged_bytes=1, batch_bytes=100)
     async with trio.open_nursery() as nursery:
         async with open_world(journal=journal, limits=limits) as world:
             for _ in range(10):

@@ -98,7 +98,10 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.sampled_from([Limits(), Limits(tail_bytes=400, batch_bytes=200)]))
+@given(
+    STEPS,
+    st.sampled_from([Limits(), Limits(tail_bytes=400, tail_merged_bytes=300, batch_bytes=200)]),
+)
 def test_any_reader_sees_a_contiguous_run_or_a_snapshot(steps: list[Step], limits: Limits) -> None:
     """B1, B2, I3: three readers that come, go, pull and rest as they like."""
 

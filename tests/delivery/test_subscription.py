@@ -176,7 +176,7 @@ async def test_caught_up_is_about_the_head_at_attach_and_comes_once() -> None:
 
 async def test_a_slow_reader_gets_bigger_batches_and_then_reads_from_disk() -> None:
     """B3, B25: idea 4, I12: nothing is kept for it, and nothing is lost on it."""
-    thread = await Written.begin(Limits(tail_bytes=2000, batch_bytes=1000))
+    thread = await Written.begin(Limits(tail_bytes=2000, tail_merged_bytes=1, batch_bytes=1000))
     subscription = await thread.attached()
     await drain(subscription)
     await thread.submit()
@@ -198,7 +198,7 @@ async def test_a_slow_reader_gets_bigger_batches_and_then_reads_from_disk() -> N
 
 async def test_a_reader_that_fell_behind_a_truncation_is_shown_the_thread_as_it_is() -> None:
     """Rule 3 of the protocol: a snapshot may come in mid-attachment, and events go on from it."""
-    thread = await Written.begin(Limits(tail_bytes=500))
+    thread = await Written.begin(Limits(tail_bytes=500, tail_merged_bytes=1))
     subscription = await thread.attached()
     await drain(subscription)
     for turn in ("a", "b", "c"):
@@ -223,7 +223,7 @@ async def test_a_reader_that_was_there_for_a_truncation_sees_it_as_an_event() ->
 
 
 async def test_a_mid_attachment_snapshot_before_the_goal_still_catches_up_once() -> None:
-    thread = await Written.begin(Limits(tail_bytes=500))
+    thread = await Written.begin(Limits(tail_bytes=500, tail_merged_bytes=1))
     for turn in ("a", "b"):
         await thread.whole_turn(turn, "some text", "and more of it")
     subscription = await thread.attached("3.0")

@@ -63,7 +63,7 @@ async def test_a_batch_that_was_shared_is_not_given_out_again_after_news() -> No
 
 async def test_the_tail_is_bounded_and_drops_its_oldest() -> None:
     """B25, I12."""
-    limits = Limits(tail_bytes=2000)
+    limits = Limits(tail_bytes=2000, tail_merged_bytes=1000)
     thread = await Written.begin(limits)
     await thread.submit()
     for _ in range(200):
@@ -72,6 +72,7 @@ async def test_the_tail_is_bounded_and_drops_its_oldest() -> None:
         assert sum(len(row.body) for row in rows) <= limits.tail_bytes
         assert sum(len(row.body) for row in rows) == thread.tail._bytes
         assert rows[-1].to == thread.state.offset
+        assert thread.tail.merged_size <= limits.tail_merged_bytes
     assert thread.tail.after(at(0)) is None
     assert thread.tail.after(at(thread.state.offset - 1)) is not None
 

@@ -57,7 +57,9 @@ async def echo(turn: Turn) -> None:
 
 def test_the_end_of_an_answer_reaches_a_reader_that_slept_through_it() -> None:
     """B3, B25: with room for a fraction of it; what is kept for the reader is bounded."""
-    limits = evolve(LIMITS, client_buffer_chars=2000, tail_bytes=4000, batch_bytes=2000)
+    limits = evolve(
+        LIMITS, client_buffer_chars=2000, tail_bytes=4000, tail_merged_bytes=1, batch_bytes=2000
+    )
 
     async def scene(server: MemoryServer, client: Client) -> None:
         async with client.attach("t", BEGINNING) as stream:
@@ -77,7 +79,7 @@ def test_the_end_of_an_answer_reaches_a_reader_that_slept_through_it() -> None:
 
 def test_the_end_of_an_answer_reaches_a_connection_that_took_nothing_for_a_while() -> None:
     """B3: what it missed is no longer in memory by then; every offset comes, the last one too."""
-    limits = evolve(LIMITS, tail_bytes=4000, batch_bytes=2000)
+    limits = evolve(LIMITS, tail_bytes=4000, tail_merged_bytes=1, batch_bytes=2000)
 
     async def scene(server: MemoryServer, client: Client) -> None:
         async with trio.open_nursery() as nursery:

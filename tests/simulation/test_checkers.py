@@ -153,7 +153,9 @@ def test_i12_what_is_full_is_within_its_bound() -> None:
     told = Told()
     told.turn("t1")
     told.note(shown(told, "t1"))
-    told.note(Filled(Fill(commands=5, tail_bytes=600, pieces=2, subscribers=10)))
+    told.note(
+        Filled(Fill(commands=5, tail_bytes=600, tail_merged_bytes=300, pieces=2, subscribers=10))
+    )
     assert told.broken("I12") == []
 
 
@@ -164,12 +166,14 @@ def test_i12_finds_a_mailbox_a_tail_a_buffer_a_batch_and_a_queue_that_outgrow_it
     told.note(Saw(call, Events("a", rows, Position(1, 4))))
     queue = tuple(TurnItems(f"t{n}", 0, ()) for n in range(3))
     told.note(Saw(call, Snapshot(thread="a", position=Position(1, 4), queue=queue)))
-    told.note(Filled(Fill(commands=6, tail_bytes=601, pieces=3, subscribers=10_001)))
+    fill = Fill(commands=6, tail_bytes=601, tail_merged_bytes=301, pieces=3, subscribers=10_001)
+    told.note(Filled(fill))
     assert [found.partition(":")[0] for found in told.broken("I12")] == [
         "bytes of a batch",
         "turns in the queue",
         "commands in a mailbox",
         "bytes of a tail",
+        "merged bytes of a tail",
         "pieces in a turn's buffer",
         "subscribers of a thread",
     ]

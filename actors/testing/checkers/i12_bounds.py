@@ -68,5 +68,6 @@ def _snapshot(snapshot: Snapshot, limits: Limits) -> Measures:
 def _fill(fill: Fill, limits: Limits, largest: int) -> Measures:
     yield "commands in a mailbox", fill.commands, limits.mailbox_commands + 1
     yield "bytes of a tail", fill.tail_bytes, max(limits.tail_bytes, largest)
+    yield "merged bytes of a tail", fill.tail_merged_bytes, limits.tail_merged_bytes
     yield "pieces in a turn's buffer", fill.pieces, limits.turn_buffer_pieces
     yield "subscribers of a thread", fill.subscribers, limits.subscribers
