@@ -145,18 +145,20 @@ async def _prior(
 
 
 async def load_context(
-    thread: str, place: int, journal: Journal, limits: Limits
+    thread: str, place: int, journal: Journal, limits: Limits, most: int | None = None
 ) -> tuple[Item, ...]:
     """Return the history that a turn started at `place` is given (I15): what ended before it.
 
     Bounded by `limits.context_items` and `context_bytes`, newest first; oldest first in the result.
+    At most `most` items, where that is given; nothing is read for none.
     """
     pages: list[tuple[Item, ...]] = []
     before: str | int | None = place - 1
     count = 0
     size = 0
-    while before is not None and count < limits.context_items and size < limits.context_bytes:
-        want = min(limits.page_items_max, limits.context_items - count)
+    most = limits.context_items if most is None else min(most, limits.context_items)
+    while before is not None and count < most and size < limits.context_bytes:
+        want = min(limits.page_items_max, most - count)
         page = await journal.history(thread, before, want, limits.page_bytes)
         pages.append(page.items)
         count += len(page.items)

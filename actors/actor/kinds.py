@@ -96,6 +96,9 @@ class ThreadKind:
             refused from then on.
         overflow: what becomes of a cast that does not fit in the inbox.
         projections: keyed state that is folded from the thread's records.
+        context_items: how many items of history `Turn.messages` shows, the newest ones. They are
+            read before the handler is called, so one that asks for fewer begins sooner, and one
+            that never asks takes 0. None takes the limit's, which bounds it in any case.
 
     Raises:
         TypeError, ValueError: where a figure is out of its range, or something is of another sort
@@ -120,6 +123,10 @@ class ThreadKind:
     on_exit: OnExit = field(default=OnExit.RESTART, converter=OnExit)
     overflow: Overflow = field(default=Overflow.DROP_OLDEST, converter=Overflow)
     projections: Projections = field(default=NO_PROJECTIONS, validator=_are_projections)
+    context_items: int | None = field(
+        default=None,
+        validator=validators.optional([validators.instance_of(int), validators.ge(0)]),
+    )
 
     def handler_of(self, turn: str) -> Handler:
         """Return what answers a turn, by its id."""

@@ -95,7 +95,7 @@ class Turn:
 
         Returns:
             Fresh objects with `role` and `content`, oldest first; see `core.projections.context`.
-            At most `limits.context_items` items of history.
+            At most `ThreadKind.context_items` items of history, and `limits.context_items`.
         """
         return context(self._history, self._message)
 

@@ -163,7 +163,8 @@ class TurnHost:
     async def _load_history(self, place: int) -> tuple[Item, ...]:
         journal, limits = self._around.journal, self._around.limits
         try:
-            return await load_context(self._thread, place, journal, limits)
+            most = self._kind.context_items
+            return await load_context(self._thread, place, journal, limits, most)
         except JournalError as exc:
             # The thread's failure or the file's, not the handler's (I16).
             self._committer.fail(exc)

@@ -13,11 +13,14 @@ import trio.testing
 from runtime_world import LIMITS, FakeJournal, Holds, World, open_world
 from stubborn import EVERY_CALL, Stubborn
 
-from actors import Limits, Rejected, Turn, TurnDelta, TurnItem
+from actors import Limits, Rejected, ThreadKind, Turn, TurnDelta, TurnItem
+from actors.actor.facts import load_context
 from actors.core.event_codec import decode
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
+
+    from actors.journal.contract import HistoryPage
 
 
 class Writer:
@@ -300,6 +303,33 @@ async def test_a_turns_context_is_bounded_newest_first(autojump_clock: MockClock
         for n in range(5):
             await world.ends(await world.asked(str(n)))
     assert given == ["re 2", "3", "re 3", "4"]
+
+
+class _NoHistory(FakeJournal):
+    """A journal that nobody asks for history."""
+
+    async def history(self, *args: Any, **more: Any) -> HistoryPage:
+        raise AssertionError("history was read")
+
+
+@pytest.mark.parametrize(("most", "shown"), [(2, ["3", "re 3", "4"]), (0, ["4"])])
+async def test_a_kind_says_how_much_history_its_turns_are_given(
+    most: int, shown: list[str], autojump_clock: MockClock
+) -> None:
+    given: list[Any] = []
+
+    async def handler(turn: Turn) -> None:
+        given[:] = [m["content"] for m in turn.messages()]
+        await turn.write(f"re {turn.text}")
+
+    async with open_world(kind=ThreadKind(on_turn=handler, context_items=most)) as world:
+        for n in range(5):
+            await world.ends(await world.asked(str(n)))
+    assert given == shown
+
+
+async def test_a_handler_that_asks_for_no_history_pays_for_none() -> None:
+    assert await load_context("t", 10, _NoHistory(), LIMITS, 0) == ()
 
 
 async def test_metadata_and_parts_reach_the_handler(autojump_clock: MockClock) -> None:
