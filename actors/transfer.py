@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
-from .core.commands import Recover, Submit
+from .core.commands import Record, Recover, Submit
 from .core.decide import Decision, decide
 from .core.entry_check import check_entry
 from .core.event_codec import Row, encode
@@ -191,7 +191,9 @@ class Restoration:
             raise ValueError(str(exc)) from exc
         self._take(step)
         if isinstance(entry.event, TurnSubmitted) and not self._behind_truncation:
-            self._note_key(entry.event, entry)
+            self._note_submit(entry.event, entry)
+        if isinstance(entry.event, Recorded):
+            self._note_record(entry.event, entry)
         self._behind_truncation = isinstance(entry.event, ThreadTruncated)
 
     def append(self, thread: str, generation: int, expected: Position, now: float) -> Append:
@@ -237,7 +239,7 @@ class Restoration:
                 raise ValueError(f"{owner} is there already")
             self._owners.add(owner)
 
-    def _note_key(self, event: TurnSubmitted, entry: Entry) -> None:
+    def _note_submit(self, event: TurnSubmitted, entry: Entry) -> None:
         """Keep the receipt of a submit, so that a retry meets it (I8).
 
         One behind a truncation may have asked for that itself, which its digest would hold and the
@@ -253,6 +255,13 @@ class Restoration:
             attachments=event.attachments,
         )
         given = (asked.digest(), event.turn, entry.offset, entry.at)
+        self._receipts[event.author, event.key] = Receipt(event.author, event.key, *given)
+
+    def _note_record(self, event: Recorded, entry: Entry) -> None:
+        if event.key is None or event.author is None:  # whose key it was, older files do not tell
+            return
+        asked = Record(record=event.item, principal=event.author, kind=event.kind, data=event.data)
+        given = (asked.digest(), None, entry.offset, entry.at)
         self._receipts[event.author, event.key] = Receipt(event.author, event.key, *given)
 
 

@@ -130,7 +130,8 @@ def _record(state: ThreadState, command: Record, now: float, limits: Limits) -> 
     events: tuple[Event, ...] = (ThreadCreated(),) if state.life is Life.ABSENT else ()
     recorded_at = state.offset + len(events) + 1
     item = item_id(command.record, 0)
-    events += (Recorded(item, command.kind, command.data, command.key),)
+    author = None if command.key is None else command.principal
+    events += (Recorded(item, command.kind, command.data, command.key, author),)
     answer = Answer(RecordReceipt(Position(state.epoch, recorded_at)))
     return Decision(_single(events), (answer,), _receipt(command, None, recorded_at, now))
 

@@ -145,7 +145,12 @@ _SHAPES: Final[Mapping[type, Mapping[str, Shape]]] = {
         "rolled_back": _is_flag,
         "abandoned": _is_flag,
     },
-    Recorded: {"item": _is_text, "kind": _is_text, "key": _is_text_or_none},
+    Recorded: {
+        "item": _is_text,
+        "kind": _is_text,
+        "key": _is_text_or_none,
+        "author": _is_text_or_none,
+    },
     ThreadTruncated: {"after": _is_text_or_none, "items": _is_whole},
     ThreadEnded: {},
     ThreadDeleted: {},

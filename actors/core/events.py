@@ -101,12 +101,21 @@ class TurnEnded:
 
 @value
 class Recorded:
-    """An application's own fact, part of the thread's history (`record` on the wire)."""
+    """An application's own fact, part of the thread's history (`record` on the wire).
+
+    Args:
+        item: the id that it has as an item of the history.
+        kind: the application's own word for what it is.
+        data: the fact.
+        key: the idempotency key it came under.
+        author: the principal whose key that is; none without a key, and in older files.
+    """
 
     item: str
     kind: str
     data: Any
     key: str | None = None
+    author: str | None = None
 
 
 @value

@@ -14,7 +14,7 @@ from attrs import frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from actors import Item, Journal, Life, PositionUnrecoverable, Row, Settled, Summary
+from actors import Item, Journal, Life, Position, PositionUnrecoverable, Row, Settled, Summary
 from actors.core.commands import checked_submit
 from actors.core.event_codec import entry_from_json
 from actors.core.events import ThreadDeleted, ThreadEnded, TurnDelta, TurnItem, TurnSubmitted
@@ -283,6 +283,39 @@ async def test_a_retry_under_a_key_meets_its_receipt_in_the_new_journal() -> Non
     receipt = await target.receipt(NAME, "local", "k1")
     assert receipt is not None
     assert (receipt.turn, receipt.digest) == ("t1", submit.digest())
+
+
+async def test_a_record_is_repeated_under_its_key_after_it_moved() -> None:
+    """Of its own principal, the duplicate that it is; another's key is another's (I8)."""
+    from actors import Rejected, ThreadKind, open_runtime
+
+    kind = ThreadKind()
+    one, two = MemoryJournal(), MemoryJournal()
+    async with open_runtime(one, kind_of=lambda _: kind) as runtime:
+        ann = runtime.thread(NAME, "ann")
+        given = await ann.record("note", {"n": 1.0, "of": ["é", None]}, key="k1")
+        await ann.record("note", {"n": 1.0})
+        events = await rows_of(one)
+    await import_thread(two, NAME, restored(events), now=NOW)
+    async with open_runtime(two, kind_of=lambda _: kind) as runtime:
+        ann, bob = runtime.thread(NAME, "ann"), runtime.thread(NAME, "bob")
+        again = await ann.record("note", {"n": 1.0, "of": ["é", None]}, key="k1")
+        assert (again.duplicate, again.position.offset) == (True, given.position.offset)
+        with pytest.raises(Rejected, match="key") as refusal:
+            await ann.record("note", {"n": 2}, key="k1")
+        assert refusal.value.code == "idempotency_conflict"
+        assert not (await bob.record("note", {"n": 3}, key="k1")).duplicate
+        assert [item.body["data"]["n"] for item in await items_of(two)] == [1.0, 1.0, 3]
+
+
+async def test_a_record_s_key_of_which_nothing_says_whose_it_is_is_nobody_s() -> None:
+    """So it is in files of earlier versions: a guess might take it from its owner."""
+    created = {"offset": 1, "type": "thread.created", "at": 1.0}
+    noted = {"offset": 2, "type": "record", "at": 1.0, "item": "r.0", "kind": "note", "data": 1}
+    restoration = Restoration()
+    for raw in (created, {**noted, "key": "k1"}):
+        restoration.add(entry_from_json(raw))
+    assert restoration.append(NAME, 1, Position(1, 0), NOW).receipts == ()
 
 
 async def test_a_thread_that_is_there_is_not_touched() -> None:
