@@ -159,7 +159,7 @@ class Subscription:
     def behind(self) -> bool:
         """Whether a pull might return something now; False only where it would not."""
         due = self._snapshot or self._goal or self._until
-        return due is not None or self._tail.is_behind(self.position)
+        return due is not None or self._tail.is_behind(self.position) or self._roll_is_news
 
     @property
     def finished(self) -> bool:
@@ -239,11 +239,16 @@ class Subscription:
 
     def _news_of_presence(self) -> Presence | None:
         """Return who is there, where that is news to the reader."""
-        if self._attendance is None or not self._presence or self._attendance.roll == self._told:
+        if self._attendance is None or not self._roll_is_news:
             return None
         self._told = self._attendance.roll
         self._told_last = True  # what else there is comes before the next one
         return Presence(self.thread, self.position, self._told)
+
+    @property
+    def _roll_is_news(self) -> bool:
+        attendance = self._attendance if self._presence else None
+        return attendance is not None and attendance.roll != self._told
 
     async def _resume_at(self, position: Position, head: Position) -> None:
         self.position = position

@@ -82,6 +82,7 @@ class KindGiven:
             None where there is no service.
         ends: whether it ends by itself when nobody is there.
         overdue: seconds after which a turn is stopped for its slowness, at the earliest.
+        presence: whether those who are attached are told who is.
     """
 
     thread: str
@@ -92,6 +93,7 @@ class KindGiven:
     ends: bool = False
     projections: Projections = NO_PROJECTIONS
     overdue: float = math.inf
+    presence: bool = False
 
 
 @frozen

@@ -201,6 +201,7 @@ class Process:
             overflow=kind.overflow if served else None,
             ends=isinstance(kind.lifetime, EndAfter),
             projections=kind.projections,
+            presence=kind.presence,
             overdue=min(kind.deadline or math.inf, kind.no_progress or math.inf),
         )
 

@@ -61,6 +61,21 @@ async def test_who_is_there_is_told_behind_the_snapshot_and_whenever_it_changes(
         ann.subscription.close()
 
 
+async def test_a_change_between_a_roll_and_what_follows_it_leaves_the_reader_behind() -> None:
+    """Whoever pulls only as long as that may return something has to look once more."""
+    async with open_world(kind=SHOWN) as world:
+        ann = await visitor(world, "ann")
+        assert isinstance(await ann.subscription.pull(), Snapshot)
+        assert isinstance(await ann.subscription.pull(), Presence)
+        bob = await visitor(world, "bob")
+        assert isinstance(await ann.subscription.pull(), CaughtUp)
+        assert ann.subscription.behind
+        assert await ann.look() == [{"ann": 1, "bob": 1}]
+        assert not ann.subscription.behind
+        for each in (ann, bob):
+            each.subscription.close()
+
+
 async def test_a_change_that_was_undone_is_no_news() -> None:
     async with open_world(kind=SHOWN) as world:
         ann = await visitor(world, "ann")

@@ -15,6 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from actors.testing import (
     Run,
     Scenario,
@@ -31,6 +33,8 @@ from transport.testing import simulate_wire, wire_everything
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from actors import Handler, ThreadKind
+
 
 # In one phase, at most: a connection takes some of them, before anything can befall it.
 STEPS = 10
@@ -41,9 +45,14 @@ def may(principal: str, thread: str) -> bool:
     return principal == "ada" or thread == "a"
 
 
+def present(thread: str, handler: Handler) -> ThreadKind:
+    """Who is attached to thread b is told who is."""
+    return evolve(kind(thread, handler), presence=thread == "b")
+
+
 def race(scenario: Scenario, schedule: Schedule) -> Run:
     """Run one case, with the handler that follows the scripts in the messages."""
-    return simulate_wire(scenario, scripted, schedule=schedule, authorise=may, kind=kind)
+    return simulate_wire(scenario, scripted, schedule=schedule, authorise=may, kind=present)
 
 
 def sample(random: Random) -> Scenario:

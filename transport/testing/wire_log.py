@@ -94,6 +94,7 @@ class WatchedLink:
         self._calls: dict[str, Called] = {}
         self._attached: dict[str, int] = {}
         self._announced: dict[str, wire.Attached] = {}
+        self._at: dict[str, str] = {}
         self._over = False
         self._frames = Frames()
         self._note(Connected(number, client, principal))
@@ -215,6 +216,8 @@ class WatchedLink:
                     self._note(Answered(called.call, Refused(code, details.get("turn"))))
             case wire.Attached() as attached:
                 self._begin(attached)
+            case wire.Presence() as message:
+                self._present(message)
             case wire.Snapshot() | wire.Events() | wire.CaughtUp() | wire.Detached() as message:
                 self._stream(message)
             case _:
@@ -240,6 +243,7 @@ class WatchedLink:
         self._note(Answered(called.call, Attached(Mode(message.mode), message.reason, position)))
         self._attached[message.thread] = called.call
         self._announced[message.thread] = message
+        self._at[message.thread] = message.cursor
 
     def _stream(self, message: wire.Snapshot | wire.Events | wire.CaughtUp | wire.Detached) -> None:
         call = self._attached.get(message.thread, 0)
@@ -252,9 +256,14 @@ class WatchedLink:
             self._leave(message.thread)
             return
         self._note(Saw(call, batch))
+        self._at[message.thread] = message.cursor
         held.append(batch.cursor)
         if isinstance(batch, Detached):
             self._leave(message.thread)
+
+    def _present(self, message: wire.Presence) -> None:
+        at = self._at.get(message.thread, "")
+        self._note(Saw(self._attached.get(message.thread, 0), as_batch(message, None, at)))
 
     def _leave(self, thread: str) -> None:
         call = self._attached.pop(thread, None)

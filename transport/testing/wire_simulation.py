@@ -46,6 +46,8 @@ WIRE_LIMITS: Final = attrs.evolve(
     # Longer than all that waits for the disk, so that who waits for a reader stands out.
     heartbeat_seconds=768 * TICK,
     slow_seconds=512 * TICK,
+    # Longer than it takes to come back, shorter than it takes to come to rest.
+    presence_seconds=16 * TICK,
     reconnect_first_seconds=TICK,
     reconnect_most_seconds=8 * TICK,
     reconnect_health_seconds=64 * TICK,

@@ -32,6 +32,7 @@ from .i19_authorised import only_to_the_authorised
 from .i20_in_time import written_in_time
 from .liveness import everything_ends
 from .one_service import one_service_at_a_time
+from .presence import rolls_are_true
 from .projections import projections_are_folds
 from .reads import reads_show_what_was
 from .users import authors_are_senders, users_are_answered, users_see_one_stream
@@ -49,6 +50,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I3": contiguous_streams,
     "I4": nothing_unsaid,
     "I5": bystanders_change_nothing,
+    "I5, of presence": rolls_are_true,
     "I6": settled_cancels,
     "I7": silence_after_the_end,
     "I8": keys_bind,
