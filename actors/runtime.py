@@ -167,7 +167,7 @@ class Runtime:
                     recording=self._recording,
                 )
                 self._registry = Registry(nursery, around, self._kind_of, self._note_failure)
-                await self._settle_unsettled()
+                await self._settle_unsettled(restarted=True)
                 nursery.start_soon(self._keep_journal_open)
                 nursery.start_soon(self._keep_compact)
                 if self._recording is not None:
@@ -254,14 +254,14 @@ class Runtime:
         # Once for the handlers, and once for the commits that record their endings.
         return 2 * grace + self.limits.close_seconds
 
-    async def _settle_unsettled(self) -> None:
+    async def _settle_unsettled(self, *, restarted: bool) -> None:
         """Settle every turn that was left open, before anybody is served (I9)."""
         bound = trio.CapacityLimiter(self.limits.recovery_concurrency)
 
         @trio.lowlevel.enable_ki_protection
         async def settle(thread: str) -> None:
             async with bound:
-                await self.registry.settle(thread)
+                await self.registry.settle(thread, restarted=restarted)
 
         threads = await self.registry.journal.unsettled()
         async with trio.open_nursery() as nursery:
@@ -307,7 +307,7 @@ class Runtime:
         self.registry.reopened(await self._open_again())
         self._journal_failure, self._journal_failed = None, trio.Event()
         try:
-            await self._settle_unsettled()
+            await self._settle_unsettled(restarted=False)
         except JournalUnavailable as exc:
             self._note_failure(exc)
         if self._journal_failed.is_set():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import trio
 
     from ..core.commands import Command
-    from ..limits import Limits
+    from .activation import Surroundings
     from .entry import Entry
     from .kinds import ThreadKind
     from .lifetime import Capacity
@@ -27,7 +27,7 @@ class Attending:
 
     Args:
         nursery: where clocks run.
-        limits: the bounds in force.
+        around: the time of day, and the bounds in force.
         kind_of: gives a thread's kind from its id.
         post: hands a command to a thread.
         tidy: called with a thread whose entry a clock no longer keeps.
@@ -36,13 +36,14 @@ class Attending:
     def __init__(
         self,
         nursery: trio.Nursery,
-        limits: Limits,
+        around: Surroundings,
         kind_of: Callable[[str], ThreadKind],
         post: Callable[[str, Command, Reply], None],
         tidy: Callable[[str], None],
     ) -> None:
         self._nursery = nursery
-        self._limits = limits
+        self._clock = around.clock
+        self._limits = around.limits
         self._kind_of = kind_of
         self._post = post
         self._tidy = tidy
@@ -71,17 +72,29 @@ class Attending:
         kind = self.kind(thread)
         return kind.capacity if kind is not None else None
 
+    def left_behind(self, entry: Entry) -> None:
+        """Take a thread that a restart has settled for one that everybody left at its last event.
+
+        Who was attached is in no log. Without this it would stay active until somebody came.
+        """
+        state = entry.tail.state
+        if entry.attendance is None and state is not None:
+            self._deserted(entry, self._clock.now() - state.active_at)
+
     def close(self) -> None:
         """Start no further clock: the nursery is about to go."""
         self._closed = True
 
-    def _deserted(self, entry: Entry) -> None:
+    def _deserted(self, entry: Entry, seconds_ago: float = 0.0) -> None:
         kind = self.kind(entry.thread)
         state = entry.tail.state
         there = state is None or state.life is Life.OPEN
         if there and kind is not None and isinstance(kind.lifetime, EndAfter):
-            ttl = kind.lifetime.ttl
-            watch = partial(end_when_deserted, entry, ttl, self._post, self._limits)
+            left = kind.lifetime.ttl - max(seconds_ago, 0.0)
+            returned = self.of(entry).returned
+            watch = partial(
+                end_when_deserted, entry, returned, max(left, 0.0), self._post, self._limits
+            )
             self._beside(entry, watch)
 
     def _forget_broken(self, entry: Entry) -> None:

@@ -22,22 +22,25 @@ _PASSING: Final = frozenset({"overloaded", "journal_unavailable", "internal"})
 
 
 async def end_when_deserted(
-    entry: Entry, ttl: float, post: Callable[[str, Command, Reply], None], limits: Limits
+    entry: Entry,
+    returned: trio.Event,
+    seconds: float,
+    post: Callable[[str, Command, Reply], None],
+    limits: Limits,
 ) -> None:
-    """Wait until nobody has been attached for longer than `ttl`, then end the thread.
+    """Wait until nobody has been attached for longer than that, then end the thread.
 
     Returns without ending it where somebody attaches meanwhile, and where nothing is there to end.
 
     Args:
-        entry: the thread's; its last attachment has left just now.
-        ttl: seconds, strict.
+        entry: the thread's, whom nobody is attached to.
+        returned: set once somebody is.
+        seconds: how long yet, strict.
         post: hands a command to the thread.
         limits: `journal_reopen_seconds` is the wait before the next try.
     """
-    assert entry.attendance is not None
-    returned = entry.attendance.returned
     # Strictly longer: at the very instant the thread is still waited for.
-    due = math.nextafter(trio.current_time() + ttl, math.inf)
+    due = math.nextafter(trio.current_time() + seconds, math.inf)
     while not await _happens_before(due, returned):
         await _turns_are_over(entry)
         if returned.is_set():

@@ -74,7 +74,7 @@ class Registry:
             nursery, around, kind_of, on_journal_failure, on_over=self._retire
         )
         self._reads = self._reporting(around.journal)
-        self._attending = Attending(nursery, around.limits, kind_of, self.post, self._tidy)
+        self._attending = Attending(nursery, around, kind_of, self.post, self._tidy)
 
     # What callers do
 
@@ -236,8 +236,7 @@ class Registry:
     @property
     def quarantined(self) -> dict[str, str]:
         """The threads that were set aside, and why."""
-        entries = self._entries.values()
-        return {entry.thread: entry.quarantined for entry in entries if entry.quarantined}
+        return {e.thread: e.quarantined for e in self._entries.values() if e.quarantined}
 
     @property
     def subscribers(self) -> int:
@@ -252,15 +251,17 @@ class Registry:
 
     # What the runtime does
 
-    async def settle(self, thread: str) -> None:
+    async def settle(self, thread: str, *, restarted: bool) -> None:
         """Activate a thread to settle what was left open, and wait until that is durable (I9).
 
-        A quarantined one stays as it is (I10).
+        A quarantined one stays as it is (I10). After a restart, nobody is attached.
         """
         entry = self._entry(thread)
         if entry.quarantined is None:
             self._activate(entry)
             await entry.settled()
+            if restarted:
+                self._attending.left_behind(entry)
 
     def refuse_all(self, refusal: Rejected | None) -> None:
         """Refuse every further command in these words; None lets them in again, unless draining."""
@@ -355,8 +356,7 @@ class Registry:
         if entry is None:
             mailbox = Mailbox(self.limits.mailbox_commands)
             tail = Tail(thread, self.limits, self._projections_of)
-            entry = Entry(thread, mailbox, tail)
-            self._entries[thread] = entry
+            entry = self._entries[thread] = Entry(thread, mailbox, tail)
         return entry
 
     def _actors(self) -> list[Actor]:
