@@ -153,7 +153,7 @@ class Tail:
             self._clear()
             self._epoch = self.state.epoch
         self._rows.extend(rows)
-        self._bytes += sum(len(row.body) for row in rows)
+        self._bytes += sum([len(row.body) for row in rows])
         self.state, self.folded = state, folded
         self._shared = None
         if self._bytes > self._limits.tail_bytes:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import sys
 import tracemalloc
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
-from actors import Events, Runtime, Turn, open_runtime
+import actors
+import transport
+from actors import Events, Runtime, Subscription, Turn, open_runtime
 from actors.core import step
 from actors.core.event_codec import encode
 from actors.core.events import Entry, TurnDelta
+from actors.handles import LOCAL
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
 from transport import frames
-from transport.outgoing import _frame
+from transport.outgoing import _events_frame, _frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Iterator
+    from types import FrameType
 
     import pytest
 
@@ -164,3 +170,71 @@ async def _touched(runtime: Runtime, prefix: str, count: int) -> None:
 def _objects() -> int:
     gc.collect()
     return len(gc.get_objects())
+
+
+class _Round:
+    """A piece of each of many threads, all said in one turn of the loop, and seen by a viewer."""
+
+    def __init__(self, viewers: int) -> None:
+        self.may_speak = trio.Event()
+        self.seen = trio.Event()
+        self._left = viewers
+
+    def see(self, subscription: Subscription) -> None:
+        """Take what is new as a connection at rest does."""
+        subscription.ready = False
+        events = subscription.pull_now()
+        if events is not None:
+            events.once(_events_frame)
+            self._left -= 1
+        if not self._left:
+            self.seen.set()
+
+
+async def test_a_piece_at_a_pace_takes_few_calls(tmp_path: Path) -> None:
+    """Calls of ours on the loop's side, from `write` to the frame, where nothing merges."""
+    viewers, rounds = 20, [_Round(20) for _ in range(10)]
+    seeing, counted = rounds[0], trio.Event()
+
+    async def in_step(turn: Turn) -> None:
+        for each in rounds:
+            await each.may_speak.wait()
+            await turn.write("tokens! ")
+        await counted.wait()
+
+    async with _opened(tmp_path / "a.db", in_step) as (runtime, journal):
+        for n in range(viewers):
+            thread = runtime.thread(f"t{n}")
+            await thread.submit("speak")
+            follows = runtime.registry.subscribe(f"t{n}", LOCAL, lambda s: seeing.see(s))
+            await follows.attach(None)
+            while await follows.pull() is not None:
+                pass
+            follows.ready = False
+        before = journal.statistics()
+        with _calls_counted() as calls:
+            for seeing in rounds:
+                seeing.may_speak.set()
+                await seeing.seen.wait()
+        after = journal.statistics()
+        counted.set()
+    pieces = viewers * len(rounds)
+    assert after.rows - before.rows == pieces
+    assert calls.total() / pieces <= 88, calls.most_common()
+
+
+@contextmanager
+def _calls_counted() -> Iterator[Counter[str]]:
+    """Count calls of functions in `actors` and `transport`, in this worker thread alone."""
+    counted: Counter[str] = Counter()
+    folders = tuple(str(Path(package.__file__).parent) for package in (actors, transport))
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(folders):
+            counted[frame.f_code.co_qualname] += 1
+
+    sys.setprofile(count)
+    try:
+        yield counted
+    finally:
+        sys.setprofile(None)

@@ -219,7 +219,7 @@ class SqliteJournal:
             was,
             commits=was.commits + bool(durable),
             appends=was.appends + len(durable),
-            rows=was.rows + sum(len(append.rows) for append in durable),
+            rows=was.rows + sum([len(append.rows) for append in durable]),
             refused=was.refused + len(appends) - len(durable),
         )
 

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-from attrs import frozen
-
+from ...core.value import value
 from .sealing import damaged, seal
 
 # The casts are for damaged rows, which may hold values of any sort.
@@ -57,7 +56,7 @@ def insert_many(
         done += at_once
 
 
-@frozen
+@value
 class Sealed:
     """A stored row: its key, one more number where the query names one, and the body."""
 
