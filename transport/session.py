@@ -24,7 +24,7 @@ from actors.incident.caller import Caller, speak_as
 
 from .auth import Auth, forbidden
 from .heartbeat import Heartbeat
-from .link import GOODBYES, Link, LinkClosed
+from .link import ABNORMAL, GOODBYES, Link, LinkClosed
 from .outgoing import Outgoing, as_rejected
 from .translating import Commands, reply_body, summary_of, translate
 from .wire import client_messages as client
@@ -98,6 +98,9 @@ class Session:
                     # While tasks may still be started: a nursery that is closing takes none.
                     self._heartbeat.end()
                     self._outgoing.end()
+        except* LinkClosed as ended:  # a sender may have met it, before the receiver did
+            self._broken = not any(map(_is_goodbye, ended.exceptions))
+            raise
         finally:
             self._protocol.connection_lost()
             self._outgoing.close(broken=self._broken)
@@ -123,11 +126,7 @@ class Session:
     async def _receive(self) -> None:
         while True:
             await self._room()
-            try:
-                message = await self.link.receive()
-            except LinkClosed as closed:
-                self._broken = should_reconnect(closed.code) and closed.code not in GOODBYES
-                raise
+            message = await self.link.receive()
             if isinstance(message, str):
                 await self._obey(self._protocol.receive_text(message))
             else:
@@ -302,6 +301,11 @@ class Session:
         shown = (summary for summary in page.summaries if self._may(summary.thread))
         summaries = tuple(summary_of(summary, self.runtime) for summary in shown)
         return replies.ThreadsReply(summaries, page.after)
+
+
+def _is_goodbye(ended: BaseException) -> bool:
+    code = ended.code if isinstance(ended, LinkClosed) else ABNORMAL
+    return code in GOODBYES or not should_reconnect(code)
 
 
 def _changed_by(message: client.ClientMessage) -> tuple[str, ...]:

@@ -31,6 +31,25 @@ def counts(seen: list[Any]) -> list[int]:
     return [sum(attendee.count for attendee in roll.attendees) for roll in rolls]
 
 
+def test_a_goodbye_is_one_though_a_sender_meets_it_before_the_receiver() -> None:
+    """Which of them does so is up to trio's order of tasks, which is another one each time."""
+
+    async def scene(server: MemoryServer, client: Client) -> None:
+        async with client.attach("t"):
+            await client.submit("t", "hello")
+            async with client_of(server, 1) as other, trio.open_nursery() as beside:
+                beside.start_soon(follow, other, [])
+                await trio.sleep(2)  # at this instant a piece is said
+                beside.cancel_scope.cancel()
+            await trio.sleep(1)
+            attendance = server.runtime.registry._entries["t"].attendance
+            assert attendance is not None
+            assert attendance.roll.attendees[0].count == 1
+
+    for _ in range(20):
+        play(scene, SHOWN)
+
+
 def test_who_is_attached_is_told_in_order_with_the_events() -> None:
     async def scene(server: MemoryServer, client: Client) -> None:
         seen: list[Any] = []
