@@ -83,6 +83,11 @@ class Limits:
     # Seconds that a broken connection is still present, so that coming back shows no flicker: a
     # client's first tries to reconnect fall well within it.
     presence_seconds: float = _seconds(10)
+    # Changes of a thread's presence that are told one by one, each to every reader, in a window of
+    # so many seconds; what follows is told at its end, together. People come and go more slowly
+    # than that; a page that reconnects in a loop does not, nor an audience that comes at once.
+    presence_changes: int = _whole(10)
+    presence_window_seconds: float = _seconds(1)
     # Items in a snapshot where the client names no window, and at most.
     window_items: int = _whole(50)
     window_items_max: int = _whole(500)

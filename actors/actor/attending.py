@@ -57,6 +57,7 @@ class Attending:
                 changed=entry.tail.tell,
                 deserted=partial(self._deserted, entry),
                 broken=partial(self._forget_broken, entry),
+                late=partial(self._tell_late, entry),
             )
         return entry.attendance
 
@@ -99,6 +100,9 @@ class Attending:
 
     def _forget_broken(self, entry: Entry) -> None:
         self._beside(entry, self.of(entry).forget_broken)
+
+    def _tell_late(self, entry: Entry) -> None:
+        self._beside(entry, self.of(entry).tell_late)
 
     def _beside(self, entry: Entry, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task that keeps the entry while it is there, unless all is closed."""

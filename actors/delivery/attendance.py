@@ -1,11 +1,13 @@
 """Who is attached to one thread: presence. It belongs to the registry's entry, as the tail does.
 
 An attachment whose connection broke without a word stays counted for `limits.presence_seconds`, so
-that its reconnecting shows nobody leaving and coming back.
+that its reconnecting shows nobody leaving and coming back. And where people come and go faster than
+anybody could follow, readers are told of the outcome, once in a while.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,8 +23,11 @@ class Attendance:
     """The roll of one thread, and since when nobody is attached.
 
     Args:
-        limits: `presence_seconds`, `presence_principals`; `subscribers` bounds the broken ones.
+        limits: `presence_seconds`, `presence_principals`, `presence_changes` in a window of
+            `presence_window_seconds`; `subscribers` bounds the broken ones.
         changed: called when the roll is another one; returns at once.
+        late: called when a change is to be told at the end of the window: `tell_late` is to be run.
+            It is not called again before that has returned.
         deserted: called when the last attachment has left; returns at once.
         broken: called when there is a broken attachment to be remembered: `forget_broken` is to be
             run. It is not called again before that has returned.
@@ -34,13 +39,20 @@ class Attendance:
         changed: Callable[[], None],
         deserted: Callable[[], None],
         broken: Callable[[], None],
+        late: Callable[[], None],
     ) -> None:
         self.attached = 0
+        # How often readers were told to look. Who has looked since does so no more.
+        self.version = 0
         self.returned = trio.Event()
         self._limits = limits
         self._changed = changed
         self._deserted = deserted
         self._on_broken = broken
+        self._on_late = late
+        self._late = False
+        self._window_ends = -math.inf
+        self._told = 0
         self._counts: dict[str, int] = {}
         self._broken: dict[str, list[float]] = {}
         self._forgetting = False
@@ -112,4 +124,29 @@ class Attendance:
         else:
             del self._counts[principal]
         self._roll = None
+        if self._is_told_at_once():
+            self._tell()
+        elif not self._late:
+            self._late = True
+            self._on_late()
+
+    async def tell_late(self) -> None:
+        """Wait for the window to end, and tell what has changed in it."""
+        try:
+            await trio.sleep_until(self._window_ends)
+        finally:
+            self._late = False
+        self._is_told_at_once()
+        self._tell()
+
+    def _is_told_at_once(self) -> bool:
+        now = trio.current_time()
+        if now >= self._window_ends:
+            self._window_ends = now + self._limits.presence_window_seconds
+            self._told = 0
+        self._told += 1
+        return self._told <= self._limits.presence_changes and not self._late
+
+    def _tell(self) -> None:
+        self.version += 1
         self._changed()

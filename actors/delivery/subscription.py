@@ -70,6 +70,7 @@ class Subscription:
         self._presence = presence
         self._watched = watched
         self._told: Roll | None = None
+        self._told_version = -1
         self._told_last = False
         self._counted = False
         self._on_ready = on_ready
@@ -241,14 +242,16 @@ class Subscription:
         """Return who is there, where that is news to the reader."""
         if self._attendance is None or not self._roll_is_news:
             return None
-        self._told = self._attendance.roll
+        self._told, self._told_version = self._attendance.roll, self._attendance.version
         self._told_last = True  # what else there is comes before the next one
         return Presence(self.thread, self.position, self._told)
 
     @property
     def _roll_is_news(self) -> bool:
         attendance = self._attendance if self._presence else None
-        return attendance is not None and attendance.roll != self._told
+        if attendance is None or attendance.version == self._told_version:
+            return False
+        return attendance.roll != self._told
 
     async def _resume_at(self, position: Position, head: Position) -> None:
         self.position = position

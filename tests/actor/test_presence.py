@@ -106,7 +106,8 @@ async def test_it_stands_between_events_and_moves_no_cursor() -> None:
 async def test_it_wakes_who_waits_and_never_starves_the_events(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_world(kind=SHOWN) as world, trio.open_nursery() as nursery:
+    limits = evolve(LIMITS, presence_changes=100)
+    async with open_world(kind=SHOWN, limits=limits) as world, trio.open_nursery() as nursery:
         seen: list[Any] = []
 
         async def restless() -> None:
@@ -244,3 +245,75 @@ async def test_who_comes_and_goes_without_end_holds_no_event_up() -> None:
         assert sorts == [Presence, Events] * 4
         for other in (ann, *others):
             other.subscription.close()
+
+
+async def test_a_page_that_comes_and_goes_in_a_loop_is_told_so_often_and_no_more(
+    autojump_clock: MockClock,
+) -> None:
+    """I12: and the last state is told, whenever it comes to be."""
+    async with open_world(kind=SHOWN) as world, trio.open_nursery() as nursery:
+        ann = await visitor(world, "ann")
+        rolls: list[tuple[float, dict[str, int]]] = []
+
+        async def read() -> None:
+            async for batch in ann.subscription:
+                at = trio.current_time() - began
+                rolls.extend([(at, who(batch))] if isinstance(batch, Presence) else [])
+
+        began = trio.current_time()
+        nursery.start_soon(read)
+        for _ in range(1000):  # in ten seconds
+            other = await visitor(world, "bob")
+            await trio.sleep(0.006)
+            other.subscription.close()
+            await trio.sleep(0.004)
+        seconds = trio.current_time() - began
+        for second in range(int(seconds)):
+            told = [roll for at, roll in rolls if second <= at < second + 1]
+            assert 1 <= len(told) <= 2 * (LIMITS.presence_changes + 1)
+        assert len(rolls) <= (seconds + 1) * (LIMITS.presence_changes + 1)
+        bob = await visitor(world, "bob")
+        await trio.sleep(LIMITS.presence_window_seconds)
+        assert rolls[-1][1] == {"ann": 1, "bob": 1}
+        bob.subscription.close()
+        await trio.sleep(LIMITS.presence_window_seconds)
+        assert rolls[-1][1] == {"ann": 1}
+        ann.subscription.close()
+    assert len(world.runtime.registry._entries) == 0
+
+
+async def test_an_audience_that_comes_at_once_costs_each_reader_few_messages(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(kind=SHOWN) as world:
+        visitors = [await visitor(world, f"p{number}") for number in range(50)]
+        told = sum([len(await one.look()) for one in visitors])
+        assert told == 50, "everybody is shown at first who is there"
+        await trio.sleep(LIMITS.presence_window_seconds)
+        assert sum([len(await one.look()) for one in visitors]) == 0, "and that was everybody"
+        extra = [await visitor(world, f"q{number}") for number in range(50)]
+        assert await extra[-1].look() == [
+            {f"p{number}": 1 for number in range(50)} | {f"q{number}": 1 for number in range(50)}
+        ]
+        for one in (*visitors, *extra):
+            one.subscription.close()
+
+
+async def test_an_event_does_not_wait_for_a_window_and_presence_keeps_its_place(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(kind=SHOWN) as world:
+        ann = await visitor(world, "ann")
+        await ann.look()
+        others = [await visitor(world, f"p{number}") for number in range(20)]
+        await ann.look()
+        late = await visitor(world, "late")
+        await world.ends(await world.asked("one"))
+        assert await ann.look() == []
+        assert isinstance(ann.seen[-1], Events)
+        await trio.sleep(LIMITS.presence_window_seconds)
+        (roll,) = await ann.look()
+        assert roll["late"] == 1
+        assert ann.seen[-1].position == ann.seen[-2].position
+        for one in (ann, late, *others):
+            one.subscription.close()

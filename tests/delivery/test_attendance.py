@@ -32,6 +32,7 @@ async def test_a_connection_that_comes_and_goes_is_remembered_by_one_task(
             changed=lambda: None,
             deserted=lambda: None,
             broken=lambda: nursery.start_soon(forget),
+            late=lambda: nursery.start_soon(attendance.tell_late),
         )
         for _ in range(50):
             attendance.enter("ada")
