@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
 from raw_peer import ask, request
@@ -9,6 +11,9 @@ from shell_server import shell_server
 
 from transport.access import AccessPolicy
 from transport.exchange import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 APP = "https://app.example"
 POLICY = AccessPolicy(origins=frozenset({APP}))
@@ -20,7 +25,7 @@ ASKS = {
 
 
 async def pieces(request: Request) -> Response:
-    async def body():  # type: ignore[no-untyped-def] # a generator, which h11 sends in chunks
+    async def body() -> AsyncGenerator[bytes, None]:
         yield b"data: 1\n\n"
         await trio.lowlevel.checkpoint()
 
