@@ -205,8 +205,10 @@ class SqliteJournal:
         return JournalFenced("another writer has the thread")
 
     async def _write(self, appends: Sequence[Append]) -> Sequence[HoldfastError | None]:
-        for thread in self._released - self._claims.keys():
-            self._opened.writer.release(thread)
+        # The difference of a set and a dict's keys would look at every claim there is.
+        for thread in self._released:
+            if thread not in self._claims:
+                self._opened.writer.release(thread)
         self._released.clear()
         return await self._executor.run(partial(self._opened.write, appends)) if appends else []
 
