@@ -237,6 +237,15 @@ class Said:
 
 
 @frozen
+class Flushes:
+    """A handler waits until all that it said is durable."""
+
+    thread: str
+    turn: str
+    attempt: int
+
+
+@frozen
 class Flushed:
     """A handler was told that all it said is durable."""
 
@@ -373,6 +382,7 @@ Fact: TypeAlias = (
     | Entered
     | Read
     | Said
+    | Flushes
     | Flushed
     | Exited
     | Acted

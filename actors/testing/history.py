@@ -22,6 +22,7 @@ from .facts import (
     Exited,
     Fault,
     Flushed,
+    Flushes,
     Killed,
     KindGiven,
     Left,
@@ -246,6 +247,10 @@ def _said(history: History, index: int, life: int, fact: Said) -> None:
     history.runs[fact.turn, fact.attempt, life].said.append((index, fact.text))
 
 
+def _flushes(history: History, index: int, life: int, fact: Flushes) -> None:
+    history.runs[fact.turn, fact.attempt, life].flushes.append(index)
+
+
 def _flushed(history: History, index: int, life: int, fact: Flushed) -> None:
     history.runs[fact.turn, fact.attempt, life].flushed.append(index)
 
@@ -311,6 +316,7 @@ _TAKE: dict[type, Any] = {
     Copied: _copied,
     Entered: _entered,
     Said: _said,
+    Flushes: _flushes,
     Flushed: _flushed,
     Exited: _exited,
     Acted: _acted,

@@ -121,7 +121,13 @@ def _row(row: Row) -> str:
 
 
 def _handler(
-    fact: facts.Entered | facts.Exited | facts.Read | facts.Said | facts.Flushed | facts.Acted,
+    fact: facts.Entered
+    | facts.Exited
+    | facts.Read
+    | facts.Said
+    | facts.Flushes
+    | facts.Flushed
+    | facts.Acted,
 ) -> str:
     attempt = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
     return f"handler of {fact.turn}{attempt}"
@@ -205,6 +211,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Entered: lambda fact: f"{_handler(fact)} runs",
     facts.Read: _read,
     facts.Said: lambda fact: f"{_handler(fact)} says {fact.text!r}",
+    facts.Flushes: lambda fact: f"{_handler(fact)} waits until all that is durable",
     facts.Flushed: lambda fact: f"{_handler(fact)} knows all that durable",
     facts.Exited: _exited,
     facts.Acted: lambda fact: f"{_handler(fact)}: {fact.what} takes effect",

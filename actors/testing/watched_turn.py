@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
-from .facts import Acted, Entered, Exited, Flushed, Read, Said
+from .facts import Acted, Entered, Exited, Flushed, Flushes, Read, Said
 
 if TYPE_CHECKING:
     from ..actor.kinds import Handler
@@ -53,6 +53,7 @@ class WatchedTurn:
     async def flush(self) -> None:
         """See `Turn.flush`."""
         with self.process.connection():
+            self.process.note(Flushes(*self._place))
             await self._turn.flush()
             self.process.note(Flushed(*self._place))
 

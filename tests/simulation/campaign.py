@@ -39,7 +39,7 @@ from actors.testing import (
     shrink,
     simulate,
 )
-from tests.simulation.kinds import has_casts, kind, served
+from tests.simulation.kinds import has_casts, has_records, kind, recording, served
 from tests.simulation.profiles import DEFAULT, PROFILES, Profile
 
 # Where a case that broke something is kept.
@@ -54,7 +54,8 @@ def race(scenario: Scenario, schedule: Schedule) -> Run:
     Threads have a service where anything is cast: what has to do without stays a short story.
     """
     if not has_casts(scenario):
-        return simulate(scenario, scripted, schedule=schedule, kind=kind)
+        plain = recording if has_records(scenario) else kind
+        return simulate(scenario, scripted, schedule=schedule, kind=plain)
     return simulate(
         scenario, scripted, schedule=schedule, kind=served, make_service=scripted_service
     )

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from actors import OnExit, Overflow, Passivate, Projection, ThreadKind
 from actors.testing import DEADLINE, SIMULATION_LIMITS, Scenario
-from actors.testing.operations import Cast
+from actors.testing.operations import Cast, Record
 from actors.testing.scenario import FORKED
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ def kind(thread: str, handler: Handler) -> ThreadKind:
     return ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=None, retry=thread == "b")
 
 
+def recording(thread: str, handler: Handler) -> ThreadKind:
+    """Add what its records come to."""
+    return evolve(kind(thread, handler), projections=PROJECTIONS)
+
+
 def served(thread: str, handler: Handler) -> ThreadKind:
     """Add a service; what becomes of one that is over, and of casts, differs by thread."""
     on_exit, overflow = POLICIES.get(thread, POLICIES[FORKED])
@@ -54,4 +59,13 @@ def served(thread: str, handler: Handler) -> ThreadKind:
 
 def has_casts(scenario: Scenario) -> bool:
     """Say whether anything is cast to a service."""
-    return any(isinstance(step.operation, Cast) for phase in scenario.phases for step in phase)
+    return _has(scenario, Cast)
+
+
+def has_records(scenario: Scenario) -> bool:
+    """Say whether a client records anything."""
+    return _has(scenario, Record)
+
+
+def _has(scenario: Scenario, sort: type) -> bool:
+    return any(isinstance(step.operation, sort) for phase in scenario.phases for step in phase)

@@ -7,9 +7,9 @@ import pytest
 from actors.core.effects import Cancelled, CancelOutcome, Submitted
 from actors.core.event_codec import Row
 from actors.core.position import Position
-from actors.delivery.batches import Events
+from actors.delivery.batches import Detached, Events
 from actors.testing.facts import Answered, Fault, Killed, Said, Saw, Struck
-from actors.testing.operations import Cancel, Submit
+from actors.testing.operations import Cancel, Submit, Target
 from tests.simulation.histories import Told, delta, ended, started, submitted
 
 
@@ -66,6 +66,30 @@ def test_i1_finds_one_that_was_let_go_before_its_grace_had_run_out() -> None:
     told.store(started("t1", attempt=2), generation=2)
     told.enter("t1", attempt=2)
     assert told.broken("I1") == ["t1 began to run while t1 had not stopped"]
+
+
+def test_i3_finds_who_is_detached_by_an_end_that_came_before() -> None:
+    told = Told()
+    before = told.attach()
+    at = told.store({"type": "thread.created"}, {"type": "thread.ended"})
+    after = told.attach()
+    rows = tuple(told.history().at["a", 1, offset].row for offset in (1, 2))
+    told.note(Saw(before, Events("a", rows, at)))
+    for call in (before, after):
+        told.note(Saw(call, Detached("a", at, "ended")))
+    assert told.broken("I3") == [
+        f"subscriber {after}: was detached by a thread.ended that came before it"
+    ]
+
+
+def test_i6_a_cancel_in_a_fork_is_told_a_place_in_the_fork() -> None:
+    told = plain()
+    told.fork(submitted("t1"), started("t1"), ended("t1"), after="t1.0", to="b")
+    early = Cancelled("t1", CancelOutcome.ALREADY_ENDED, Position(1, 3))
+    told.call(Cancel(Target.NEWEST), early, argument="t1", thread="b")
+    assert told.broken("I6") == []
+    call = told.call(Cancel(Target.NEWEST), early, argument="t1")
+    assert told.broken("I6") == [f"call {call} was told a place before the ending"]
 
 
 def test_i2_finds_a_turn_without_an_ending_and_one_with_two() -> None:

@@ -230,6 +230,21 @@ def test_i14_finds_a_cast_that_found_no_room_where_there_was_some() -> None:
     assert found(told, "I14, of casts") == ["I14: call 2 found no room, and there was some"]
 
 
+@pytest.mark.parametrize(
+    ("overflow", "told"),
+    [
+        (Overflow.DROP_OLDEST, Done(existed=False)),
+        (Overflow.DROP_OLDEST, Refused("overloaded")),
+        (Overflow.DROP_NEWEST, Refused("overloaded")),
+        (Overflow.REFUSE, Done(existed=False)),
+    ],
+    ids=str,
+)
+def test_i14_finds_an_inbox_with_another_policy(overflow: Overflow, told: Any) -> None:
+    flood = flooded(overflow, TAKEN, TAKEN, told)
+    assert "which is not the thread's policy" in found(flood, "I14, of casts")[0]
+
+
 def flooded(overflow: Overflow, *answers: Any) -> Told:
     """Cast four times in a row, where two have room."""
     told = served(OnExit.LEAVE, overflow)

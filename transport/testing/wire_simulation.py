@@ -53,7 +53,7 @@ WIRE_LIMITS: Final = attrs.evolve(
     reconnect_health_seconds=64 * TICK,
     client_buffer_chars=1500,
     reply_bytes=600,
-    unanswered_commands=8,
+    unanswered_commands=4,
 )
 
 # Messages under way in each direction, few enough that a reader who stalls is noticed.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define
 
 from ...core.casting import Overflow
-from ..facts import Answered, AtRest, Claimed, Done, Opening, Refused, Stored, Struck
+from ..facts import Answer, Answered, AtRest, Claimed, Done, Opening, Refused, Stored, Struck
 from ..operations import Cast
 from ..service_facts import Took
 from .broken import Broken
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _READ: Final = (Answered, Opening, Claimed, Took, Stored, Struck, AtRest)
 _OPENS: Final = ("thread.created", "record", "turn.submitted")
 _NO_ROOM: Final = (Done(existed=False), Refused("overloaded"))
+_BEYOND: Final[Mapping[Overflow, Answer]] = {
+    Overflow.DROP_NEWEST: Done(existed=False),
+    Overflow.REFUSE: Refused("overloaded"),
+}
 _CLOSES: Final = ("thread.ended", "thread.deleted")
 
 
@@ -99,8 +103,15 @@ class _Casts:
                 self._drop_oldest(waiting, burst)
             elif burst.waiting > self._bound:
                 yield Broken("I12", f"call {number}: more casts wait than there is room for", index)
+        elif call.answer in _NO_ROOM and call.answer != self._beyond(call.thread):
+            message = f"call {number} is answered {call.answer}, which is not the thread's policy"
+            yield Broken("I14", message, index)
         elif call.answer in _NO_ROOM and len(waiting) + self._closed[call.thread] < self._bound:
             yield Broken("I14", f"call {number} found no room, and there was some", index)
+
+    def _beyond(self, thread: str) -> Answer | None:
+        """Return what a cast is told that does not fit; None where each one is taken."""
+        return _BEYOND.get(self._history.kinds[thread].overflow or Overflow.REFUSE)
 
     def _burst_of(self, call: Call, times: int) -> _Burst:
         """Return the burst that a cast belongs to: nobody takes any until it is over."""

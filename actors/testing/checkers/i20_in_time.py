@@ -26,6 +26,25 @@ def written_in_time(history: History) -> Iterator[Broken]:
             again = min((r.entered for r in turn.runs if r.entered > run.entered), default=inf)
             deltas = [event for event in turn.of("turn.delta") if event.index < again]
             yield from _late(history, run, deltas)
+            yield from _waits_on(history, run, deltas)
+
+
+def _waits_on(history: History, run: HandlerRun, deltas: list[Logged]) -> Iterator[Broken]:
+    """Find who is not told that all it said is durable, although it is."""
+    for number, asked in enumerate(run.flushes):
+        told = next(iter(run.flushed[number:]), inf)
+        length = sum(len(text) for index, text in run.said if index < asked)
+        own = [e for e in deltas if e.life == run.life and e.index > run.entered]
+        stored = zip(accumulate(len(e.raw["text"]) for e in own), own, strict=True)
+        event = next((event for until, event in stored if until >= length), None)
+        gone = (run.exited, history.lives[run.life].killed)
+        over = min(told, *(at for at in gone if at is not None), len(history.records) - 1)
+        if event is None or history.failed_between(run.life, run.thread, asked, int(over)):
+            continue
+        since = history.records[max(event.index, asked)].at
+        if (history.records[int(over)].at - since) / TICK > history.lives[run.life].slowest:
+            message = f"{run.turn} flushes, and is not told that what it said is on disk"
+            yield Broken("I20", message, int(over))
 
 
 def _late(history: History, run: HandlerRun, deltas: list[Logged]) -> Iterator[Broken]:

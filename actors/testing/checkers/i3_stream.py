@@ -144,9 +144,13 @@ class _Stream:
     def _detached(self, batch: Detached) -> Iterator[Broken]:
         last = {"ended": "thread.ended", "deleted": "thread.deleted"}.get(batch.reason)
         seen = self._history.epoch_log(self._call.thread, batch.position)
-        if last is None or (seen and seen[-1].type == last):
+        if last is None:
             return
-        if not self._is_lost(batch.position):
+        if seen and seen[-1].type == last:
+            # It detaches those who are attached, not those who come after it.
+            if seen[-1].position <= self._attached.position:
+                yield self._broken(f"was detached by a {last} that came before it")
+        elif not self._is_lost(batch.position):
             yield self._broken(f"was detached as {batch.reason} without having seen {last}")
 
     def _is_lost(self, position: Position) -> bool:
