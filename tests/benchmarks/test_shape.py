@@ -246,7 +246,7 @@ async def test_a_piece_at_a_pace_takes_few_calls(tmp_path: Path) -> None:
 def _calls_counted() -> Iterator[Counter[str]]:
     """Count calls of functions in `actors` and `transport`, in this worker thread alone."""
     counted: Counter[str] = Counter()
-    folders = tuple(str(Path(package.__file__).parent) for package in (actors, transport))
+    folders = tuple(package.__path__[0] for package in (actors, transport))
 
     def count(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(folders):
