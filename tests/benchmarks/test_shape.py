@@ -8,7 +8,6 @@ import sys
 import tracemalloc
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import trio
@@ -26,6 +25,7 @@ from transport.outgoing import _events_frame, _frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
     from types import FrameType
 
     import pytest
