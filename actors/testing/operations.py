@@ -213,6 +213,16 @@ class Restart:
         return "drain and restart"
 
 
+@frozen
+class LetTimePass:
+    """Do nothing for a while, however much else is going on."""
+
+    ticks: int
+
+    def __str__(self) -> str:
+        return f"let {self.ticks} ticks pass"
+
+
 class Side(enum.StrEnum):
     """One end of a connection."""
 
@@ -222,10 +232,17 @@ class Side(enum.StrEnum):
 
 @frozen
 class CutConnection:
-    """Break the client's connection."""
+    """Break the client's connection.
+
+    Args:
+        after: when the client has taken so many more messages; 0 is now.
+    """
+
+    after: int = 0
 
     def __str__(self) -> str:
-        return "cut the connection"
+        when = f" when the client has taken {self.after} more" if self.after else ""
+        return f"cut the connection{when}"
 
 
 @frozen
@@ -346,6 +363,7 @@ Operation: TypeAlias = (
     | Compact
     | Crash
     | Restart
+    | LetTimePass
     | CutConnection
     | HalfClose
     | Stall

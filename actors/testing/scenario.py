@@ -25,6 +25,7 @@ from .operations import (
     End,
     FailJournal,
     Fork,
+    LetTimePass,
     Mend,
     Moment,
     Operation,
@@ -60,7 +61,8 @@ Choices: TypeAlias = tuple[Operation, ...]
 # How often a client waits for its answer before it does the next thing.
 _WAITS: Final = (True, True, False)
 
-# How many scenarios have a few sorts of operations alone, and how many sorts those are at most.
+# How many scenarios have a few sorts of operations alone, and how many sorts those are at most;
+# how many, among others, have a few clients alone, or one thread.
 _SWARMS: Final = 0.5
 _SWARM: Final = 10
 # How many steps repeat an earlier one.
@@ -70,6 +72,8 @@ THREADS: Final = ("a", "b")
 # The thread that forks make, and nobody else speaks to.
 FORKED: Final = "c"
 CLIENTS: Final = 3
+# Turns that a cancellation, another message or a crash has the time to meet.
+_LONG: Final = ("4 hang", "3 linger", "4 flush", "3 tool", "2 deaf")
 # Casts in a row: more than `SIMULATION_LIMITS` have room for.
 _FLOOD: Final = 4
 PHASES: Final = 3
@@ -184,6 +188,14 @@ def restart() -> Choices:
     return (Restart(),)
 
 
+def let_time_pass() -> Choices:
+    """Return waits: until an idle thread is passive, a grace has run out, a failure is forgotten.
+
+    They are as long as that takes by `SIMULATION_LIMITS`.
+    """
+    return tuple(map(LetTimePass, (4, 16, 192, 192)))
+
+
 def fail_journal() -> Choices:
     """Return failures of the whole journal, which the runtime then opens anew."""
     return (*map(FailJournal, Moment), FailJournal(reads=True))
@@ -191,7 +203,7 @@ def fail_journal() -> Choices:
 
 def break_actor() -> Choices:
     """Return bugs in a thread's actor: one that a restart heals, and one that needs an operator."""
-    return tuple(BreakActor(times, moment) for times in (1, 1, 3) for moment in Moment)
+    return tuple(BreakActor(times, moment) for times in (1, 1, 1, 3) for moment in Moment)
 
 
 def damage() -> Choices:
@@ -202,13 +214,14 @@ def damage() -> Choices:
 @cache
 def everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
-    talking = (submit(), submit(), submit(), submit(), cancel(), cancel(), attach(), attach())
+    talking = (*[submit()] * 3, submit(*_LONG), *[cancel()] * 2, *[attach()] * 2)
     rare = (detach(), end(), crash(), restart(), truncate(), delete(), compact())
+    time = (let_time_pass(), let_time_pass())
     # Few runs have services: those that have none make shorter stories.
     more = ((*record() * 5, *casts()), fork())
     # All in one: what goes wrong all the time hides what goes wrong by itself.
-    faults = (*fail_journal() * 2, *break_actor(), *damage() * 2)
-    return (*talking, *rare, *more, faults, faults)
+    faults = (*fail_journal(), *break_actor(), *damage() * 2)
+    return (*talking, *rare, *time, *more, faults, faults)
 
 
 def scenarios(
@@ -229,7 +242,7 @@ def scenarios(
     """
     # Few choices, each of much: every one of them costs time.
     choices = operations or everything()
-    who = st.sampled_from(_who(threads, clients))
+    who = st.sampled_from(_who(threads, range(clients)))
     step = st.builds(_step, who, st.one_of(*map(st.sampled_from, choices)))
     phase = st.lists(step, min_size=1, max_size=steps).map(tuple)
     return st.lists(phase, min_size=1, max_size=phases).map(_scenario)
@@ -240,23 +253,35 @@ def sample_scenario(
 ) -> Scenario:
     """Return a scenario of a random generator: quicker than Hypothesis, for long campaigns.
 
-    Half of them leave most sorts of operations out, so that the others come close together; and a
-    step may do once more what an earlier one did.
+    Half of them leave most sorts of operations out, or most operations, so that the others come
+    close together; half leave clients or threads out, so that what is done is done to the same; and
+    a step may do once more what an earlier one did.
 
     Args:
         random: seeded by whoever wants the same one again.
         operations, phases, steps: as for `scenarios`.
     """
-    choices = operations or everything()
+    choices = _some(random, operations or everything())
+    who = _who(THREADS, range(CLIENTS))
     if random.random() < _SWARMS:
-        choices = tuple(random.sample(choices, min(random.randint(2, _SWARM), len(choices))))
-    who = _who(THREADS, CLIENTS)
+        clients = random.sample(range(CLIENTS), random.randint(1, CLIENTS))
+        who = _who(THREADS[: random.randint(1, len(THREADS))], clients)
     done: list[Step] = []
     drawn = []
     for _ in range(random.randint(1, phases)):
         count = random.randint(1, steps)
         drawn.append(tuple(_sampled(random, who, choices, done) for _ in range(count)))
     return Scenario(tuple(drawn))
+
+
+def _some(random: Random, choices: Sequence[Choices]) -> Sequence[Choices]:
+    """Leave out most sorts, or most operations: the first sort is always among those that stay."""
+    alone = random.random()
+    if alone >= _SWARMS or len(choices) == 1:
+        return choices
+    others = random.sample(choices[1:], random.randint(1, min(_SWARM, len(choices)) - 1))
+    few = (choices[0], *others)
+    return few if alone < _SWARMS / 2 else [(random.choice(sort),) for sort in few]
 
 
 def _sampled(
@@ -270,8 +295,8 @@ def _sampled(
     return step
 
 
-def _who(threads: Sequence[str], clients: int) -> list[tuple[int, str]]:
-    return [(client, thread) for thread in (*threads[:1], *threads) for client in range(clients)]
+def _who(threads: Sequence[str], clients: Sequence[int]) -> list[tuple[int, str]]:
+    return [(client, thread) for thread in (*threads[:1], *threads) for client in clients]
 
 
 def _step(who: tuple[int, str], operation: Operation) -> Step:

@@ -72,7 +72,7 @@ async def _finish(world: World, turn: Turn, then: Then) -> None:
             await _linger(world, turn)
         case Then.DEAF:
             with trio.CancelScope(shield=True):
-                await trio.sleep(3 * world.limits.cancel_grace_seconds)
+                await trio.sleep(5 * world.limits.cancel_grace_seconds)
                 await turn.write("too late")
         case _:
             pass

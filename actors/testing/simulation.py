@@ -22,6 +22,7 @@ from .operations import (
     Cursor,
     Damage,
     FailJournal,
+    LetTimePass,
     Mend,
     Restart,
 )
@@ -248,7 +249,7 @@ class Simulation:
 
     async def let_time_pass(self) -> None:
         """Wait until no failure of before counts any more."""
-        await trio.sleep(2 * self._world.limits.restart_period_seconds)
+        await trio.sleep(3 * self._world.limits.restart_period_seconds)
         await self._world.delays.quiet()
 
     async def _play_client(self, steps: list[Step]) -> None:
@@ -274,6 +275,8 @@ class Simulation:
                 (await self.serving()).release(step.thread)
             case Restart():
                 await self._restart()
+            case LetTimePass(ticks=ticks):
+                await trio.sleep(ticks * TICK)
             case _:
                 await self.clients.perform(await self.serving(), step)
 

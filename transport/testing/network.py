@@ -47,8 +47,15 @@ class Connection:
         """Whether neither end is closed, as far as the ends know."""
         return self.client.is_open and self.server.is_open
 
-    def cut(self) -> None:
-        """Break it: what was sent last may be lost, and each side notices in its own time."""
+    def cut(self, after: int = 0) -> None:
+        """Break it: what was sent last may be lost, and each side notices in its own time.
+
+        Args:
+            after: when the client has taken so many more messages; 0 is now.
+        """
+        if after:
+            self.client.inbox.when_taken(after, self.cut)
+            return
         for link in (self.client, self.server):
             self._break(link.outbox)
 

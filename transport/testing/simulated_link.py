@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
@@ -13,6 +14,10 @@ from ..link import ABNORMAL, NORMAL, TOO_BIG, LinkClosed
 if TYPE_CHECKING:
     from actors.limits import Limits
     from actors.testing.schedulers.scheduler import Scheduler
+
+
+def _nothing() -> None:
+    pass
 
 
 @frozen(eq=False)
@@ -41,6 +46,8 @@ class Way:
     lossy: bool = False
     arrived: bool = False
     moved: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
+    _due: int = 0
+    _act: Callable[[], None] = _nothing
 
     @property
     def full(self) -> bool:
@@ -62,7 +69,15 @@ class Way:
         """Return the next message."""
         self.arrived = False
         self.moved.unpark_all()
-        return self.items.popleft()
+        item = self.items.popleft()
+        self._due -= 1
+        if self._due == 0:
+            self._act()
+        return item
+
+    def when_taken(self, count: int, act: Callable[[], None]) -> None:
+        """Call `act` when so many more messages were taken; what was to be called so far is not."""
+        self._due, self._act = count, act
 
     def finish(self, code: int, reason: str = "") -> None:
         """End it behind what is under way; the first end counts."""

@@ -28,6 +28,7 @@ from actors.testing.scenario import (
     end,
     fail_journal,
     fork,
+    let_time_pass,
     record,
     restart,
     submit,
@@ -35,12 +36,12 @@ from actors.testing.scenario import (
 )
 
 # Answers that are still under way when something befalls those who read them.
-_LONG: Final = ("8 stop", "6 flush", "6 tool", "6 hang", "6 linger")
+_LONG: Final = ("8 stop", "6 flush", "6 tool", "6 hang", "6 linger", "6 deaf")
 
 
 def cut() -> Choices:
-    """Return cuts: of both directions, or of one."""
-    return (CutConnection(), CutConnection(), *(HalfClose(side) for side in Side))
+    """Return cuts: of both directions, at once or amid what comes next, or of one."""
+    return (*map(CutConnection, (0, 0, 1, 1, 1, 2)), *(HalfClose(side) for side in Side))
 
 
 def stall() -> Choices:
@@ -60,7 +61,7 @@ def renew() -> Choices:
 
 def revoke() -> Choices:
     """Return what takes threads away, and gives them."""
-    return (Revoke(), Grant())
+    return (Revoke(), Revoke(), Grant())
 
 
 def reads() -> Choices:
@@ -74,6 +75,6 @@ def wire_everything() -> tuple[Choices, ...]:
     talking = (*[submit()] * 2, *[submit(*_LONG)] * 2, *[cancel()] * 2, *[attach()] * 4)
     network = (cut(), cut(), cut(), stall(), stall(), leave(), revoke(), revoke())
     faults = (*fail_journal(), *break_actor())
-    rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew(), record(), faults)
-    more = (*[reads()] * 3, *[fork()] * 2)
-    return (*talking, *talking, *network, *network, *rare, *more)
+    rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew(), record())
+    twice = (faults, let_time_pass(), fork()) * 2
+    return (*talking, *talking, *network, *network, *rare, *twice, *[reads()] * 3)

@@ -178,9 +178,11 @@ class _WireSimulation:
     async def _play_all(self) -> None:
         self._start()
         self._tell_who_may()
-        for phase in self._scenario.phases:
+        for number, phase in enumerate(self._scenario.phases):
             self._renew_patience()
             await self._play(phase)
+            if number % 2:
+                await self._let_time_pass()
         self._world.delays.calm()
         self._world.faults.calm()
         self._network.heal()
@@ -200,6 +202,11 @@ class _WireSimulation:
         await self._quiet()
         await self._world.pause()
 
+    async def _let_time_pass(self) -> None:
+        """Wait until whatever counts for a while is forgotten."""
+        await trio.sleep(3 * self._world.limits.restart_period_seconds)
+        await self._quiet()
+
     async def _play_client(self, steps: list[Step]) -> None:
         for step in steps:
             await self._world.pause(f"client {step.client}")
@@ -210,6 +217,8 @@ class _WireSimulation:
                     self._world.faults.arm(fault, step.thread)
                 case do.Restart():
                     await self._restart()
+                case do.LetTimePass(ticks=ticks):
+                    await trio.sleep(ticks * TICK)
                 case do.Compact():
                     await self._compact()
                 case do.Revoke():

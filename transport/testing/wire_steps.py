@@ -66,8 +66,8 @@ class Surroundings:
             return
         self.note(Befell(connection.number, str(fault)))
         match fault:
-            case do.CutConnection():
-                connection.cut()
+            case do.CutConnection(after=after):
+                connection.cut(after)
             case do.HalfClose(side=side):
                 connection.half_close(_end(connection, side))
             case do.Stall(side=side):
