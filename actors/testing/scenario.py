@@ -63,7 +63,7 @@ _WAITS: Final = (True, True, False)
 
 # How many scenarios have a few sorts of operations alone, and how many sorts those are at most;
 # how many, among others, have a few clients alone, or one thread.
-_SWARMS: Final = 0.5
+SWARMS: Final = 0.5
 _SWARM: Final = 10
 # How many steps repeat an earlier one.
 _REPEATS: Final = 0.2
@@ -249,21 +249,26 @@ def scenarios(
 
 
 def sample_scenario(
-    random: Random, *operations: Choices, phases: int = PHASES, steps: int = STEPS
+    random: Random,
+    *operations: Choices,
+    phases: int = PHASES,
+    steps: int = STEPS,
+    swarms: float = SWARMS,
 ) -> Scenario:
     """Return a scenario of a random generator: quicker than Hypothesis, for long campaigns.
 
-    Half of them leave most sorts of operations out, or most operations, so that the others come
-    close together; half leave clients or threads out, so that what is done is done to the same; and
-    a step may do once more what an earlier one did.
+    Some leave most sorts of operations out, or most operations, so that the others come close
+    together; some leave clients or threads out, so that what is done is done to the same; and a
+    step may do once more what an earlier one did.
 
     Args:
         random: seeded by whoever wants the same one again.
         operations, phases, steps: as for `scenarios`.
+        swarms: how many leave things out: 0 to 1.
     """
-    choices = _some(random, operations or everything())
+    choices = _some(random, operations or everything(), swarms)
     who = _who(THREADS, range(CLIENTS))
-    if random.random() < _SWARMS:
+    if random.random() < swarms:
         clients = random.sample(range(CLIENTS), random.randint(1, CLIENTS))
         who = _who(THREADS[: random.randint(1, len(THREADS))], clients)
     done: list[Step] = []
@@ -274,14 +279,14 @@ def sample_scenario(
     return Scenario(tuple(drawn))
 
 
-def _some(random: Random, choices: Sequence[Choices]) -> Sequence[Choices]:
+def _some(random: Random, choices: Sequence[Choices], swarms: float) -> Sequence[Choices]:
     """Leave out most sorts, or most operations: the first sort is always among those that stay."""
     alone = random.random()
-    if alone >= _SWARMS or len(choices) == 1:
+    if alone >= swarms or len(choices) == 1:
         return choices
     others = random.sample(choices[1:], random.randint(1, min(_SWARM, len(choices)) - 1))
     few = (choices[0], *others)
-    return few if alone < _SWARMS / 2 else [(random.choice(sort),) for sort in few]
+    return few if alone < swarms / 2 else [(random.choice(sort),) for sort in few]
 
 
 def _sampled(

@@ -25,7 +25,7 @@ IN_FLIGHT: Final = 8
 # What a cut may lose of a direction, from the last message backwards.
 _LOST: Final = (0, 1, 1, 2, 1000)
 # Ticks that a stalled side may take nothing for: the last is longer than anybody waits.
-_STALLED: Final = (4, 384, 1024)
+_STALLED: Final = (24, 384, 1024)
 
 
 @define(eq=False)

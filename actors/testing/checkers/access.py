@@ -1,4 +1,4 @@
-"""Whether a connection had a thread taken away from it, or its credentials, by some record."""
+"""Whether a connection had a thread taken away from it, or its credentials, before some record."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ if TYPE_CHECKING:
     from ..history import History
 
 
-def is_shut_out(history: History, call: int, index: int) -> bool:
-    """Say whether the connection that a call came by may not be shown the call's thread.
+def was_shut_out(history: History, call: int, index: int) -> bool:
+    """Say whether the connection that a call came by could not be shown the call's thread, once.
+
+    At any time since the call was sent: what is told of it may be long under way, and the thread be
+    its principal's again by then.
 
     Args:
         history: the run; an embedded one shuts nobody out.
         call: its number.
-        index: the record as of which it is asked.
+        index: the record by which it is asked.
     """
-    at, thread = history.records[index].at, history.calls[call].thread
+    thread = history.calls[call].thread
     principals: dict[int, str] = {}
     until: dict[int, float] = {}
     denied: set[str] = set()
     connection = None
-    for record in history.records[:index]:
+    for record in history.records[: index + 1]:
+        if connection is not None:
+            over = until.get(connection, record.at + 1) <= record.at
+            if over or principals[connection] in denied:
+                return True
         match record.fact:
             case Connected(connection=number, principal=principal):
                 principals[number] = principal
@@ -35,6 +42,4 @@ def is_shut_out(history: History, call: int, index: int) -> bool:
                 (denied.discard if change.allowed else denied.add)(principal)
             case _:
                 pass
-    return connection is not None and (
-        principals[connection] in denied or until.get(connection, 0.0) <= at
-    )
+    return connection is not None and connection not in until

@@ -26,7 +26,7 @@ from ..facts import (
 )
 from ..service_facts import ServiceEntered, ServiceExited
 from ..watched_service import STOPPED
-from .access import is_shut_out
+from .access import was_shut_out
 from .broken import Broken
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class _Reader:
         if isinstance(fact.batch, Detached) and fact.batch.reason == "failed":
             call = self.history.calls[fact.attachment]
             explained = self.closing or call.thread in self.aside or self._cannot_be_read(call)
-            if not explained and not is_shut_out(self.history, fact.attachment, index):
+            if not explained and not was_shut_out(self.history, fact.attachment, index):
                 message = f"subscriber {fact.attachment} was detached by a failure"
                 yield Broken("I10", message, index)
 
