@@ -220,7 +220,7 @@ def everything() -> tuple[Choices, ...]:
     # Few runs have services: those that have none make shorter stories.
     more = ((*record() * 5, *casts()), fork())
     # All in one: what goes wrong all the time hides what goes wrong by itself.
-    faults = (*fail_journal(), *break_actor(), *damage() * 2)
+    faults = (*fail_journal(), *break_actor(), *damage() * 3)
     return (*talking, *rare, *time, *more, faults, faults)
 
 
