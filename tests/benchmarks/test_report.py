@@ -109,6 +109,8 @@ def test_a_verdict_says_by_how_much_the_worse_goal_is_missed() -> None:
     least = evolve(OURS, goal=Goal(least=0.5), against=THEIRS.subject, ratio_goal=Goal(most=0.1))
     assert _report(least, THEIRS).told_verdict(least) == "**short** by 25%"
     assert _report(OURS).told_verdict(OURS) == "–"
+    far = evolve(OURS, goal=Goal(most=0.1))
+    assert _report(far).told_verdict(far) == "**short**: 4.00 times it"
 
 
 def test_a_void_verdict_says_why_and_what_the_figure_is_by_itself() -> None:

@@ -114,7 +114,10 @@ class Report:
         """Return the verdict in words: by how much it is short, or why it is void."""
         verdict = self.verdict(result)
         if verdict == "short":
-            return f"**short** by {self.short_by(result):.0%}"
+            by = self.short_by(result)
+            return (
+                f"**short** by {by:.0%}" if by <= 1 else f"**short**: {readable(1 + by)} times it"
+            )
         if verdict != "void":
             return verdict
         alone = "the figure by itself is " + ("met" if result.goal.holds(result.value) else "short")

@@ -61,7 +61,7 @@ def _cost(server: Server, peer: Peer, bench: Bench) -> float:
 
 def _file(bench: Bench) -> Iterator[Result]:
     bench.tell(f"{ROW}, the file")
-    folder, rounds = bench.scratch(), bench.size(20, 1)
+    folder, rounds = bench.scratch(), bench.size(20, 2)
     with holdfast(folder, "--durability", "relaxed") as server, Peer(server.port) as peer:
         said = sum(_converse(peer, round) for round in range(rounds))
     trio.run(_compact, folder / "bench.db")

@@ -18,7 +18,7 @@ CASE = f"{THREADS} × 1"
 
 def measure(bench: Bench) -> Iterator[Result]:
     """Yield durable tokens a second, and what the same commits cost SQLite by itself."""
-    ours, theirs = bench.size(5_000, 500), bench.size(500, 100)
+    ours, theirs = bench.size(5_000, 1_000), bench.size(500, 100)
     with LineUp(bench, (*OURS, *bench.size(BASELINES, (WEBSOCKETS,)))) as line_up:
         runs = line_up.take_turns(
             ROW, lambda s: _run(line_up, s, Load(THREADS, 1, ours if s in OURS else theirs))

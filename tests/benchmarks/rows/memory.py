@@ -38,7 +38,7 @@ def _actors(bench: Bench, server: Server) -> Iterator[Result]:
         bench.tell(f"{ROW}, {case}")
         with Peer(server.port) as peer:
             value = _each_thread(peer, prefix, count) / KIB
-        notes = "Python's memory, by tracemalloc; timers that were cancelled make it differ by 0.05"
+        notes = "Python's memory, by tracemalloc, without timers that were cancelled"
         yield Result(ROW, case, HOLDFAST, "memory", "KiB", [value], goal, notes=notes)
 
 
