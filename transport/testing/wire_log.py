@@ -226,7 +226,12 @@ class WatchedLink:
     def _answer(self, label: str, body: Any) -> None:
         called = self._calls.pop(label, None)
         if called is not None:
-            answer = answer_of(called.operation, body)
+            try:
+                answer = answer_of(called.operation, body)
+            except (KeyError, TypeError, ValueError):  # it answers another command, or none
+                what = f"{body} answers call {called.call}, {called.operation}"
+                self._note(Strayed(self._number, "6", what))
+                return
             match answer, called.operation:
                 case Submitted(turn=turn, duplicate=False), _:
                     self._log.turns[called.thread].append(turn)
@@ -237,7 +242,9 @@ class WatchedLink:
             self._note(Answered(called.call, answer))
 
     def _begin(self, message: wire.Attached) -> None:
-        called = self._calls.pop(message.id)
+        called = self._calls.pop(message.id, None)
+        if called is None:  # `Frames` has noted that nobody asked
+            return
         self._leave(message.thread)
         position = parse_cursor(message.cursor)
         self._note(Answered(called.call, Attached(Mode(message.mode), message.reason, position)))
@@ -246,7 +253,11 @@ class WatchedLink:
         self._at[message.thread] = message.cursor
 
     def _stream(self, message: wire.Snapshot | wire.Events | wire.CaughtUp | wire.Detached) -> None:
-        call = self._attached.get(message.thread, 0)
+        call = self._attached.get(message.thread)
+        if call is None:
+            what = f"{type(message).__name__} of {message.thread}, which is not attached"
+            self._note(Strayed(self._number, "1", what))
+            return
         announced = self._announced.get(message.thread)
         held = self._log.cursors[self._client, message.thread]
         batch = as_batch(message, announced, held[-1] if held else "")
@@ -262,8 +273,9 @@ class WatchedLink:
             self._leave(message.thread)
 
     def _present(self, message: wire.Presence) -> None:
-        at = self._at.get(message.thread, "")
-        self._note(Saw(self._attached.get(message.thread, 0), as_batch(message, None, at)))
+        call, at = self._attached.get(message.thread), self._at.get(message.thread, "")
+        if call is not None:
+            self._note(Saw(call, as_batch(message, None, at)))
 
     def _leave(self, thread: str) -> None:
         call = self._attached.pop(thread, None)
