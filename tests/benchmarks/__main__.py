@@ -53,17 +53,17 @@ ROWS: Final[dict[str, Callable[[Bench], Iterator[Result]]]] = {
 }
 # Seconds that each row takes on two quiet cores, in the full mode and in the quick one.
 SECONDS: Final[dict[str, tuple[float, float]]] = {
-    "fan-out": (150, 12),
-    "many-threads": (75, 7),
-    "paced": (165, 9),
-    "reattach": (15, 2),
-    "attach": (15, 3),
-    "submit": (30, 4),
+    "fan-out": (150, 8),
+    "many-threads": (75, 6),
+    "paced": (165, 6),
+    "reattach": (10, 3),
+    "attach": (15, 2),
+    "submit": (60, 4),
     "activation": (20, 3),
-    "cancel": (10, 1),
+    "cancel": (15, 2),
     "memory": (60, 8),
-    "start-up": (45, 3),
-    "growth": (90, 5),
+    "start-up": (60, 2),
+    "growth": (90, 4),
 }
 _WHOM: Final = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 OUT: Final = ROOT / "docs" / "explanation" / "performance"
