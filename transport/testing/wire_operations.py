@@ -73,7 +73,7 @@ def reads() -> Choices:
 def wire_everything() -> tuple[Choices, ...]:
     """Return each sort of operation, the frequent ones more than once."""
     talking = (*[submit()] * 2, *[submit(*_LONG)] * 2, *[cancel()] * 2, *[attach()] * 4)
-    network = (cut(), cut(), cut(), stall(), stall(), leave(), revoke(), revoke())
+    network = (*[cut()] * 3, *[stall()] * 2, leave(), *[revoke()] * 3)
     faults = (*fail_journal(), *break_actor())
     rare = (detach(), end(), crash(), restart(), truncate(), delete(), renew(), record())
     twice = (faults, let_time_pass(), fork()) * 2
