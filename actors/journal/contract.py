@@ -352,7 +352,8 @@ class Journal(Protocol):
     async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
         """Merge the deltas of settled turns into range events, and drop what was truncated.
 
-        Offsets stay what they are; only cursors inside a merged range are lost (I3).
+        Offsets stay what they are; only cursors inside a merged range are lost (I3). What was
+        truncated goes first, then what ended first.
 
         Args:
             ended_before: only turns that ended before this, Unix seconds.

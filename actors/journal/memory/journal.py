@@ -278,13 +278,14 @@ class MemoryJournal:
     async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
         """Merge and drop; see `Journal.compact`. When cancelled, nothing was compacted."""
         await self._ready()
+        # What a truncation took goes first: it was to be gone.
         due = [
-            (part.settled.ended_at, number, part.settled.place, thread, part)
+            (not part.hidden, part.settled.ended_at, number, part.settled.place, thread, part)
             for number, thread in enumerate(self._threads.values())
             for part in thread.parts
             if part.due and part.settled.state is not None and part.settled.ended_at < ended_before
         ]
-        due.sort(key=lambda each: each[:3])
+        due.sort(key=lambda each: each[:4])
         for *_, thread, part in due[:limit]:
             compact(thread, part, self._limits.merged_text_bytes)
         for thread in self._threads.values():

@@ -109,6 +109,23 @@ async def compaction_waits(open_journal: Opener) -> None:
         assert len(await item_ids(journal, "t")) == 10
 
 
+async def truncated_first(open_journal: Opener) -> None:
+    """What a truncation took goes before anything is merged; then the oldest is merged."""
+    async with opened(open_journal) as journal:
+        older = await ScriptedThread.claim(journal, "t")
+        for turn in "ab":
+            await older.turn(turn, "x", "y")
+        cut = await ScriptedThread.claim(journal, "cut", older.at)
+        await cut.turn("a", "gone")
+        await cut.truncate(None)
+        start = Position(older.state.epoch, 0)
+        assert await journal.compact(LATER, 0.0, 1) == 1
+        assert all(row.offset == row.to for row in await all_rows(journal, "t", start))
+        assert await journal.compact(LATER, 0.0, 1) == 1
+        wide = [row for row in await all_rows(journal, "t", start) if row.offset < row.to]
+        assert [row.offset for row in wide] == [4]
+
+
 async def large_turn(open_journal: Opener) -> None:
     """Merged texts stay within their bound, whatever the turn's length."""
     async with opened(open_journal) as journal:
@@ -192,6 +209,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     compaction,
     nothing_cut_away,
     compaction_waits,
+    truncated_first,
     large_turn,
     compacting_while_writing,
     keys_are_forgotten,
