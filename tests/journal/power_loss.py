@@ -24,7 +24,7 @@ from attrs import define, evolve, field, frozen
 
 import actors
 from actors.core.position import Position
-from actors.errors import HoldfastError
+from actors.errors import HoldfastError, JournalCorrupt
 from actors.journal.contract import Copy
 from actors.journal.sqlite import open_sqlite_journal, verify
 from actors.limits import DEFAULT_LIMITS
@@ -187,11 +187,18 @@ def states(seed: int, durability: Durability) -> Iterator[list[Broken]]:
             try:
                 trio.run(recording.record, Path(folder))
             except Exception as exc:  # of the journal, on sound steps: that is what was found
-                yield [Broken("I4", f"a step could not be written: {exc!r}")]
+                yield [_refused(exc)]
                 continue
         for _ in range(STATES):
             moment = random.randint(0, recording.log.now)
             yield trio.run(judge, recording, moment, random)
+
+
+def _refused(exc: Exception) -> Broken:
+    """Say what it breaks that a sound step could not be written; damage that nobody did is I16."""
+    raised = ExceptionGroup("", [exc]).subgroup(JournalCorrupt)
+    invariant = "I4" if raised is None else "I16"
+    return Broken(invariant, f"a step could not be written: {exc!r}")
 
 
 def hunt(seed: int, most: int, durability: Durability = "full") -> Tally:
