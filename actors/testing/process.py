@@ -97,7 +97,7 @@ class Process:
         """Note a fact of this life; what a killed process still does is nobody's to see."""
         if self.alive:
             self._world.recorder.note(self.number, fact)
-            if isinstance(fact, _TELLING):
+            if self.serving and isinstance(fact, _TELLING):
                 self._fill = self._fill.or_more(self.runtime.registry.fill)
 
     async def run(self, on_open: Callable[[], None]) -> None:
