@@ -13,7 +13,6 @@ from actors.testing.checkers import same_trace
 from actors.testing.facts import (
     Answered,
     AtRest,
-    Closed,
     Closing,
     CutOff,
     Done,
@@ -31,7 +30,6 @@ from actors.testing.facts import (
     Surprise,
 )
 from actors.testing.operations import Cancel, Delete, Submit, Truncate
-from actors.testing.service_facts import LeaseReturned, LeaseTaken
 from actors.testing.world import SIMULATION_LIMITS
 from tests.simulation.histories import Told, delta, ended, started, submitted
 
@@ -98,6 +96,14 @@ def test_i10_finds_a_failed_turn_that_counts_as_completed_and_needless_restarts(
     assert len(told.broken("I10")) == 3
 
 
+def test_i10_finds_a_needless_restart_beside_damage() -> None:
+    told = Told()
+    told.note(Struck(Fault.DAMAGE, "a"), Drained(1, ("a",)))
+    assert told.broken("I10") == []
+    told.note(Drained(2, ("a",)))
+    assert told.broken("I10") == ["2 actors restarted, and 0 were broken"]
+
+
 def test_i10_finds_a_journal_that_stays_failed_after_it_was_opened_anew() -> None:
     told = Told()
     told.note(Struck(Fault.JOURNAL))
@@ -115,27 +121,6 @@ def test_i10_finds_a_journal_that_nobody_opens_anew() -> None:
     told = Told()
     told.note(Struck(Fault.JOURNAL), AtRest())
     assert told.broken("I10") == ["the journal failed, and was never opened anew"]
-
-
-# I11: leases.
-
-
-def test_i11_a_lease_is_given_back_once_unless_the_process_is_killed() -> None:
-    told = Told()
-    told.note(LeaseTaken("a", "gpu-1"), LeaseReturned("gpu-1"), LeaseTaken("a", "gpu-2"), Killed())
-    told.opened()
-    told.note(LeaseTaken("a", "gpu-3"), LeaseReturned("gpu-3"), Closed(()))
-    assert told.broken("I11") == []
-
-
-def test_i11_finds_leases_that_leak_or_come_back_twice() -> None:
-    told = Told()
-    told.note(LeaseTaken("a", "gpu-1"), LeaseTaken("a", "gpu-2"))
-    told.note(LeaseReturned("gpu-2"), LeaseReturned("gpu-2"), Closed(()))
-    assert told.broken("I11") == [
-        "gpu-2 was given back, and nobody had it",
-        "gpu-1 was never given back",
-    ]
 
 
 # I12: bounds.

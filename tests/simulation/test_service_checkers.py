@@ -15,10 +15,12 @@ from actors.testing.facts import (
     Answered,
     AtRest,
     Called,
+    Closed,
     Closing,
     Done,
     Drained,
     Fault,
+    Killed,
     KindGiven,
     Refused,
     Saw,
@@ -324,3 +326,24 @@ def test_i4_finds_a_record_that_a_service_was_told_of_and_that_is_not_on_disk() 
     told.note(Noted("a", 1, Position(1, 3)))
     message = "a service was told of a record at 1.3, which is not on disk"
     assert found(told, "I15, of records") == [f"I4: {message}"]
+
+
+# I11: leases.
+
+
+def test_i11_a_lease_is_given_back_once_unless_the_process_is_killed() -> None:
+    told = Told()
+    told.note(LeaseTaken("a", "gpu-1"), LeaseReturned("gpu-1"), LeaseTaken("a", "gpu-2"), Killed())
+    told.opened()
+    told.note(LeaseTaken("a", "gpu-3"), LeaseReturned("gpu-3"), Closed(()))
+    assert told.broken("I11") == []
+
+
+def test_i11_finds_leases_that_leak_or_come_back_twice() -> None:
+    told = Told()
+    told.note(LeaseTaken("a", "gpu-1"), LeaseTaken("a", "gpu-2"))
+    told.note(LeaseReturned("gpu-2"), LeaseReturned("gpu-2"), Closed(()))
+    assert told.broken("I11") == [
+        "gpu-2 was given back, and nobody had it",
+        "gpu-1 was never given back",
+    ]

@@ -55,7 +55,7 @@ class _Reader:
         self.aside: set[str] = set()  # may have been set aside
         self.failed = -1  # since when the journal may be failed; -1 where it is not
         self.reopened = -1
-        self.met_damage = False
+        self.damages = 0  # of which threads, as often as somebody may meet them
         self.copies = 0  # of forks, in this life
         self.services = 0  # that failed too often, in this life
         self.failing: defaultdict[str, list[float]] = defaultdict(list)  # of one activation
@@ -69,7 +69,7 @@ class _Reader:
         self.bugs.clear()
         self.last_bug.clear()
         self.aside = set(self.damaged)
-        self.met_damage = bool(self.damaged)
+        self.damages = len(self.damaged)
         self.failed = self.reopened = -1
         self.closing = False
         self.copies = self.services = 0
@@ -97,7 +97,7 @@ class _Reader:
             case Fault.DAMAGE:
                 self.damaged.add(thread)
                 self.aside.add(thread)
-                self.met_damage = True
+                self.damages += 1
             case Fault.MENDED:
                 self.damaged.discard(thread)
             case Fault.RELEASED:
@@ -132,6 +132,7 @@ class _Reader:
         if thread not in self.aside:
             yield Broken("I10", f"{thread} was set aside, and nothing explains it", index)
         self.bugs[thread].clear()
+        self.damages += thread in self.damaged
         self.released[thread] = index
         if thread not in self.damaged:
             self.aside.discard(thread)
@@ -197,7 +198,7 @@ class _Reader:
         """Find restarts and quarantines that the faults of this life do not explain."""
         bugs = [b for b in self.history.struck if b.fault is Fault.ACTOR and b.index < index]
         mine = [bug for bug in bugs if bug.life == self.history.records[index].life]
-        if fact.restarts > len(mine) + self.copies + self.services and not self.met_damage:
+        if fact.restarts > len(mine) + self.copies + self.services + self.damages:
             message = f"{fact.restarts} actors restarted, and {len(mine)} were broken"
             yield Broken("I10", message, index)
         for thread in sorted({*fact.quarantined} - self.aside):
