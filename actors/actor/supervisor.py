@@ -208,7 +208,9 @@ class Supervisor:
         return self._failing[thread]
 
     def _quarantine(self, entry: Entry, failure: Exception, why: str) -> None:
-        log.error("thread %s is quarantined: %s", entry.thread, why, exc_info=failure)
+        # Of damage it says what to mend; who met it is of no use.
+        shown = None if isinstance(failure, JournalCorrupt) else failure
+        log.error("thread %s is quarantined: %s (%s)", entry.thread, why, failure, exc_info=shown)
         entry.quarantined = why
         entry.refuse_waiting(thread_failed())
         entry.tail.detach_all(entry.tail.position or Position(0, 0), "failed")
