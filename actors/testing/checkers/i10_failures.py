@@ -177,7 +177,8 @@ class _Reader:
         """Find viewers who were sent away although their thread was not set aside."""
         if isinstance(fact.batch, Detached) and fact.batch.reason == "failed":
             call = self.history.calls[fact.attachment]
-            explained = self.closing or call.thread in self.aside or self._cannot_be_read(call)
+            # One that is slow is told when the thread was given back long ago.
+            explained = self.closing or self.is_aside(call) or self._cannot_be_read(call)
             if not explained and not was_shut_out(self.history, fact.attachment, index):
                 message = f"subscriber {fact.attachment} was detached by a failure"
                 yield Broken("I10", message, index)
