@@ -92,8 +92,13 @@ def _stopped(turn: TurnHistory, ending: Logged, index: int) -> bool:
 def _refused(history: History, call: Call, answer: Refused) -> Iterator[Broken]:
     if answer.code != "turn_not_found" or call.argument is None:
         return
-    submitted = history.turn(call.argument).of("turn.submitted")
-    if submitted and submitted[0].index < call.called and not _gone(history, call, submitted[0]):
+    # A fork has no turn that its source was given later.
+    submitted = [
+        event
+        for event in history.turn(call.argument).of("turn.submitted")
+        if event.thread == call.thread and event.index < call.called
+    ]
+    if submitted and not _gone(history, call, submitted[0]):
         message = f"call {call.number}: {call.argument} is not there, it says"
         yield Broken("I6", message, call.over or call.called)
 
