@@ -20,7 +20,7 @@ from transport.testing.conformance.clients import SCENES
 from transport.testing.conformance.fields import FIELDS
 from transport.wire.client_messages import CLIENT_MESSAGES
 
-from ..real_input.server_process import ServerProcess
+from ..real_input.server_process import running_server
 from .memory_carrier import memory_carrier
 
 if TYPE_CHECKING:
@@ -47,15 +47,10 @@ def test_every_rule_has_checks() -> None:
 
 
 async def test_over_a_real_websocket(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path, HANDLER)
-    await server.start()
-    try:
+    async with running_server(tmp_path, HANDLER) as server:
         carrier = WebSocketCarrier(f"ws://127.0.0.1:{server.port}/ws")
         assert_kept(await check_server(carrier, CHECKS, run="real"), "it takes long")
         assert await server.stop() == 0
-    finally:
-        with trio.move_on_after(10, shield=True):
-            await server.kill()
 
 
 def test_over_links_in_memory() -> None:

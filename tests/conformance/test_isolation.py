@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..real_input.server_process import ServerProcess
+from ..real_input.server_process import ServerProcess, running_server
 from . import handlers
 from .bystander import undisturbed
 from .peer import Message, Peer, connect, http, is_ending, said
@@ -205,9 +205,7 @@ async def no_handler_left(server: ServerProcess) -> None:
 @asynccontextmanager
 async def damaged(folder: Path) -> AsyncIterator[ServerProcess]:
     """Run a server on a file of which some threads were damaged while it was down."""
-    server = ServerProcess(folder, HANDLER)
-    await server.start()
-    try:
+    async with running_server(folder, HANDLER) as server:
         await _fill(server)
         await server.kill()
         with closing(sqlite3.connect(folder / "chat.db")) as db, db:
@@ -218,9 +216,6 @@ async def damaged(folder: Path) -> AsyncIterator[ServerProcess]:
         await server.start()
         yield server
         assert await server.stop() == 0
-    finally:
-        with trio.move_on_after(10, shield=True):
-            await server.kill()
 
 
 async def _fill(server: ServerProcess) -> None:

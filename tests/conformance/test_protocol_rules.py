@@ -10,14 +10,13 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
-from ..real_input.server_process import ROOT, ServerProcess
+from ..real_input.server_process import ROOT, ServerProcess, running_server
 from .handlers import SECRET
 from .peer import Message, Peer, connect, is_ending, offset, said
 
@@ -33,20 +32,8 @@ async def peer(server: ServerProcess) -> AsyncIterator[Peer]:
         yield peer
 
 
-@asynccontextmanager
-async def own_server(folder: Path) -> AsyncIterator[ServerProcess]:
-    """A server that the test may kill."""
-    server = ServerProcess(folder, HANDLER)
-    await server.start()
-    try:
-        yield server
-    finally:
-        with trio.move_on_after(10, shield=True):
-            await server.kill()
-
-
 async def test_rule_03_a_cursor_inside_a_merged_range_gets_a_snapshot(tmp_path: Path) -> None:
-    async with own_server(tmp_path) as server:
+    async with running_server(tmp_path, HANDLER) as server:
         async with connect(server.port) as peer:
             start = (await peer.attach("r3m"))["cursor"]
             turn = (await peer.submit("r3m", "say 20"))["turn"]
@@ -82,7 +69,7 @@ async def test_rule_04_a_submit_sent_on_seeing_the_end_never_meets_the_turn(
 
 
 async def test_rule_08_a_key_outlives_kill_9(tmp_path: Path) -> None:
-    async with own_server(tmp_path) as server:
+    async with running_server(tmp_path, HANDLER) as server:
         async with connect(server.port) as peer:
             finished = await peer.submit("r8", "say 3", key="finished")
             await peer.attach("r8")
@@ -264,7 +251,7 @@ async def test_a_cast_to_a_thread_without_a_service_is_unsupported(peer: Peer) -
 
 
 async def test_drain_on_sigterm(tmp_path: Path) -> None:
-    async with own_server(tmp_path) as server:
+    async with running_server(tmp_path, HANDLER) as server:
         async with connect(server.port) as peer, trio.open_nursery() as nursery:
             for thread in ("finishes", "goes-on", "waits"):
                 start = (await peer.attach(thread))["cursor"]

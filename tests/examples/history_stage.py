@@ -11,7 +11,7 @@ import trio
 from attrs import define
 
 from actors import Item, Limits, Runtime, Snapshot, ThreadKind, Turn, open_runtime
-from tests.real_input.server_process import ServerProcess
+from tests.real_input.server_process import ServerProcess, running_server
 from transport import Client, Server, connect, serve
 
 if TYPE_CHECKING:
@@ -55,16 +55,9 @@ async def served(
             server.stop()
 
 
-@asynccontextmanager
-async def own_process(folder: Path) -> AsyncGenerator[ServerProcess, None]:
+def own_process(folder: Path) -> AbstractAsyncContextManager[ServerProcess]:
     """A server in a process of its own, which the test may kill."""
-    server = ServerProcess(folder, "tests.examples.history_stage:say")
-    await server.start()
-    try:
-        yield server
-    finally:
-        with trio.move_on_after(10, shield=True):
-            await server.kill()
+    return running_server(folder, "tests.examples.history_stage:say")
 
 
 def reached(server: ServerProcess) -> AbstractAsyncContextManager[Client]:

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -71,3 +73,15 @@ class ServerProcess:
         if self._process.stdout is not None:
             await self._process.stdout.aclose()
         return code
+
+
+@asynccontextmanager
+async def running_server(folder: Path, handler: str) -> AsyncGenerator[ServerProcess, None]:
+    """Start a server that the test may kill; it is killed in the end, come what may."""
+    server = ServerProcess(folder, handler)
+    await server.start()
+    try:
+        yield server
+    finally:
+        with trio.move_on_after(10, shield=True):
+            await server.kill()

@@ -20,7 +20,7 @@ from raw_peer import ask, connect, request
 
 from actors import Limits, Runtime, Turn, open_runtime
 from actors.journal.memory import MemoryJournal
-from tests.real_input.server_process import ServerProcess
+from tests.real_input.server_process import running_server
 from transport import serve
 
 if TYPE_CHECKING:
@@ -168,10 +168,8 @@ def test_readers_that_take_nothing_cost_one_batch_each() -> None:
 
 
 async def test_a_server_that_is_stopped_ends_its_streams_in_order(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path, HANDLER)
-    try:
+    async with running_server(tmp_path, HANDLER) as server:
         with trio.fail_after(SECONDS):
-            await server.start()
             source = source_of(server.port)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(source.run)
@@ -195,6 +193,3 @@ async def test_a_server_that_is_stopped_ends_its_streams_in_order(tmp_path: Path
                 nursery.cancel_scope.cancel()
             assert source.offsets == list(range(1, source.offsets[-1] + 1))
             assert await server.stop() == 0
-    finally:
-        with trio.move_on_after(10, shield=True):
-            await server.kill()
