@@ -177,16 +177,13 @@ class _Reader:
         """Find viewers who were sent away although their thread was not set aside."""
         if isinstance(fact.batch, Detached) and fact.batch.reason == "failed":
             call = self.history.calls[fact.attachment]
-            # One that is slow is told when the thread was given back long ago.
-            explained = self.closing or self.is_aside(call) or self._cannot_be_read(call)
+            # One that is slow is told when the thread was given back long ago. A stream over the
+            # wire has no error of its own: there it stands for an unavailable journal as well.
+            unread = call.number in self.history.sent and self.is_unavailable(call)
+            explained = self.closing or self.is_aside(call) or unread
             if not explained and not was_shut_out(self.history, fact.attachment, index):
                 message = f"subscriber {fact.attachment} was detached by a failure"
                 yield Broken("I10", message, index)
-
-    def _cannot_be_read(self, call: Call) -> bool:
-        """Say whether a stream over the wire, which has no error of its own, may end as failed."""
-        explained = (_EXPLAINS[code] for code in ("journal_unavailable", "thread_failed"))
-        return call.number in self.history.sent and any(each(self, call) for each in explained)
 
     def cut(self, index: int, at: float, fact: CutOff) -> Iterator[Broken]:
         """Find streams that broke off for no reason."""
