@@ -92,8 +92,9 @@ zoo: $(VENV)/.tests ## Wrong versions of the runtime, each hunted under 20 seeds
 		--table docs/explanation/the-bug-zoo.generated.md
 
 .PHONY: test-long
-test-long: $(VENV)/.tests race ## The long campaigns: races at drawn schedules, cuts and kills, again
-	@HOLDFAST_TIMES=1000 $(BIN)/python -m pytest tests/real_input tests/simulation tests/contract -q -s
+test-long: $(VENV)/.tests race ## The long campaigns: races at drawn schedules, and all tests drawn anew
+	@HOLDFAST_TIMES=1000 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
+		--hypothesis-profile anew $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.bench ## Measure it beside others, for the docs (QUICK=1: a minute; ROWS="fan-out")

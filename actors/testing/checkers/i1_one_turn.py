@@ -53,9 +53,12 @@ def _was_stranded(history: History, run: HandlerRun, index: int) -> bool:
         return records[index].at - records[run.entered].at >= grace
     if not history.failed_between(run.life, run.thread, run.entered, index):
         return False
-    stops = [b.index for b in history.struck if b.index > run.entered]
+    stops = [b.index for b in history.struck]
     stops += [c.called for c in history.calls.values() if c.thread == run.thread]
-    began = records[min(stop for stop in stops if stop > run.entered)].at
+    began = min(records[stop].at for stop in stops if stop > run.entered)
+    life = history.lives[run.life]
+    if life.closing is not None:
+        began = min(began, records[life.closing].at + life.limits.drain_seconds)
     # Its time counts from before its handler was called: the history is read for that.
     starts = (e.index for e in history.turn(run.turn).of("turn.started") if e.index < run.entered)
     overdue = records[max(starts, default=run.entered)].at + history.kinds[run.thread].overdue
