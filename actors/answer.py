@@ -49,8 +49,10 @@ class Answer:
         """Wait for the next piece. Cancellation loses nothing.
 
         Raises:
-            TurnFailed: where the turn ended as anything but completed, or the thread was detached,
-                or the reader fell so far behind that the answer is no longer in a snapshot.
+            TurnFailed: where the turn ended as anything but completed: with the error and message
+                that it failed with, otherwise with its state for an error. Likewise `detached`,
+                where the thread was, and `not_shown`, where the reader fell so far behind that the
+                answer is no longer in a snapshot.
             JournalCorrupt, JournalUnavailable: as the journal does.
         """
         while not self._texts and not self._over:
@@ -73,7 +75,7 @@ class Answer:
             for entry in batch.entries:
                 self._texts.extend(self._from_event(entry.event))
             if self.ending is not None:
-                self._over, self._failure = True, _failure(self.ending.state)
+                self._over, self._failure = True, _failure(self.ending)
 
     def _from_event(self, event: Event) -> Iterator[str]:
         if isinstance(event, TurnEnded) and event.turn == self.turn:
@@ -100,10 +102,14 @@ class Answer:
         return self.turn not in {open_turn.turn for open_turn in open_turns}
 
 
-def _failure(state: TurnState) -> TurnFailed | None:
+def _failure(ending: TurnEnded) -> TurnFailed | None:
+    return _failed(ending.state, ending.error, ending.message)
+
+
+def _failed(state: TurnState, error: str | None, message: str | None) -> TurnFailed | None:
     if state is TurnState.COMPLETED:
         return None
-    return TurnFailed(str(state), f"the turn ended as {state}")
+    return TurnFailed(error or str(state), message or f"the turn ended as {state}")
 
 
 def _shown_failure(snapshot: Snapshot, turn: str) -> TurnFailed | None:
@@ -112,5 +118,6 @@ def _shown_failure(snapshot: Snapshot, turn: str) -> TurnFailed | None:
     if not shown:
         return TurnFailed("not_shown", "the answer is not among the newest items of the thread")
     if shown[-1].kind == "marker":
-        return _failure(TurnState(shown[-1].body["reason"]))
+        body = shown[-1].body
+        return _failed(TurnState(body["reason"]), None, body.get("message"))
     return None

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
 import trio
 
@@ -22,23 +22,54 @@ from .runtime import Runtime
 # Called anew whenever the journal has to be opened: at the start, and after it failed.
 JournalOpener: TypeAlias = Callable[[], Awaitable[Journal]]
 
+_DURABILITIES: Final = ("full", "relaxed")
+
 
 def opener_of(
     journal: str | os.PathLike[str] | Journal | JournalOpener,
     durability: Literal["full", "relaxed"],
     limits: Limits,
 ) -> JournalOpener:
-    """Return what opens a journal; arguments as `open_runtime`'s."""
+    """Return what opens a journal; arguments, and what is refused, as `open_runtime`'s."""
+    if durability not in _DURABILITIES:
+        raise ValueError(f"durability is {' or '.join(_DURABILITIES)}, not {durability!r:.80}")
     if isinstance(journal, str | os.PathLike):
         return partial(open_sqlite_journal, journal, durability=durability, limits=limits)
     if callable(journal):
         return journal
+    if not hasattr(journal, "append_many"):
+        expected = "a path, a journal or a function that opens one"
+        raise TypeError(f"open_runtime takes {expected}, not {journal!r:.80}")
 
     async def the_one_given() -> Journal:
         await trio.lowlevel.checkpoint()
         return journal
 
     return the_one_given
+
+
+def kinds_of(
+    on_turn: Handler | None, kind_of: Callable[[str], ThreadKind] | None
+) -> Callable[[str], ThreadKind]:
+    """Return what gives a thread's kind; arguments, and what is refused, as `open_runtime`'s."""
+    if (on_turn is None) == (kind_of is None):
+        given = "neither" if on_turn is None else "both"
+        raise TypeError(f"open_runtime takes either on_turn or kind_of, not {given}")
+    if on_turn is not None:
+        kind = ThreadKind(on_turn=on_turn)
+        return lambda _: kind
+    if not callable(kind_of):
+        raise TypeError(f"kind_of takes a function of a thread's id, not {kind_of!r:.80}")
+    return partial(_checked_kind, kind_of)
+
+
+def _checked_kind(kind_of: Callable[[str], ThreadKind], thread: str) -> ThreadKind:
+    kind = kind_of(thread)
+    if not isinstance(kind, ThreadKind):
+        raise TypeError(
+            f"kind_of has to return a ThreadKind; of {thread!r} it returned {kind!r:.80}"
+        )
+    return kind
 
 
 @asynccontextmanager
@@ -60,7 +91,8 @@ async def open_runtime(
         journal: the path of a SQLite file, made where it is not there; or a journal; or a function
             that opens one, which is called again after the journal failed.
         on_turn: the handler of every thread: the short form for one kind.
-        kind_of: gives a thread's kind from its id. Exactly one of the two is given.
+        kind_of: gives a thread's kind from its id: at once, and the same one each time that it is
+            called. Exactly one of the two is given.
         durability: of a file: `full` survives power loss, `relaxed` only a crash of the process.
         limits: the bounds in force.
         clock, ids: where the time of day and fresh ids come from.
@@ -75,6 +107,7 @@ async def open_runtime(
         The runtime, once every turn that a crash left open is settled (I9).
 
     Raises:
+        TypeError, ValueError: an argument is of another sort than it has to be.
         JournalUnavailable: where the file cannot be opened, or another process has it.
         OSError: where the folder to record into cannot be opened.
         TurnsAbandoned: on the way out, where handlers would not stop.
@@ -82,17 +115,14 @@ async def open_runtime(
     Leaving it, also by cancellation, drains: turns may go on for `limits.drain_seconds`, then they
     are interrupted and have their grace to stop in.
     """
-    if (on_turn is None) == (kind_of is None):
-        raise TypeError("open_runtime takes either on_turn or kind_of")
-    if on_turn is not None:
-        kind = ThreadKind(on_turn=on_turn)
-        kind_of = lambda _: kind  # noqa: E731 - one line says it
+    kinds = kinds_of(on_turn, kind_of)
+    opener = opener_of(journal, durability, limits)
     clock = clock or SystemClock()
     body = trio.CancelScope()
     async with recorded(record_to, clock, limits) as recording:
         runtime = Runtime(
-            opener_of(journal, durability, limits),
-            cast("Callable[[str], ThreadKind]", kind_of),
+            opener,
+            kinds,
             ids or RandomIds(),
             limits,
             body.cancel,

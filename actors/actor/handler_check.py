@@ -43,8 +43,8 @@ def check_returned(handler: Any, returned: object) -> None:
         TypeError: naming the handler.
     """
     if not inspect.isawaitable(returned):
-        kind = type(returned).__name__
-        raise TypeError(f"{name_of(handler)} is no async function: it returned a {kind}")
+        kind = "nothing" if returned is None else f"something of type {type(returned).__name__}"
+        raise TypeError(f"{name_of(handler)} is no async function: it returned {kind}")
 
 
 def note_unsaid(handler: Any) -> None:

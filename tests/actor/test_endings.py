@@ -169,7 +169,7 @@ async def test_ask_reads_the_answer_as_it_is_written(autojump_clock: MockClock) 
             assert answer.turn == again.turn
             assert "".join([text async for text in again]) == "abc"
         async with thread.ask("a fail") as answer:
-            assert await read(answer) == ("afail", "failed")
+            assert await read(answer) == ("afail", "overloaded")
 
 
 async def test_leaving_an_answer_early_leaves_nothing_behind_and_does_not_cancel(

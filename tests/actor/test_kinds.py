@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial, wraps
 from types import coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from runtime_world import FakeJournal
 
-from actors import Projection, ThreadKind, Turn, open_runtime
+from actors import Projection, Rejected, ThreadKind, Turn, open_runtime
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
 
 
 async def reply(turn: Turn) -> None:
@@ -132,3 +136,32 @@ async def test_the_short_form_is_held_to_the_same() -> None:
     with pytest.raises(TypeError, match="sync is none"):
         async with open_runtime("never-made.db", on_turn=sync):  # type: ignore[arg-type]  # as above
             pass
+
+
+@pytest.mark.parametrize(
+    ("fields", "sort", "words"),
+    [
+        ({}, TypeError, "either on_turn or kind_of, not neither"),
+        ({"on_turn": reply, "kind_of": ThreadKind}, TypeError, "on_turn or kind_of, not both"),
+        ({"kind_of": ThreadKind(on_turn=reply)}, TypeError, "kind_of takes a function"),
+        ({"on_turn": reply, "durability": "ful"}, ValueError, "full or relaxed, not 'ful'"),
+        ({"on_turn": reply, "journal": 5}, TypeError, "a path, a journal or a function .* not 5"),
+    ],
+)
+async def test_what_no_runtime_can_be_opened_with_is_refused(
+    fields: dict[str, Any], sort: type[Exception], words: str
+) -> None:
+    with pytest.raises(sort, match=words):
+        async with open_runtime(**{"journal": "never-made.db", **fields}):
+            pass
+
+
+async def test_a_thread_without_a_kind_is_told_by_name(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What `kind_of` returns is the application's, and nothing of ours goes wrong with it first."""
+    nothing: Any = lambda thread: None  # noqa: E731 - one line says it
+    async with open_runtime(FakeJournal(), kind_of=nothing) as runtime:
+        with pytest.raises(Rejected):
+            await runtime.thread("t").submit("hello")
+    assert "kind_of has to return a ThreadKind; of 't' it returned None" in caplog.text

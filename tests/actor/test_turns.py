@@ -171,7 +171,7 @@ async def test_a_handler_that_is_none_fails_its_turn(
 
     async with open_world(handler) as world:
         assert await world.ends(await world.asked()) == "failed"
-    assert "handler is no async function: it returned a NoneType" in caplog.text
+    assert "handler is no async function: it returned nothing" in caplog.text
 
 
 async def test_a_handler_that_returns_its_answer_is_named_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import urllib.request
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from cli_server import ServerProgram, free_port, holdfast, invoke
+from cli_server import (
+    HOLDFAST,
+    SECONDS,
+    ServerProgram,
+    environment,
+    free_port,
+    holdfast,
+    invoke,
+)
 
 from actors import Events, ThreadKind, TurnDelta
 from transport.cli.failures import WrongUsage
@@ -134,7 +143,7 @@ WRONG_HANDLERS = {
     "failing_module:reply": "cannot be imported: ZeroDivisionError: division by zero",
     "my_handlers:plain": "found a synchronous function",
     "my_handlers:generator": "found a synchronous generator function",
-    "my_handlers:number": "found a int",
+    "my_handlers:number": "found something of type int",
     "my_handlers:Asking": "found a class, Asking",
     "my_handlers:two": "found parameters (turn: ",
 }
@@ -165,6 +174,27 @@ def test_a_wrong_option_is_named_and_exit_code_2(folder: Path, words: tuple[str,
     result = invoke("serve", *words)
     assert result.exit_code == 2
     assert f"Error: Invalid value for '{words[0]}'" in result.stderr
+
+
+def test_it_may_have_nobody_to_print_to(folder: Path) -> None:
+    """Such as `holdfast serve | head`: what then goes wrong is not the address."""
+    gone, printed = os.pipe()
+    os.close(gone)
+    try:
+        served = subprocess.run(
+            [*HOLDFAST, "serve", "--port", "0"],
+            cwd=folder,
+            env=environment(),
+            stdout=printed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+        )
+    finally:
+        os.close(printed)
+    assert served.returncode == 1
+    assert "cannot listen" not in served.stderr
+    assert "Traceback" not in served.stderr
 
 
 def test_an_origin_is_taken_as_browsers_write_it() -> None:

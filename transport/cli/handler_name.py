@@ -121,4 +121,5 @@ def _described(found: Any) -> str:
     if inspect.isfunction(found):
         kind = "generator function" if inspect.isgeneratorfunction(found) else "function"
         return f"a synchronous {kind} (actors.handlers.blocking makes a handler of one)"
-    return f"a class, {found.__name__}" if inspect.isclass(found) else f"a {type(found).__name__}"
+    kind = type(found).__name__
+    return f"a class, {found.__name__}" if inspect.isclass(found) else f"something of type {kind}"

@@ -235,6 +235,8 @@ async def _serve(options: Serving, stopping: Stopping) -> None:
                 task_status=Listening(options, stopping),
             )
         except OSError as exc:
+            if stopping.server is not None:
+                raise  # it listens: whatever this is, the address is not to blame
             raise _cannot_listen(options, exc) from exc
 
 
