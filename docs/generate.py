@@ -111,7 +111,18 @@ def events() -> str:
     for name, cls in event_classes():
         sharing.setdefault(cls, []).append(code(name))
     rows = [(" ".join(names), _event_fields(cls), said_of(cls)) for cls, names in sharing.items()]
-    return page(table(("type", "fields", "meaning"), rows))
+    told = [row for cls, names in sharing.items() for row in _event_rows(cls, names)]
+    return page(
+        table(("type", "fields", "meaning"), rows), table(("type", "field", "meaning"), told)
+    )
+
+
+def _event_rows(cls: type, names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield what each field of an event means; of those that share a class, once."""
+    shown = names[0] if len(names) == 1 else "a terminal event"
+    for field, meaning in arguments_of(cls).items():
+        if field != "state":
+            yield shown, code(field), meaning
 
 
 def _event_fields(cls: type) -> str:

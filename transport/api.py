@@ -28,6 +28,7 @@ from .wire import client_messages as client
 from .wire import replies
 from .wire.codec import BadMessage, client_message, encode_server
 from .wire.server_messages import ErrorMessage, Reply, ServerMessage
+from .wire.shapes import describe
 
 if TYPE_CHECKING:
     from actors import Thread
@@ -97,10 +98,10 @@ class _Call:
         """Return the body's fields; raises Rejected where it is no JSON object."""
         try:
             body = orjson.loads(self.request.body or b"{}")
-        except orjson.JSONDecodeError:
-            raise Rejected("bad_request", "the body is not JSON") from None
+        except orjson.JSONDecodeError as exc:
+            raise Rejected("bad_request", f"this is not JSON: {exc!s:.200}") from None
         if not isinstance(body, dict):
-            raise Rejected("bad_request", "the body is an object")
+            raise Rejected("bad_request", f"a body is an object, not {describe(body)}")
         _check_free(body.keys())
         return body
 
@@ -108,7 +109,7 @@ class _Call:
 def _check_free(names: Set[str]) -> None:
     """Raises Rejected for what the path says already."""
     if taken := sorted(names & {"type", "id", "thread", "cursor"}):
-        raise Rejected("bad_request", f"{taken[0]}: no such field")
+        raise Rejected("bad_request", f"there is no such field: {describe(taken[0])}")
 
 
 async def answer_api(

@@ -171,7 +171,7 @@ class Turn:
         limits = self._limits
         kind, data = taken_over([kind, data], "the item", limits.item_bytes, limits.json_depth)
         if not isinstance(kind, str) or not kind:
-            raise Rejected("bad_request", "an item's kind is a word")
+            raise Rejected("bad_request", f"an item's kind is a word, not {kind!r:.80}")
         size = len(orjson.dumps(data))
         self._spoke_at = await self._ready(size)
         self._text = None

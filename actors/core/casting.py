@@ -79,7 +79,7 @@ def checked_cast(
         Rejected: `bad_request` where a value is of the wrong sort, `too_large` above the limit.
     """
     if not isinstance(kind, str) or not kind:
-        raise Rejected("bad_request", "a cast's kind is a word")
+        raise Rejected("bad_request", f"a cast's kind is a word, not {kind!r:.80}")
     data, size = _held(kind, data, limits)
     if kinds is not None:
         data, size = _held(kind, checked_data(kinds, "cast", kind, data), limits)

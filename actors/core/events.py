@@ -46,7 +46,12 @@ class TurnSubmitted:
 
 @value
 class TurnStarted:
-    """The turn runs. `attempt` counts from 1; one above voids what the earlier attempt said."""
+    """The turn runs.
+
+    Args:
+        turn: which turn.
+        attempt: how often it was started, from 1; one above voids what the earlier attempt said.
+    """
 
     turn: str
     attempt: int
@@ -54,7 +59,14 @@ class TurnStarted:
 
 @value
 class TurnDelta:
-    """A piece of text of one item; adjacent ones merge into one event over a range of offsets."""
+    """A piece of text of one item; adjacent ones merge into one event over a range of offsets.
+
+    Args:
+        turn: whose item it is.
+        item: the answer or reasoning that it adds to, which begins with its first piece.
+        text: the piece.
+        channel: `reasoning`; none for an answer.
+    """
 
     turn: str
     item: str
@@ -64,7 +76,14 @@ class TurnDelta:
 
 @value
 class TurnItem:
-    """A whole item of a turn: a tool call, a tool result, or the application's own kind."""
+    """A whole item of a turn: a tool call, a tool result, or the application's own kind.
+
+    Args:
+        turn: whose item it is.
+        item: its id.
+        kind: `tool_call`, `tool_result` or the application's own word.
+        data: the fields of such an item; of an application's own kind, any JSON.
+    """
 
     turn: str
     item: str
@@ -79,7 +98,7 @@ class TurnEnded:
     Args:
         turn: the turn that ended.
         state: one of `turn_lifecycle.ENDINGS`.
-        item: the id of the marker that it shows; None for a completed turn.
+        item: the id of the marker that it shows; none for a completed turn and a rolled back one.
         reason: why, in a word.
         error: what class of error ended a failed turn.
         message: that error in a sentence, free of paths and tracebacks.
@@ -120,10 +139,10 @@ class Recorded:
 
 @value
 class ThreadTruncated:
-    """Everything after item `after` left the history; None cleared it.
+    """Everything after an item left the history.
 
     Args:
-        after: the last item that stays.
+        after: the last item that stays; null where nothing does.
         items: how many items the transcript has left.
     """
 

@@ -74,7 +74,7 @@ def checked_fact(
     """Take over a record's kind and data; arguments and errors as of `checked_record`."""
     kind, data = taken_over([kind, data], "the record", limits.item_bytes, limits.json_depth)
     if not isinstance(kind, str) or not kind:
-        raise Rejected("bad_request", "a record's kind is a word")
+        raise Rejected("bad_request", f"a record's kind is a word, not {kind!r:.80}")
     if kinds is not None:
         kept = checked_data(kinds, "record", kind, data)
         data = taken_over(kept, "the record", limits.item_bytes, limits.json_depth)

@@ -189,6 +189,22 @@ async def test_what_is_wrong_is_refused_in_words(
         assert set(error) == {"code", "message", "retryable"}
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"{", "this is not JSON: "),
+        (["hello"], "a body is an object, not a list"),
+        ({"content": "hello", "thread": "t"}, "there is no such field: the string 'thread'"),
+        ({"content": "hello", "x": 1}, "there is no such field: the string 'x'"),
+        ({}, "content: expected a string or a list of parts"),
+    ],
+)
+async def test_a_body_is_refused_by_what_came_as_a_message_is(body: Any, words: str) -> None:
+    async with open_api() as api:
+        _, error = await api("POST", "/threads/t/turns", body)
+    assert words in error["message"]
+
+
 async def test_every_code_has_a_status() -> None:
     assert _STATUSES.keys() == ERROR_CODES
 

@@ -69,6 +69,7 @@ THREAD = Row(
     right=("t" * 128, "7", "T.x_y:z-1"),
 )
 WORDS = Row("some words", TEXT, right=("", "w" * 1000))
+KIND = Row("note", TEXT, wrong=("",), right=("w" * 1000,))
 DATA = nullable(Row({"a": [1]}, ANYTHING))
 PAGE = optional(
     Row(50, {"whole"}, wrong=(0, -1, 501, 2**63, 10**20, 50.0, "50", False), right=(1, 500))
@@ -119,8 +120,8 @@ EXPECTED: dict[str, dict[str, Row]] = {
         "turn": optional(WORDS),
         "mode": optional(Row("keep", TEXT, wrong=("", "KEEP", "drop"), right=("rollback",))),
     },
-    "record": {"id": ID, "thread": THREAD, "key": KEY, "kind": WORDS, "data": DATA},
-    "cast": {"thread": THREAD, "kind": WORDS, "data": DATA},
+    "record": {"id": ID, "thread": THREAD, "key": KEY, "kind": KIND, "data": DATA},
+    "cast": {"thread": THREAD, "kind": KIND, "data": DATA},
     "history": {"id": ID, "thread": THREAD, "before": optional(WORDS), "limit": PAGE},
     "threads": {"id": ID, "after": optional(WORDS), "limit": PAGE},
     "truncate": {"id": ID, "thread": THREAD, "after": nullable(WORDS)},
@@ -227,5 +228,6 @@ def test_a_refusal_says_what_was_expected_and_what_came() -> None:
     assert message({**submit, "metadata": None}) == "metadata: expected an object, got null"
     del submit["key"], submit["thread"]
     assert "thread: expected 1 to 128 of" in message(submit)
+    assert message({"id": "c1"}).endswith("pong, got nothing")
     assert message({**good("end"), "x": 1}) == "there is no such field: the string 'x'"
     assert len(message({**good("end"), "id": "i" * 60_000})) < 200

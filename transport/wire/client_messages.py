@@ -24,6 +24,7 @@ from .shapes import (
     OBJECT,
     TEXT,
     THREAD,
+    WORD,
     Absent,
     choice,
     nullable,
@@ -134,7 +135,7 @@ class Record:
 
     id: str = field(validator=LABEL)
     thread: str = field(validator=THREAD)
-    kind: str = field(validator=TEXT)
+    kind: str = field(validator=WORD)
     data: Any = field(validator=ANY)
     key: str | None = field(default=None, validator=KEY)
 
@@ -150,7 +151,7 @@ class Cast:
     """
 
     thread: str = field(validator=THREAD)
-    kind: str = field(validator=TEXT)
+    kind: str = field(validator=WORD)
     data: Any = field(validator=ANY)
 
 

@@ -90,7 +90,8 @@ def client_message(raw: object) -> ClientMessage:
     cls = CLIENT_MESSAGES.get(tag) if isinstance(tag, str) else None
     if cls is None:
         known = ", ".join(CLIENT_MESSAGES)
-        raise _bad(label, f"type: expected one of {known}, got {describe(tag)}")
+        came = describe(tag) if "type" in raw else "nothing"
+        raise _bad(label, f"type: expected one of {known}, got {came}")
     fields = {name: value for name, value in raw.items() if name != "type"}
     _check_names(cls, fields, label)
     try:

@@ -64,10 +64,11 @@ class Reply:
 
     Args:
         id: the command's.
-        body: what the command gives back; the class is the command's in `REPLIES`. As a client
-            decodes it, the bare mapping, since only the command tells what it is.
+        body: what the command gives back, by the command.
     """
 
+    # Of the command's class in `REPLIES`; as a client decodes it, the bare mapping, since only the
+    # command tells what it is.
     id: str = field(validator=LABEL)
     body: ReplyBody | Mapping[str, Any] = field(metadata={"flat": True})
 
@@ -77,7 +78,7 @@ class ErrorMessage:
     """A refusal (`error` on the wire).
 
     Args:
-        code: one of `actors.errors.ERROR_CODES`.
+        code: what is wrong, in a word that programs go by.
         message: one sentence for a person.
         retryable: whether the same command may succeed later.
         id: the command's; absent where none could be read, and for a cast.
@@ -184,9 +185,11 @@ class Events:
 
     Args:
         thread: the thread's id.
-        events: the entries; a server joins their bytes instead, see `codec.events_frame`.
+        events: each with its place.
         cursor: the place after the last of them.
     """
+
+    # A server joins the bytes of its events instead: see `codec.events_frame`.
 
     thread: str = field(validator=TEXT)
     events: Sequence[Entry] = field(
@@ -216,7 +219,7 @@ class Detached:
     Args:
         thread: the thread's id.
         cursor: where the stream stopped.
-        reason: one of `DETACH_REASONS`.
+        reason: why, in a word.
     """
 
     thread: str = field(validator=TEXT)

@@ -86,10 +86,11 @@ def choice(words: Iterable[str]) -> Shape:
 
 def open_choice(words: Iterable[str]) -> Shape:
     """Return the shape of a word of which a later server may know more than these."""
+    known = [str(word) for word in words]
     return Shape(
-        "a string",
+        f"a string, such as {', '.join(known)}",
         lambda value: isinstance(value, str),
-        {"type": "string", "examples": [str(word) for word in words]},
+        {"type": "string", "examples": known},
     )
 
 
@@ -168,6 +169,11 @@ LIST: Final = list_of("anything", {})
 
 LABEL: Final = text(1, 64)
 KEY: Final = text(1, 128)
+WORD: Final = Shape(
+    "a string that is not empty",
+    lambda value: isinstance(value, str) and value != "",
+    {"type": "string", "minLength": 1},
+)
 THREAD: Final = pattern(
     "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}",
     "1 to 128 of A–Z a–z 0–9 . _ : - that begin with a letter or a digit",
