@@ -104,6 +104,17 @@ class Outgoing:
         self._answer_bytes += len(frame)
         self._wake()
 
+    def answer(self, message: wire.ServerMessage) -> None:
+        """Send what somebody waits for: at once where nothing else waits and the socket has room.
+
+        A task for it would be begun among all that the commit which it was waiting for sets going.
+        """
+        if self._link_now is None or self._nursery is None or self._running or self._has_to_be_sent:
+            self.say(message)
+        elif not self._link_now.send_text_now(encode_server(message)):
+            self._unflushed = True
+            self._wake()
+
     def do(self, chore: Attach | Detach) -> None:
         """Attach or detach, behind earlier ones."""
         self._chores.append(chore)
@@ -184,7 +195,12 @@ class Outgoing:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._ready or self._answers or self._chores or self._unflushed)
+        return bool(self._ready) or self._has_to_be_sent
+
+    @property
+    def _has_to_be_sent(self) -> bool:
+        """Whether something waits that goes before any stream, and is not the courier's."""
+        return bool(self._answers or self._chores or self._unflushed)
 
     def _wake(self) -> None:
         if self._nursery is not None and not self._running:

@@ -239,10 +239,10 @@ class Session:
         if isinstance(answer, Rejected):
             self._refuse(id, answer)
             return
-        self._outgoing.say(wire.Reply(id, reply_body(message, answer)))
+        self._outgoing.answer(wire.Reply(id, reply_body(message, answer)))
 
     def _refuse(self, id: str | None, refusal: Rejected) -> None:
-        self._outgoing.say(
+        self._outgoing.answer(
             wire.ErrorMessage(refusal.code, refusal.message, refusal.retryable, id, refusal.details)
         )
 
@@ -282,7 +282,7 @@ class Session:
         except (Rejected, JournalError) as exc:
             self._refuse(id, as_rejected(exc))
         else:
-            self._outgoing.say(wire.Reply(id, body))
+            self._outgoing.answer(wire.Reply(id, body))
         finally:
             self._unanswered -= 1
             self._answered.wake()

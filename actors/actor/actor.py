@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import evolve
 
 from ..core.apply import restore
 from ..core.commands import FINALISING, Command, End, Ending, Exited, Finalise, Recover, Submit
@@ -360,7 +359,8 @@ class Actor:
             self._leave(Departure.DRAINED)
             return
         stranded = note.ending.abandoned
-        self._decide(evolve(note, start_next=not (self._draining or stranded)), None)
+        exited = Exited(note.turn, note.ending, start_next=not (self._draining or stranded))
+        self._decide(exited, None)
         if stranded:
             self._leave(Departure.STRANDED)
         else:

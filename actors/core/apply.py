@@ -81,7 +81,7 @@ def _submitted(state: ThreadState, entry: Entry, event: TurnSubmitted) -> Thread
     turn = QueuedTurn(event.turn, view, entry.offset, event.supersedes, event.metadata)
     queue = (turn, *state.queue) if event.supersedes else (*state.queue, turn)
     # A submit opens an ended thread again, in the same epoch (rule 11).
-    return evolve(state, queue=queue, life=Life.OPEN, active_at=entry.at)
+    return _with_turns(state, entry.to, Life.OPEN, entry.at, state.live, queue)
 
 
 def _started(state: ThreadState, entry: Entry, event: TurnStarted) -> ThreadState:
@@ -96,50 +96,40 @@ def _started(state: ThreadState, entry: Entry, event: TurnStarted) -> ThreadStat
     live = LiveTurn(
         event.turn, queued.view, queued.first, entry.offset, event.attempt, queued.metadata
     )
-    return evolve(state, live=live, queue=_without(state, event.turn))
+    queue = _without(state, event.turn)
+    return _with_turns(state, entry.to, state.life, state.active_at, live, queue)
 
 
 def _said(state: ThreadState, entry: Entry, event: TurnDelta | TurnItem) -> ThreadState:
     if state.live is None or state.live.turn != event.turn:
         raise InternalError(f"turn {event.turn} is not running at offset {entry.offset}")
-    # `evolve`, or names, would cost as much as all the rest, and this is done for each piece.
     live = state.live
     said = LiveTurn(
         live.turn, see(live.view, entry), live.first, live.place, live.attempt, live.metadata
     )
-    return ThreadState(
-        state.epoch,
-        entry.to,
-        state.floor,
-        state.life,
-        state.created_at,
-        state.active_at,
-        state.transcript_items,
-        state.settled,
-        said,
-        state.queue,
-    )
+    return _with_turns(state, entry.to, state.life, state.active_at, said, state.queue)
 
 
 def _ended(state: ThreadState, entry: Entry, event: TurnEnded) -> ThreadState:
     # A repair is maintenance: it must not reorder the list of threads.
     repaired = event.state is TurnState.INTERRUPTED
     active_at = state.active_at if repaired else entry.at
-    state = evolve(state, active_at=active_at)
     if state.live is not None and state.live.turn == event.turn:
         step(TurnState.RUNNING, event.state)
-        count = _count_left(state.live.view, event)
-        return _settle(evolve(state, live=None), state.live.place, count)
+        settled = state.live.place, _count_left(state.live.view, event)
+        return _with_turns(state, entry.to, state.life, active_at, None, state.queue, *settled)
     queued = state.queued(event.turn)
     if queued is None:
         raise InternalError(f"turn {event.turn} cannot end at offset {entry.offset}")
     step(TurnState.QUEUED, event.state)
-    count = _count_left(queued.view, event)
-    return _settle(evolve(state, queue=_without(state, event.turn)), entry.offset, count)
+    settled = entry.offset, _count_left(queued.view, event)
+    queue = _without(state, event.turn)
+    return _with_turns(state, entry.to, state.life, active_at, state.live, queue, *settled)
 
 
 def _recorded(state: ThreadState, entry: Entry, event: Recorded) -> ThreadState:
-    return _settle(evolve(state, life=Life.OPEN, active_at=entry.at), entry.offset, 1)
+    turns = state.live, state.queue
+    return _with_turns(state, entry.to, Life.OPEN, entry.at, *turns, entry.offset, 1)
 
 
 def _truncated(state: ThreadState, entry: Entry, event: ThreadTruncated) -> ThreadState:
@@ -174,7 +164,7 @@ _APPLY: Final[dict[type, Callable[[ThreadState, Entry, Any], ThreadState]]] = {
 
 
 def _without(state: ThreadState, turn: str) -> tuple[QueuedTurn, ...]:
-    return tuple(queued for queued in state.queue if queued.turn != turn)
+    return tuple([queued for queued in state.queue if queued.turn != turn])
 
 
 def _count_left(view: Any, event: TurnEnded) -> int:
@@ -183,9 +173,27 @@ def _count_left(view: Any, event: TurnEnded) -> int:
     return 1 + len(view.said) + (event.item is not None)
 
 
-def _settle(state: ThreadState, place: int, items: int) -> ThreadState:
-    return evolve(
-        state,
-        settled=max(state.settled, place),
-        transcript_items=state.transcript_items + items,
+def _with_turns(
+    state: ThreadState,
+    to: int,
+    life: Life,
+    active_at: float,
+    live: LiveTurn | None,
+    queue: tuple[QueuedTurn, ...],
+    place: int = 0,
+    items: int = 0,
+) -> ThreadState:
+    """Return the state at offset `to`, with `items` more of history settled at `place`."""
+    # `evolve`, or names, would cost as much as all the rest, and this is done for each event.
+    return ThreadState(
+        state.epoch,
+        to,
+        state.floor,
+        life,
+        state.created_at,
+        active_at,
+        state.transcript_items + items,
+        max(state.settled, place),
+        live,
+        queue,
     )

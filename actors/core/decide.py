@@ -355,7 +355,7 @@ def _cancelled(reason: str, *, rolled_back: bool = False) -> Ending:
 
 
 def _single(events: tuple[Event, ...]) -> tuple[tuple[Event, int], ...]:
-    return tuple((event, 1) for event in events)
+    return tuple([(event, 1) for event in events])
 
 
 def _turn_in_progress(busy: LiveTurn | QueuedTurn) -> Rejected:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import orjson
 import trio
 import trio.testing
 from attrs import define, field
@@ -16,6 +17,7 @@ from transport.courier import Courier
 from transport.outgoing import _BURST as BURST
 from transport.outgoing import Outgoing
 from transport.wire.client_messages import Attach
+from transport.wire.server_messages import Pong
 
 SENDING = "transport.outgoing.Outgoing._run"
 
@@ -25,9 +27,11 @@ class GreedyLink:
     """Takes everything at once."""
 
     taken: int = 0
+    sent: list[bytes | str] = field(factory=list)
 
     async def send_text(self, text: bytes | str) -> None:
         self.taken += 1
+        self.sent.append(text)
 
 
 @define(eq=False)
@@ -150,3 +154,47 @@ async def test_without_a_courier_that_runs_a_connection_sends_by_itself() -> Non
         trio.lowlevel.remove_instrument(steps)
         assert link.taken == before + 1
         assert steps.count == 1
+
+
+async def test_an_answer_goes_out_where_it_is_given(nursery: trio.Nursery) -> None:
+    """Nobody is woken for it."""
+    link, steps = RoomyLink(), Steps(SENDING)
+    outgoing = _answering(link, nursery)
+    trio.lowlevel.add_instrument(steps)
+    outgoing.answer(Pong("1"))
+    assert link.taken == 1
+    await trio.testing.wait_all_tasks_blocked()
+    trio.lowlevel.remove_instrument(steps)
+    assert link.taken == 1
+    assert steps.count == 0
+
+
+async def test_an_answer_waits_for_what_the_peer_did_not_take(nursery: trio.Nursery) -> None:
+    """A frame that is half sent is finished first, by the connection's own task."""
+    link = RoomyLink(room=0)
+    outgoing = _answering(link, nursery)
+    outgoing.answer(Pong("1"))
+    outgoing.answer(Pong("2"))
+    assert link.taken == 0
+    await trio.testing.wait_all_tasks_blocked()
+    assert link.flushed == 1
+    assert link.taken == 2
+
+
+async def test_an_answer_goes_behind_those_before_it(nursery: trio.Nursery) -> None:
+    link = RoomyLink()
+    outgoing = _answering(link, nursery)
+    outgoing.say(Pong("1"))
+    outgoing.answer(Pong("2"))
+    assert link.sent == []
+    await trio.testing.wait_all_tasks_blocked()
+    assert [orjson.loads(each)["id"] for each in link.sent] == ["1", "2"]
+
+
+def _answering(link: RoomyLink, nursery: trio.Nursery) -> Outgoing:
+    def subscribe(thread: str, on_ready: Callable[[EndlessStream], None]) -> Stream:
+        return Stream(thread, on_ready)
+
+    outgoing = Outgoing(link, subscribe, lambda _: True, lambda _: None, DEFAULT_LIMITS)
+    outgoing.begin(nursery)
+    return outgoing
