@@ -11,7 +11,7 @@ from actors.errors import ClientClosed, HoldfastError, OutcomeUnknown
 
 from .calls import Calls
 from .following import Following
-from .wire.client_events import Abandoned, Answered, Deliver, Refused
+from .wire.client_events import Answered, Deliver, NoAnswer, Refused
 from .wire.client_messages import Attach, Cast, Hello, Pong, Threads
 from .wire.server_messages import ErrorMessage, Goaway, StreamMessage, Welcome
 
@@ -96,7 +96,7 @@ class Dispatcher:
         """
         self.following.lost()
         for event in self.protocol.connection_lost(code, final=final):
-            if isinstance(event, Abandoned) and not event.sent:
+            if isinstance(event, NoAnswer) and not event.sent:
                 self.calls.settle(event.command.id, ClientClosed(reason, code))
             elif not isinstance(event, Deliver):
                 self._settle(event)
@@ -128,7 +128,7 @@ class Dispatcher:
                 self.following.heed(message, size)
         return []
 
-    def _settle(self, event: Answered | Refused | Abandoned) -> None:
+    def _settle(self, event: Answered | Refused | NoAnswer) -> None:
         command = event.command
         match event:
             case Answered(body=body):
@@ -137,7 +137,7 @@ class Dispatcher:
                 self.following.refused(command.thread, error)
             case Refused(error=error):
                 self.calls.settle(command.id, error)
-            case Abandoned():
+            case NoAnswer():
                 thread = None if isinstance(command, Threads) else command.thread
                 unknown = OutcomeUnknown(type(command).__name__.lower(), thread)
                 self.calls.settle(command.id, unknown)

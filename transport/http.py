@@ -22,7 +22,7 @@ from actors.limits import DEFAULT_LIMITS, Limits
 from .access import AccessPolicy
 from .cors import preflight, shared
 from .exchange import Mounts, Request, Response, Routes
-from .link import Session
+from .link import ServeLink
 from .streams import expect_acknowledgement, linger, peer_name, send_within
 from .upgrade import ENDPOINT, asks_for_websocket, refuse_upgrade
 from .websocket import serve_websocket
@@ -54,13 +54,13 @@ class Site:
     Args:
         routes: the plain HTTP part.
         mounts: what answers everything below a path, where no route does.
-        session: what a WebSocket on `/ws` is for.
+        serve_link: what a WebSocket on `/ws` is for.
         access: whose pages may come.
         limits: bounds of each connection.
     """
 
     routes: Routes
-    session: Session
+    serve_link: ServeLink
     access: AccessPolicy
     limits: Limits = DEFAULT_LIMITS
     mounts: Mounts = field(factory=dict)
@@ -83,7 +83,9 @@ async def serve_connection(stream: trio.abc.Stream, site: Site) -> None:
     if upgrade is not None:
         # What parsed the requests is gone by now: a WebSocket lives long, and there are many.
         request, trailing = upgrade
-        await serve_websocket(stream, request, site.session, trailing=trailing, limits=site.limits)
+        await serve_websocket(
+            stream, request, site.serve_link, trailing=trailing, limits=site.limits
+        )
 
 
 async def _serve_http(stream: trio.abc.Stream, site: Site) -> tuple[Request, bytes] | None:

@@ -145,4 +145,4 @@ class SendsNow(Protocol):
 
 # Serves one accepted connection. Returning closes it with 1000, raising with 4005; being cancelled
 # cuts it.
-Session: TypeAlias = "Callable[[Link, Request], Awaitable[None]]"
+ServeLink: TypeAlias = "Callable[[Link, Request], Awaitable[None]]"

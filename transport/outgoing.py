@@ -58,7 +58,7 @@ class _Attachment:
     subscription: Subscription
 
 
-class Outgoing:
+class SendingHalf:
     """The sending half of one connection.
 
     Args:

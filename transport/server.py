@@ -94,7 +94,7 @@ class Server:
             await self._shut_down()
             nursery.cancel_scope.cancel()
 
-    async def attend(self, link: Link, request: Request) -> None:
+    async def serve_link(self, link: Link, request: Request) -> None:
         """Serve one accepted WebSocket.
 
         Raises:
@@ -169,7 +169,7 @@ async def serve(
     )
     site = Site(
         routes=_routes(runtime, server),
-        session=server.attend,
+        serve_link=server.serve_link,
         access=access,
         limits=runtime.limits,
         mounts={"threads": partial(answer_api, runtime, auth, streams)},

@@ -25,7 +25,7 @@ from actors.incident.caller import Caller, speak_as
 from .auth import Auth, forbidden
 from .heartbeat import Heartbeat
 from .link import ABNORMAL, GOODBYES, Link, LinkClosed
-from .outgoing import Outgoing, as_rejected
+from .outgoing import SendingHalf, as_rejected
 from .translating import Commands, reply_body, summary_of, translate
 from .wire import client_messages as client
 from .wire import replies
@@ -67,7 +67,7 @@ class Session:
         # Until a hello that is due has come, and then until its credentials are over.
         self._patience = trio.CancelScope()
         self._protocol = ServerProtocol(instance, self._limits)
-        self._outgoing = Outgoing(
+        self._outgoing = SendingHalf(
             self.link, self._subscribe, self._may, self._protocol.detached, self._limits, courier
         )
         clock = runtime.registry.around.patience
@@ -181,6 +181,7 @@ class Session:
     async def _watch_credentials(self) -> None:
         with self._patience:
             await trio.sleep_forever()
+        # Who is late with its hello may come back as well: perhaps the network was slow.
         await self._obey(self._protocol.close(CloseCode.CREDENTIALS_EXPIRED))
 
     def _check(self, thread: str) -> None:

@@ -31,7 +31,7 @@ from .link import (
     NORMAL,
     ConnectFailed,
     LinkClosed,
-    Session,
+    ServeLink,
 )
 from .socket_owner import GONE, SocketOwner
 from .upgrade import SUBPROTOCOL, checked_handshake, chosen_subprotocol
@@ -173,20 +173,20 @@ def _server_frame(text: bytes | str) -> bytes:
 async def serve_websocket(
     raw: trio.abc.Stream,
     request: Request,
-    session: Session,
+    serve_link: ServeLink,
     *,
     trailing: bytes = b"",
     limits: Limits = DEFAULT_LIMITS,
 ) -> None:
-    """Accept a handshake that was found in order, run the session on it, and close.
+    """Accept a handshake that was found in order, serve the link, and close.
 
-    The link is closed with 1000 where the session returns or lets `LinkClosed` out, and with 4005
+    The link is closed with 1000 where `serve_link` returns or lets `LinkClosed` out, and with 4005
     where it raises anything else, which is logged and goes no further. Cancellation cuts the link.
 
     Args:
         raw: the connection, closed on return.
         request: a handshake for which `refuse_upgrade` had no answer.
-        session: what the link is for.
+        serve_link: what the link is for.
         trailing: what was read behind the request.
         limits: bounds of the link.
     """
@@ -202,7 +202,9 @@ async def serve_websocket(
         # Otherwise the peer left, or did not take the answer.
         with suppress(ConnectFailed):
             connection = await owner.open(partial(_accept, frames, request, limits))
-            await _attend(WebSocketLink(connection, frames, owner.peer, limits), request, session)
+            await _serve_and_close(
+                WebSocketLink(connection, frames, owner.peer, limits), request, serve_link
+            )
 
 
 async def _accept(
@@ -214,16 +216,16 @@ async def _accept(
     return await proposal.accept(subprotocol=chosen_subprotocol(request))
 
 
-async def _attend(link: WebSocketLink, request: Request, session: Session) -> None:
+async def _serve_and_close(link: WebSocketLink, request: Request, serve_link: ServeLink) -> None:
     code: int = NORMAL
     reason = ""
     try:
-        await session(link, request)
+        await serve_link(link, request)
     except* LinkClosed:
         pass
     except* Exception:
-        # A session that fails is a bug, but of no other connection's concern.
-        logger.exception("%s: the session failed", link.peer)
+        # What fails here is a bug, but of no other connection's concern.
+        logger.exception("%s: serving the link failed", link.peer)
         code, reason = CloseCode.INTERNAL, CloseCode.INTERNAL.reason
     await link.aclose(code, reason)
 

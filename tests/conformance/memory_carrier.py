@@ -77,7 +77,7 @@ class MemoryCarrier:
         answer = partial(answer_api, self.runtime, Auth(), EventStreams(limits))
         mounts = {"threads": self.wrap_answer(answer)}
         site = Site(
-            routes={}, session=_no_session, access=AccessPolicy(), limits=limits, mounts=mounts
+            routes={}, serve_link=_no_session, access=AccessPolicy(), limits=limits, mounts=mounts
         )
         try:
             async with stream:

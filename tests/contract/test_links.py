@@ -54,7 +54,7 @@ async def websocket_pair(limits: Limits) -> AsyncGenerator[tuple[Link, Link], No
         await accepted.send(link)
         await done.wait()
 
-    site = Site(routes={}, session=session, access=AccessPolicy(), limits=limits)
+    site = Site(routes={}, serve_link=session, access=AccessPolicy(), limits=limits)
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
     async with trio.open_nursery() as nursery:

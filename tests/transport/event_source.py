@@ -169,7 +169,7 @@ class StreamServer:
         answer = partial(answer_api, self.runtime, self.auth, self.streams)
         site = Site(
             routes={},
-            session=_no_session,
+            serve_link=_no_session,
             access=AccessPolicy(),
             limits=self.runtime.limits,
             mounts={"threads": answer},

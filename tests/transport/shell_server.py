@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator
 
-    from transport.link import Link, Session
+    from transport.link import Link, ServeLink
     from transport.listener import Listener
 
 # Small where a test has to fill something; patient where a busy machine must not matter.
@@ -72,7 +72,7 @@ class Server:
 
 @asynccontextmanager
 async def shell_server(
-    session: Session = echo,
+    serve_link: ServeLink = echo,
     *,
     routes: Routes | None = None,
     access: AccessPolicy | None = None,
@@ -86,7 +86,7 @@ async def shell_server(
         listeners = [trio.SSLListener(listener, ssl_context, https_compatible=True)]
     site = Site(
         routes={("GET", "/healthz"): healthz, **(routes or {})},
-        session=session,
+        serve_link=serve_link,
         access=access or AccessPolicy(),
         limits=limits,
     )

@@ -16,7 +16,7 @@ from endless_streams import EndlessStream, Stream
 from actors import Limits, Turn, open_runtime
 from actors.journal.memory import MemoryJournal
 from transport.courier import Courier
-from transport.outgoing import Outgoing
+from transport.outgoing import SendingHalf
 from transport.wire.client_messages import Attach, Ping
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ async def _memory_journal() -> Journal:
 
 def _follow(
     runtime: Runtime, nursery: trio.Nursery, link: Link, thread: str, courier: Courier
-) -> Outgoing:
+) -> SendingHalf:
     def subscribe(thread: str, on_ready: Callable[[Subscription], None]) -> Subscription:
         return runtime.registry.subscribe(thread, "me", on_ready)
 
-    outgoing = Outgoing(link, subscribe, lambda _: True, lambda _: None, LIMITS, courier)
+    outgoing = SendingHalf(link, subscribe, lambda _: True, lambda _: None, LIMITS, courier)
     outgoing.begin(nursery)
     outgoing.do(Attach("1", thread))
     return outgoing
@@ -153,7 +153,7 @@ async def test_a_trickle_beside_a_flood_on_one_connection(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(courier.run)
         tell = (lambda _: True, lambda _: None)
-        outgoing = Outgoing(link_of(note), subscribe, *tell, LIMITS, courier)
+        outgoing = SendingHalf(link_of(note), subscribe, *tell, LIMITS, courier)
         outgoing.begin(nursery)
         for thread in ("trickle", "flood"):
             outgoing.do(Attach(thread, thread))

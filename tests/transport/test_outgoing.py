@@ -15,11 +15,11 @@ from endless_streams import EndlessStream, Stream
 from actors.limits import DEFAULT_LIMITS
 from transport.courier import Courier
 from transport.outgoing import _BURST as BURST
-from transport.outgoing import Outgoing
+from transport.outgoing import SendingHalf
 from transport.wire.client_messages import Attach
 from transport.wire.server_messages import Pong
 
-SENDING = "transport.outgoing.Outgoing._run"
+SENDING = "transport.outgoing.SendingHalf._run"
 
 
 @define(eq=False)
@@ -51,7 +51,7 @@ class FramesPerStep(trio.abc.Instrument):
 
 async def test_a_stream_without_end_does_not_hold_the_loop() -> None:
     link = GreedyLink()
-    outgoing = Outgoing(link, EndlessStream, lambda _: True, lambda _: None, DEFAULT_LIMITS)
+    outgoing = SendingHalf(link, EndlessStream, lambda _: True, lambda _: None, DEFAULT_LIMITS)
     outgoing.do(Attach("1", "t"))
     steps = FramesPerStep(link)
     trio.lowlevel.add_instrument(steps)
@@ -107,7 +107,7 @@ async def _connections(links: list[RoomyLink]) -> AsyncIterator[tuple[list[Strea
         nursery.start_soon(courier.run)
         for link in links:
             tell = (lambda _: True, lambda _: None)
-            outgoing = Outgoing(link, subscribe, *tell, DEFAULT_LIMITS, courier)
+            outgoing = SendingHalf(link, subscribe, *tell, DEFAULT_LIMITS, courier)
             outgoing.begin(nursery)
             outgoing.do(Attach("1", "t"))
         await trio.testing.wait_all_tasks_blocked()
@@ -191,10 +191,10 @@ async def test_an_answer_goes_behind_those_before_it(nursery: trio.Nursery) -> N
     assert [orjson.loads(each)["id"] for each in link.sent] == ["1", "2"]
 
 
-def _answering(link: RoomyLink, nursery: trio.Nursery) -> Outgoing:
+def _answering(link: RoomyLink, nursery: trio.Nursery) -> SendingHalf:
     def subscribe(thread: str, on_ready: Callable[[EndlessStream], None]) -> Stream:
         return Stream(thread, on_ready)
 
-    outgoing = Outgoing(link, subscribe, lambda _: True, lambda _: None, DEFAULT_LIMITS)
+    outgoing = SendingHalf(link, subscribe, lambda _: True, lambda _: None, DEFAULT_LIMITS)
     outgoing.begin(nursery)
     return outgoing

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from transport.wire.client_events import Abandoned, Answered, Deliver, Refused
+from transport.wire.client_events import Answered, Deliver, NoAnswer, Refused
 from transport.wire.client_protocol import ClientProtocol
 from transport.wire.codec import encode_server
 from transport.wire.messages import (
@@ -79,7 +79,7 @@ def test_draining_did_nothing_and_is_asked_again(command: Any) -> None:
     assert hear(client, ErrorMessage("draining", "bye", True, "1")) == []
     assert client.leaving
     (unknown,) = client.connection_lost(4001)
-    assert unknown == Abandoned(Delete("2", "t"), sent=True)
+    assert unknown == NoAnswer(Delete("2", "t"), sent=True)
     client.connected()
     assert sent(client) == ["1"]
 
@@ -96,8 +96,8 @@ def test_who_is_turned_away_before_the_welcome_has_done_nothing(welcomed: bool) 
     if welcomed:
         hear(client, Welcome("holdfast.v1", "i", {}, 20.0))
     assert client.connection_lost(4501) == [
-        Abandoned(twice, sent=True),  # the first connection may have carried it out
-        Abandoned(once, sent=welcomed),
+        NoAnswer(twice, sent=True),  # the first connection may have carried it out
+        NoAnswer(once, sent=welcomed),
     ]
 
 
@@ -111,8 +111,8 @@ def test_whether_a_refused_command_may_have_been_carried_out_before() -> None:
     for label in "12":
         hear(client, ErrorMessage("draining", "bye", True, label))
     assert client.connection_lost(4501) == [
-        Abandoned(twice, sent=True),
-        Abandoned(once, sent=False),
+        NoAnswer(twice, sent=True),
+        NoAnswer(once, sent=False),
     ]
 
 
@@ -149,7 +149,7 @@ def test_a_command_that_is_given_up_is_not_sent() -> None:
 def test_the_last_connection_leaves_nothing_unanswered() -> None:
     asked = Submit("1", "t", "hello", "k")
     client = connected(asked)
-    assert client.connection_lost(final=True) == [Abandoned(asked, sent=True)]
+    assert client.connection_lost(final=True) == [NoAnswer(asked, sent=True)]
     assert [type(e) for e in hear(connected(Delete("1", "t")), Reply("1", DeleteReply(True)))] == [
         Answered
     ]

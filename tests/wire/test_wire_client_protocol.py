@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from actors.core.position import Position, parse_cursor
 from actors.limits import Limits
-from transport.wire.client_events import Abandoned, Answered, ClientEvent, Deliver, Refused
+from transport.wire.client_events import Answered, ClientEvent, Deliver, NoAnswer, Refused
 from transport.wire.client_protocol import ClientProtocol
 from transport.wire.messages import Attach, Cancel, Delete, Goaway, Submit
 from transport.wire.unanswered import may_retry
@@ -167,9 +167,9 @@ class World:
                     assert error.retryable
                     if not self.server.draining:
                         self.client.reattach(thread)
-                case Answered(command) | Refused(command) | Abandoned(command):
+                case Answered(command) | Refused(command) | NoAnswer(command):
                     self.settled[command.id] += 1
-                    assert not isinstance(event, Abandoned) or not may_retry(command)
+                    assert not isinstance(event, NoAnswer) or not may_retry(command)
 
     def show_attached(self, message: Any) -> None:
         thread, position = message.thread, parse_cursor(message.cursor)

@@ -6,7 +6,7 @@ import pytest
 from client_talk import KEYED, hear, online, reconnect, sent, types
 
 from actors.errors import RemoteProtocolError
-from transport.wire.client_events import Abandoned, Answered, Deliver, Refused
+from transport.wire.client_events import Answered, Deliver, NoAnswer, Refused
 from transport.wire.client_protocol import ClientProtocol
 from transport.wire.messages import (
     Attached,
@@ -89,7 +89,7 @@ def test_what_is_retried_and_whose_outcome_is_unknown(command: Command, retried:
     assert len(first) == 1
     events = reconnect(client)
     assert sent(client) == (first if retried else [])
-    assert events == ([] if retried else [Abandoned(command, sent=True)])
+    assert events == ([] if retried else [NoAnswer(command, sent=True)])
 
 
 @pytest.mark.parametrize("command", [command for command, _ in RETRIED])
@@ -110,7 +110,7 @@ def test_a_final_close_answers_everything(command: Command) -> None:
     later = Submit("c9", "t", "later", key="k9")
     client.send(later)
     events = client.connection_lost(4502)
-    assert Abandoned(later, sent=False) in events
+    assert NoAnswer(later, sent=False) in events
     assert client.unanswered == 0
     client.connected()
     assert client.frames() == []
@@ -120,7 +120,7 @@ def test_a_client_that_leaves_for_good_answers_everything_whatever_the_code_says
     client = online()
     client.send(KEYED)
     client.frames()
-    assert client.connection_lost(4001, final=True) == [Abandoned(KEYED, sent=True)]
+    assert client.connection_lost(4001, final=True) == [NoAnswer(KEYED, sent=True)]
     assert client.unanswered == 0
 
 

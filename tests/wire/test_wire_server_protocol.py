@@ -116,10 +116,11 @@ def test_a_later_hello_renews_for_its_own_principal_only() -> None:
 def test_bad_credentials_and_silence_close_alike() -> None:
     assert ServerProtocol("i-1").refused() == [Close(CloseCode.BAD_CREDENTIALS)]
     protocol = ServerProtocol("i-1")
-    assert protocol.hello_overdue() == [Close(CloseCode.CREDENTIALS_EXPIRED)]
+    expired = CloseCode.CREDENTIALS_EXPIRED
+    assert protocol.close(expired) == [Close(expired)]
     assert protocol.authenticated("ann") == []
     assert protocol.state is State.CLOSING
-    assert opened().hello_overdue() == []
+    assert opened().close(expired) == [Close(expired)]
 
 
 @pytest.mark.parametrize("kind", ["text", "binary"])
@@ -224,7 +225,8 @@ STEPS = st.one_of(
     client_messages().map(lambda message: ("say", encode_client(message))),
     st.text(max_size=5).map(lambda text: ("say", text)),
     st.sampled_from([("authenticated", "ann"), ("authenticated", "eve")]),
-    st.sampled_from([("refused", None), ("hello_overdue", None), ("connection_lost", None)]),
+    st.sampled_from([("refused", None), ("connection_lost", None)]),
+    st.just(("close", CloseCode.CREDENTIALS_EXPIRED)),
 )
 
 

@@ -284,25 +284,30 @@ class _WireSimulation:
         auth = Auth(self._authenticate, self._may)
         self._server = Server("simulated", process.runtime, (), f"i{self._lives}", auth)
         self._nursery.start_soon(self._serve, process, self._server, self._stopped)
-        self._network.listener = partial(self._attend, process, self._server)
+        self._network.listener = partial(self._serve_and_close, process, self._server)
         self._changed.unpark_all()
 
     async def _serve(self, process: Process, server: Server, stopped: trio.Event) -> None:
         site = Site(
-            routes={}, session=server.attend, access=AccessPolicy(), limits=self._world.limits
+            routes={},
+            serve_link=server.serve_link,
+            access=AccessPolicy(),
+            limits=self._world.limits,
         )
         with process.connection():
             await server.run(site)
         stopped.set()
 
-    async def _attend(self, process: Process, server: Server, connection: Connection) -> None:
+    async def _serve_and_close(
+        self, process: Process, server: Server, connection: Connection
+    ) -> None:
         link = DeliveringLink(connection.server, connection.number, process)
         if self._network.listener is None:  # it came as the server closed
             connection.server.abort()
             return
         try:
             with process.connection():
-                await server.attend(link, Request(method="GET", path="/ws"))
+                await server.serve_link(link, Request(method="GET", path="/ws"))
         except* LinkClosed:
             pass
         except* Exception as exc:  # whatever it is, it is what the run has found

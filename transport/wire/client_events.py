@@ -43,8 +43,8 @@ class Refused:
 
 
 @frozen
-class Abandoned:
-    """A command will have no answer.
+class NoAnswer:
+    """A command will never be answered.
 
     Args:
         command: what was asked.
@@ -56,4 +56,4 @@ class Abandoned:
     sent: bool
 
 
-ClientEvent: TypeAlias = Deliver | Answered | Refused | Abandoned
+ClientEvent: TypeAlias = Deliver | Answered | Refused | NoAnswer

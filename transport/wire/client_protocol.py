@@ -13,7 +13,7 @@ from actors.limits import DEFAULT_LIMITS, Limits
 
 from .attachment import Attachment, Stage
 from .client_codec import UnknownMessage, decode_server, encode_client, read_reply
-from .client_events import Abandoned, Answered, ClientEvent, Deliver, Refused
+from .client_events import Answered, ClientEvent, Deliver, NoAnswer, Refused
 from .client_messages import Attach, Cast, Command, Detach, Hello, Ping, Pong
 from .close_codes import should_reconnect
 from .codec import utf8_length
@@ -346,7 +346,7 @@ class ClientProtocol:
         if unanswered.deleted:
             return self._fail_deleted(unanswered)
         self._unanswered.remove(unanswered)
-        return Abandoned(unanswered.command, unanswered.sent)
+        return NoAnswer(unanswered.command, unanswered.sent)
 
     def _fail_waiting(self, thread: str) -> list[ClientEvent]:
         """Fail the commands of a deleted thread that are not under way, so that none revives it."""

@@ -137,14 +137,6 @@ class ServerProtocol:
         """Note that the credentials are no good."""
         return self.close(CloseCode.BAD_CREDENTIALS)
 
-    def hello_overdue(self) -> list[Output]:
-        """Note that `Limits.handshake_seconds` have passed; a client that said hello may stay.
-
-        It may come back: perhaps the network was slow, or whoever knows the credentials.
-        """
-        waits = self._state is State.AWAITING_HELLO
-        return self.close(CloseCode.CREDENTIALS_EXPIRED) if waits else []
-
     def detached(self, attach: Attach) -> None:
         """Note that this attach was refused, or its attachment is over; a later one stays."""
         if self._attached.get(attach.thread) is attach:

@@ -36,7 +36,7 @@ async def main(name: str) -> None:
         answer = partial(answer_api, runtime, Auth(), EventStreams(limits))
         site = Site(
             routes={},
-            session=session,
+            serve_link=session,
             access=AccessPolicy(),
             limits=limits,
             mounts={"threads": broken_answer(name, answer)},
