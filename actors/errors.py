@@ -8,6 +8,9 @@
 - `JournalError`: the store could not do it: unavailable, fenced or corrupt.
 - `OutcomeUnknown`: a client's connection was lost over a command that must not be sent twice.
 - `ClientClosed`: a client has no connection and will make none.
+- `TurnFailed`: a handler ends its turn with words for everybody; a reader is told by it.
+- `TurnOver`, `ServiceOver`, `LeaseLost`: what a handler or a service holds is over: stop.
+- `TurnsAbandoned`: handlers would not stop, and the runtime is closed over them.
 - `InternalError`: a bug in Holdfast, or an invariant that did not hold.
 """
 
@@ -164,7 +167,8 @@ class LeaseLost(HoldfastError):
 class TurnFailed(HoldfastError):
     """Raised by a handler to end its turn as failed with words that everybody may read.
 
-    What any other exception says stays in the server's log, since it may hold paths or secrets.
+    What any other exception says stays in the server's log, since it may hold paths or secrets. An
+    `Answer` raises it to its reader, where the turn ended as anything but completed.
 
     Args:
         error: the class of the failure, a word or two such as `model_overloaded`.

@@ -123,6 +123,20 @@ class Runtime:
             if done < batch:
                 return total
 
+    def release(self, thread: str) -> bool:
+        """Lift a thread's quarantine, once what was wrong is mended (I10).
+
+        Its commands are taken again at once, and what was left open in it is settled. Where it
+        fails as before, it is set aside as before.
+
+        Args:
+            thread: the thread's id.
+
+        Returns:
+            False where it was not quarantined, or the runtime is closing.
+        """
+        return self.registry.release(thread)
+
     def statistics(self) -> RuntimeStatistics:
         """Return what the runtime is doing."""
         registry = self.registry
@@ -151,30 +165,10 @@ class Runtime:
         try:
             journal = await self._opener()
             async with trio.open_nursery() as nursery:
-                self._leases = Leases(nursery, self.limits)
-                commits = Commits(nursery, journal, self.limits)
-                patience = Patience()
-                nursery.start_soon(patience.run)
-                around = Surroundings(
-                    self,
-                    journal,
-                    commits,
-                    patience,
-                    clock,
-                    self.ids,
-                    self._leases,
-                    self.limits,
-                    recording=self._recording,
-                )
+                around = self._surroundings(nursery, journal, clock)
                 self._registry = Registry(nursery, around, self._kind_of, self._note_failure)
                 await self._settle_unsettled(restarted=True)
-                nursery.start_soon(self._keep_journal_open)
-                nursery.start_soon(self._keep_compact)
-                if self._recording is not None:
-                    self._recording.heads = lambda: self.registry.heads
-                    nursery.start_soon(self._recording.run)
-                if watchdog:
-                    nursery.start_soon(run_watchdog, self.limits)
+                self._start_chores(nursery, watchdog)
                 self._ready.set()
                 await self._draining.wait()
                 await self._drain()
@@ -189,6 +183,31 @@ class Runtime:
             self._ready.set()
             self._drained.set()
             self._finished.set()
+
+    def _surroundings(self, nursery: trio.Nursery, journal: Journal, clock: Clock) -> Surroundings:
+        self._leases = Leases(nursery, self.limits)
+        patience = Patience()
+        nursery.start_soon(patience.run)
+        return Surroundings(
+            self,
+            journal,
+            Commits(nursery, journal, self.limits),
+            patience,
+            clock,
+            self.ids,
+            self._leases,
+            self.limits,
+            recording=self._recording,
+        )
+
+    def _start_chores(self, nursery: trio.Nursery, watchdog: bool) -> None:
+        nursery.start_soon(self._keep_journal_open)
+        nursery.start_soon(self._keep_compact)
+        if self._recording is not None:
+            self._recording.heads = lambda: self.registry.heads
+            nursery.start_soon(self._recording.run)
+        if watchdog:
+            nursery.start_soon(run_watchdog, self.limits)
 
     async def opened(self) -> None:
         """Wait until every turn that was left open is settled.

@@ -226,7 +226,7 @@ async def _release(call: _Call) -> Response:
     call.check()
     if not call.auth.may_operate(call.principal):
         raise Rejected("forbidden", "only an operator may release a thread")
-    released = call.runtime.registry.release(call.thread)
+    released = call.runtime.release(call.thread)
     return Response(200, orjson.dumps({"released": released}), _JSON)
 
 

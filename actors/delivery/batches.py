@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 @frozen
 class TurnItems:
-    """A live or queued turn in a snapshot; `attempt` is 0 while it is queued."""
+    """A live or queued turn in a snapshot.
+
+    Args:
+        turn: its id.
+        attempt: how often it was started, from 1; 0 while it is queued.
+        items: what it has said so far, its message first.
+    """
 
     turn: str
     attempt: int
@@ -32,6 +38,7 @@ class Snapshot:
     """A thread at a position: authoritative, what was there before is to be dropped.
 
     Args:
+        thread: the thread's id.
         position: the place it shows; events go on from there.
         items: the newest items that belong to no live or queued turn, in turn order.
         before: pages back with `history`; None where nothing older is there.
@@ -63,6 +70,7 @@ class Events:
     """A contiguous run of events, shared by all who read the same run (I3).
 
     Args:
+        thread: the thread's id.
         rows: the events as bytes; at least one.
         position: the place after the last of them.
     """
@@ -96,7 +104,12 @@ class Events:
 
 @frozen
 class CaughtUp:
-    """The head as it was at attach has been delivered; comes once."""
+    """The head as it was at attach has been delivered; comes once for each attach.
+
+    Args:
+        thread: the thread's id.
+        position: that head.
+    """
 
     thread: str
     position: Position
@@ -109,7 +122,13 @@ class CaughtUp:
 
 @frozen
 class Detached:
-    """Nothing more follows. `reason` is requested, ended, deleted, slow or failed."""
+    """Nothing more follows, and the cursor stays good.
+
+    Args:
+        thread: the thread's id.
+        position: where the stream stopped.
+        reason: `requested`, `ended`, `deleted`, `slow` or `failed`.
+    """
 
     thread: str
     position: Position
@@ -123,7 +142,12 @@ class Detached:
 
 @frozen
 class Attendee:
-    """A principal that is attached, and by how many attachments."""
+    """A principal that is attached.
+
+    Args:
+        principal: its name.
+        count: its attachments, at least 1.
+    """
 
     principal: str
     count: int
@@ -144,7 +168,13 @@ class Roll:
 
 @frozen
 class Presence:
-    """Who is attached now: ephemeral, of a kind that opted in. Only the newest one counts."""
+    """Who is attached now: ephemeral, of a kind that opted in. Only the newest one counts.
+
+    Args:
+        thread: the thread's id.
+        position: where the reader stands; it does not move.
+        roll: who is there.
+    """
 
     thread: str
     position: Position

@@ -138,7 +138,7 @@ class Process:
 
     def release(self, thread: str) -> None:
         """Lift a thread's quarantine, if there is one."""
-        if self.runtime.registry.release(thread):
+        if self.runtime.release(thread):
             self.note(Struck(Fault.RELEASED, thread))
 
     def close(self) -> None:
