@@ -97,7 +97,10 @@ def _not_before_it_is_done(_: object) -> trio.lowlevel.Abort:
 
 
 async def acquire(lock: trio.Lock) -> None:
-    """Acquire a lock; one that is free costs no turn of the loop."""
+    """Acquire a lock; one that is free costs no turn of the loop.
+
+    A cancelled call has not acquired it.
+    """
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
         lock.acquire_nowait()

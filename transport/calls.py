@@ -84,6 +84,8 @@ class Calls:
 
         Raises:
             ClientClosed: there is no connection and there will be none.
+
+        Cancellation leaves nothing behind.
         """
         label = self._protocol.label()
         call = self._pings[label] = _Call()

@@ -90,6 +90,8 @@ class Connector:
 
         Raises:
             ClientClosed: there is none and there will be none.
+
+        Cancellation changes nothing.
         """
         await trio.lowlevel.checkpoint()
         while self.status.state is not ConnectionState.OPEN:

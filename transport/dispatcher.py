@@ -66,7 +66,10 @@ class Dispatcher:
         return sent
 
     async def frames(self) -> list[str | bytes]:
-        """Wait for what is to be sent next, and return it, once."""
+        """Wait for what is to be sent next, and return it, once.
+
+        Cancellation takes none.
+        """
         while not (frames := self.protocol.frames()):
             await self._news.park()
         return frames

@@ -191,7 +191,10 @@ class EventStream:
                 await self._news.park()
 
     async def aclose(self) -> None:
-        """Leave the thread. A reader that had begun may be back soon: browsers reconnect."""
+        """Leave the thread. A reader that had begun may be back soon: browsers reconnect.
+
+        It waits for nothing, so a cancellation is no matter.
+        """
         self._subscription.close(broken=self._begun)
         self._streams.closed(self)
 

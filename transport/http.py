@@ -113,6 +113,8 @@ async def refuse_overload(stream: trio.abc.Stream, limits: Limits) -> None:
 
     Raises:
         trio.BrokenResourceError: the peer left.
+
+    Cancellation cuts the connection.
     """
     response = Response(503, b"too many connections\n", headers=(("retry-after", "1"),))
     await _Exchange(stream, limits).refuse(response)

@@ -137,6 +137,7 @@ class Actor:
         Raises:
             JournalError: the journal refused or failed; what was decided ahead of it is void.
             Exception: a bug; the supervisor decides what becomes of the thread (I10).
+            trio.Cancelled: at the next wait; nothing more is shown then.
         """
         self.service.open(nursery)
         self.turns.open(nursery)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..core.commands import Command
     from .activation import Surroundings
-    from .entry import Entry
+    from .entry import ThreadEntry
     from .kinds import ThreadKind
     from .lifetime import Capacity
     from .reply import Reply
@@ -49,7 +49,7 @@ class Attending:
         self._tidy = tidy
         self._closed = False
 
-    def of(self, entry: Entry) -> Attendance:
+    def of(self, entry: ThreadEntry) -> Attendance:
         """Return the attendance of an entry, which it has from the first one on who attaches."""
         if entry.attendance is None:
             entry.attendance = Attendance(
@@ -73,7 +73,7 @@ class Attending:
         kind = self.kind(thread)
         return kind.capacity if kind is not None else None
 
-    def left_behind(self, entry: Entry) -> None:
+    def left_behind(self, entry: ThreadEntry) -> None:
         """Take a thread that a restart has settled for one that everybody left at its last event.
 
         Who was attached is in no log. Without this it would stay active until somebody came.
@@ -86,7 +86,7 @@ class Attending:
         """Start no further clock: the nursery is about to go."""
         self._closed = True
 
-    def _deserted(self, entry: Entry, seconds_ago: float = 0.0) -> None:
+    def _deserted(self, entry: ThreadEntry, seconds_ago: float = 0.0) -> None:
         kind = self.kind(entry.thread)
         state = entry.tail.state
         there = state is None or state.life is Life.OPEN
@@ -98,19 +98,19 @@ class Attending:
             )
             self._beside(entry, watch)
 
-    def _forget_broken(self, entry: Entry) -> None:
+    def _forget_broken(self, entry: ThreadEntry) -> None:
         self._beside(entry, self.of(entry).forget_broken)
 
-    def _tell_late(self, entry: Entry) -> None:
+    def _tell_late(self, entry: ThreadEntry) -> None:
         self._beside(entry, self.of(entry).tell_late)
 
-    def _beside(self, entry: Entry, task: Callable[[], Awaitable[None]]) -> None:
+    def _beside(self, entry: ThreadEntry, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task that keeps the entry while it is there, unless all is closed."""
         if not self._closed:
             entry.kept += 1
             self._nursery.start_soon(self._keep, entry, task)
 
-    async def _keep(self, entry: Entry, task: Callable[[], Awaitable[None]]) -> None:
+    async def _keep(self, entry: ThreadEntry, task: Callable[[], Awaitable[None]]) -> None:
         try:
             await task()
         finally:

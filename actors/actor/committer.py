@@ -144,6 +144,8 @@ class Committer:
 
         Raises:
             Exception: the failure that ended the commits.
+
+        Cancellation ends the wait alone: what was decided goes on to the disk.
         """
         goal = self._taken
         while self._gone < goal and self._failure is None:

@@ -15,14 +15,14 @@ from .reply import Awaited, Reply
 
 if TYPE_CHECKING:
     from ..limits import Limits
-    from .entry import Entry
+    from .entry import ThreadEntry
 
 # What a later try may get past. A draining runtime ends nothing any more.
 _PASSING: Final = frozenset({"overloaded", "journal_unavailable", "internal"})
 
 
 async def end_when_deserted(
-    entry: Entry,
+    entry: ThreadEntry,
     returned: trio.Event,
     seconds: float,
     post: Callable[[str, Command, Reply], None],
@@ -38,6 +38,8 @@ async def end_when_deserted(
         seconds: how long yet, strict.
         post: hands a command to the thread.
         limits: `journal_reopen_seconds` is the wait before the next try.
+
+    A cancelled call may have asked for the end of the thread.
     """
     # Strictly longer: at the very instant the thread is still waited for.
     due = math.nextafter(trio.current_time() + seconds, math.inf)
@@ -62,12 +64,12 @@ async def _happens_before(due: float, event: trio.Event) -> bool:
     return event.is_set()
 
 
-async def _turns_are_over(entry: Entry) -> None:
+async def _turns_are_over(entry: ThreadEntry) -> None:
     while _is_busy(entry):
         await entry.tail.moved()
 
 
-def _is_busy(entry: Entry) -> bool:
+def _is_busy(entry: ThreadEntry) -> bool:
     return entry.actor is not None and entry.actor.busy
 
 

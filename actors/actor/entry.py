@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 
 @define(eq=False)
-class Entry:
+class ThreadEntry:
     """What the registry keeps of one thread.
 
     Args:
+        thread: its id.
+        mailbox: the commands that wait for its actor.
+        tail: its newest events, and who watches it.
         active: whether a task supervises it; that task alone sets it to False.
         box: what was cast to it and waits for its service; None where nothing was as yet.
         actor: its present activation.
@@ -55,7 +58,10 @@ class Entry:
         return self.stale or cast or bool(len(self.mailbox))
 
     async def settled(self) -> None:
-        """Wait until what was left open is settled, durably, or the activation is over."""
+        """Wait until what was left open is settled, durably, or the activation is over.
+
+        Cancellation is harmless.
+        """
         if not self.is_settled:
             self._settling = self._settling or trio.Event()
             await self._settling.wait()

@@ -70,6 +70,8 @@ async def with_facts(
         Rejected: `item_not_found`, where the command cuts after an item that is not there; and as
             `Journal.fork`.
         JournalError: as the journal does.
+
+    Cancellation changes nothing, but that the copy of a fork may be durable.
     """
     thread = own.thread
     match command:
@@ -151,6 +153,8 @@ async def load_context(
 
     Bounded by `limits.context_items` and `context_bytes`, newest first; oldest first in the result.
     At most `most` items, where that is given; nothing is read for none.
+
+    Cancellation changes nothing.
     """
     pages: list[tuple[Item, ...]] = []
     before: str | int | None = place - 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from .entry import Entry
+    from .entry import ThreadEntry
 
 
 @frozen
@@ -40,7 +40,7 @@ class Fill:
         )
 
 
-def fill_of(entries: Iterable[Entry]) -> Fill:
+def fill_of(entries: Iterable[ThreadEntry]) -> Fill:
     """Return how full the fullest are; costs by the number of entries."""
     figures = [
         (

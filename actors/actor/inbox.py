@@ -41,7 +41,10 @@ class CastBox:
         self._news.unpark_all()
 
     async def news(self) -> None:
-        """Wait for the next `nudge` or `put`."""
+        """Wait for the next `nudge` or `put`.
+
+        Cancellation is harmless.
+        """
         await self._news.park()
 
 

@@ -115,6 +115,8 @@ class PieceBuffer:
 
         Raises:
             TurnOver: where the turn has ended (I7).
+
+        Cancellation adds nothing.
         """
         while self.full:
             self.check_open()
@@ -125,6 +127,8 @@ class PieceBuffer:
 
         Raises:
             TurnOver: where the turn ended first.
+
+        Cancellation ends the wait alone: what was accepted goes on to the disk.
         """
         goal = self._accepted
         while self._durable < goal:

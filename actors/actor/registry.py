@@ -23,7 +23,7 @@ from ..errors import JournalUnavailable, Rejected
 from ..journal.reporting import ReportingJournal
 from .attending import Attending
 from .commits import Commits
-from .entry import Entry
+from .entry import ThreadEntry
 from .fill import Fill, fill_of
 from .mailbox import Letter, Mailbox
 from .places import Places
@@ -64,7 +64,7 @@ class Registry:
         self._nursery = nursery
         self._kind_of = kind_of
         self._on_journal_failure = on_journal_failure
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ThreadEntry] = {}
         # One for all tails.
         self._projections_of = lambda thread: self.kind(thread).projections
         self._refusal: Rejected | None = None
@@ -337,7 +337,7 @@ class Registry:
 
     # Entries
 
-    def _admit(self, thread: str, command: Command | None = None) -> Entry:
+    def _admit(self, thread: str, command: Command | None = None) -> ThreadEntry:
         if self._refusal is not None:
             raise self._refusal
         entry = self._entry(thread)
@@ -351,12 +351,12 @@ class Registry:
                 raise
         return entry
 
-    def _entry(self, thread: str) -> Entry:
+    def _entry(self, thread: str) -> ThreadEntry:
         entry = self._entries.get(thread)
         if entry is None:
             mailbox = Mailbox(self.limits.mailbox_commands)
             tail = Tail(thread, self.limits, self._projections_of)
-            entry = self._entries[thread] = Entry(thread, mailbox, tail)
+            entry = self._entries[thread] = ThreadEntry(thread, mailbox, tail)
         return entry
 
     def _actors(self) -> list[Actor]:
@@ -384,14 +384,14 @@ class Registry:
 
     # Activations
 
-    def _activate(self, entry: Entry) -> None:
+    def _activate(self, entry: ThreadEntry) -> None:
         if not entry.active:
             entry.active = True
             entry.is_settled = False
             self._places.take(self._attending.capacity(entry.thread), entry.thread)
             self._supervisor.start(entry)
 
-    def _retire(self, entry: Entry) -> None:
+    def _retire(self, entry: ThreadEntry) -> None:
         entry.active = False
         self._places.leave(entry.thread)
         entry.note_settled()

@@ -123,7 +123,10 @@ class ServiceHost:
             self._recorded.pop(0).reply(Rejected("internal", "this service was stopped"))
 
     async def stopped(self) -> None:
-        """Wait until the service is over, or its grace ran out."""
+        """Wait until the service is over, or its grace ran out.
+
+        Cancellation ends the wait alone.
+        """
         if self._runner is not None:
             await self._runner.over.wait()
             self.abandoned |= self._runner.abandoned

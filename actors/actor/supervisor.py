@@ -24,7 +24,7 @@ from .reply import refusal_for, thread_failed
 from .service_host import ServiceFailed
 
 if TYPE_CHECKING:
-    from .entry import Entry
+    from .entry import ThreadEntry
     from .kinds import ThreadKind
 
 log = logging.getLogger("holdfast")
@@ -56,7 +56,7 @@ class Supervisor:
         around: Surroundings,
         kind_of: Callable[[str], ThreadKind],
         on_journal_failure: Callable[[JournalUnavailable], None],
-        on_over: Callable[[Entry], None],
+        on_over: Callable[[ThreadEntry], None],
     ) -> None:
         self.around = around
         self.restarts = 0
@@ -71,7 +71,7 @@ class Supervisor:
         # Of the threads that failed within the last period; an entry may go long before that.
         self._failing: dict[str, RestartIntensity] = {}
 
-    def start(self, entry: Entry) -> None:
+    def start(self, entry: ThreadEntry) -> None:
         """Run an entry's activations from now on; nobody does yet."""
         self._nursery.start_soon(self._supervise, entry)
 
@@ -79,7 +79,7 @@ class Supervisor:
         """Forget a thread's failures: an operator released it."""
         self._failing.pop(thread, None)
 
-    def set_aside(self, entry: Entry, damage: JournalCorrupt) -> None:
+    def set_aside(self, entry: ThreadEntry, damage: JournalCorrupt) -> None:
         """Set a thread aside where somebody who reads met damage, as if its actor had (I16)."""
         if entry.actor is not None:
             entry.actor.fail(damage)  # once it is gone, its supervisor does the rest
@@ -87,7 +87,7 @@ class Supervisor:
             self._quarantine(entry, damage, DAMAGED)
 
     @trio.lowlevel.enable_ki_protection
-    async def _supervise(self, entry: Entry, failure: Exception | None = None) -> None:
+    async def _supervise(self, entry: ThreadEntry, failure: Exception | None = None) -> None:
         """Run one activation after another while there is something to do.
 
         Args:
@@ -109,7 +109,7 @@ class Supervisor:
                 break
         self._on_over(entry)
 
-    async def _run_activation(self, entry: Entry, reason: str) -> Departure:
+    async def _run_activation(self, entry: ThreadEntry, reason: str) -> Departure:
         kind = self._kind_of(entry.thread)
         box = entry.box_for(kind, self.around.limits) if kind.service is not None else None
         entry.stale = False
@@ -141,7 +141,7 @@ class Supervisor:
         return departure
 
     async def _run_actor(
-        self, entry: Entry, actor: Actor, nursery: trio.Nursery, reason: str
+        self, entry: ThreadEntry, actor: Actor, nursery: trio.Nursery, reason: str
     ) -> tuple[Departure, Exception | None]:
         entry.actor = actor
         if self.draining:
@@ -165,7 +165,7 @@ class Supervisor:
 
     def _strand(
         self,
-        entry: Entry,
+        entry: ThreadEntry,
         stuck: tuple[str, str],
         departure: Departure,
         failure: Exception | None,
@@ -177,7 +177,7 @@ class Supervisor:
         else:
             self._on_over(entry)
 
-    def _survives(self, entry: Entry, failure: Exception) -> bool:
+    def _survives(self, entry: ThreadEntry, failure: Exception) -> bool:
         """Count a failure, and say whether the actor is to be started again."""
         if isinstance(failure, JournalUnavailable):
             # A file-wide failure is no thread's fault: nothing is counted.
@@ -207,7 +207,7 @@ class Supervisor:
         self._failing[thread] = count.after_restart(now)
         return self._failing[thread]
 
-    def _quarantine(self, entry: Entry, failure: Exception, why: str) -> None:
+    def _quarantine(self, entry: ThreadEntry, failure: Exception, why: str) -> None:
         # Of damage it says what to mend; who met it is of no use.
         shown = None if isinstance(failure, JournalCorrupt) else failure
         log.error("thread %s is quarantined: %s (%s)", entry.thread, why, failure, exc_info=shown)

@@ -140,7 +140,10 @@ class TurnHost:
             self._runner.stop(ending)
 
     async def stopped(self) -> None:
-        """Wait until the turn that runs is over, or its grace is."""
+        """Wait until the turn that runs is over, or its grace is.
+
+        Cancellation ends the wait alone.
+        """
         if self._runner is not None:
             await self._runner.over.wait()
 

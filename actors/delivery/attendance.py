@@ -97,7 +97,10 @@ class Attendance:
             self._deserted()
 
     async def forget_broken(self) -> None:
-        """Let broken attachments go, each in its time, until none is left."""
+        """Let broken attachments go, each in its time, until none is left.
+
+        Cancellation leaves those that are left attached.
+        """
         try:
             while self._broken:
                 await trio.sleep_until(min(untils[0] for untils in self._broken.values()))
@@ -131,7 +134,10 @@ class Attendance:
             self._on_late()
 
     async def tell_late(self) -> None:
-        """Wait for the window to end, and tell what has changed in it."""
+        """Wait for the window to end, and tell what has changed in it.
+
+        Cancellation tells nobody.
+        """
         try:
             await trio.sleep_until(self._window_ends)
         finally:

@@ -62,6 +62,8 @@ async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limit
 
     Raises:
         JournalCorrupt, JournalUnavailable: as the journal does.
+
+    Cancellation changes nothing.
     """
     while True:
         state, folded = await shown(tail, journal, limits)

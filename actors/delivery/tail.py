@@ -181,7 +181,10 @@ class Tail:
             watcher.wake()
 
     async def moved(self) -> None:
-        """Wait for the next `publish`, `show` or `forget`."""
+        """Wait for the next `publish`, `show` or `forget`.
+
+        Cancellation is harmless.
+        """
         if self._moved is None:
             self._moved = trio.lowlevel.ParkingLot()
         await self._moved.park()

@@ -49,6 +49,8 @@ class Service:
 
         Raises:
             TurnFailed: `not_configured`, where something is missing.
+
+        Cancellation waits for the client to be made.
         """
         clients = _clients()
         if self.library not in clients:
