@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.effects import Answer, AnswerWhenEnded, CloseThread, StartTurn, StopTurn
+from ..core.effects import AnswerNow, AnswerWhenEnded, CloseThread, StartTurn, StopTurn
 from ..core.position import Position
 from .waiters import Waiters
 
@@ -64,7 +64,7 @@ class Consequences:
     def _carry_out(self, effect: Effect, outgoing: Outgoing, live: LiveTurn | None) -> None:
         reply = outgoing.reply
         match effect:
-            case Answer(result=result) if reply is not None:
+            case AnswerNow(result=result) if reply is not None:
                 reply(result)
             case AnswerWhenEnded(turn=turn) if reply is not None:
                 self._waiters.add(turn, reply)

@@ -26,7 +26,7 @@ from .commands import (
     Truncate,
 )
 from .effects import (
-    Answer,
+    AnswerNow,
     AnswerWhenEnded,
     Cancelled,
     CancelOutcome,
@@ -108,7 +108,7 @@ def _submit(state: ThreadState, command: Submit, now: float, limits: Limits) -> 
         effects += (StartTurn(command.turn),)
     receipt = Submitted(command.turn, Position(state.epoch, submitted_at))
     receipts = _receipt(command, command.turn, submitted_at, now)
-    return Decision(_single(events), (Answer(receipt), *effects), receipts, command.cut)
+    return Decision(_single(events), (AnswerNow(receipt), *effects), receipts, command.cut)
 
 
 def _repeat(state: ThreadState, command: Submit | Record | Fork, prior: Receipt) -> Decision:
@@ -117,11 +117,11 @@ def _repeat(state: ThreadState, command: Submit | Record | Fork, prior: Receipt)
             "idempotency_conflict", "this key was used before, for a command with another body"
         )
     if prior.forked is not None:
-        return Decision((), (Answer(ForkReceipt(prior.forked, duplicate=True)),))
+        return Decision((), (AnswerNow(ForkReceipt(prior.forked, duplicate=True)),))
     position = Position(state.epoch, prior.offset)
     if prior.turn is None:
-        return Decision((), (Answer(RecordReceipt(position, duplicate=True)),))
-    return Decision((), (Answer(Submitted(prior.turn, position, duplicate=True)),))
+        return Decision((), (AnswerNow(RecordReceipt(position, duplicate=True)),))
+    return Decision((), (AnswerNow(Submitted(prior.turn, position, duplicate=True)),))
 
 
 def _record(state: ThreadState, command: Record, now: float, limits: Limits) -> Decision:
@@ -132,7 +132,7 @@ def _record(state: ThreadState, command: Record, now: float, limits: Limits) -> 
     item = item_id(command.record, 0)
     author = None if command.key is None else command.principal
     events += (Recorded(item, command.kind, command.data, command.key, author),)
-    answer = Answer(RecordReceipt(Position(state.epoch, recorded_at)))
+    answer = AnswerNow(RecordReceipt(Position(state.epoch, recorded_at)))
     return Decision(_single(events), (answer,), _receipt(command, None, recorded_at, now))
 
 
@@ -141,7 +141,7 @@ def _finalise(state: ThreadState, command: Finalise, now: float, limits: Limits)
         raise Rejected("thread_not_found", "there is no such thread")
     live = state.live.turn if state.live is not None else None
     if command.settled or live == FINALISING or state.queued(FINALISING) is not None:
-        return Decision((), (Answer(Submitted(FINALISING, state.position, duplicate=True)),))
+        return Decision((), (AnswerNow(Submitted(FINALISING, state.position, duplicate=True)),))
     content = [{"type": FINALISING}]
     turn = Submit(
         turn=FINALISING, principal=command.principal, content=content, on_busy=OnBusy.QUEUE
@@ -206,7 +206,7 @@ def _fork(state: ThreadState, command: Fork, now: float, limits: Limits) -> Deci
     if command.made is None:
         raise InternalError("a fork is decided once its copy is durable")
     receipts = (command.receipt,) if command.receipt is not None else ()
-    return Decision((), (Answer(ForkReceipt(command.made)),), receipts)
+    return Decision((), (AnswerNow(ForkReceipt(command.made)),), receipts)
 
 
 def _receipt(
@@ -237,12 +237,12 @@ def _cancel(state: ThreadState, command: Cancel, now: float, limits: Limits) -> 
 def _cancel_queued(state: ThreadState, queued: QueuedTurn, command: Cancel) -> Decision:
     event = _ended_queued(queued, _cancelled("requested", rolled_back=command.rollback))
     position = Position(state.epoch, state.offset + 1)
-    answer = Answer(Cancelled(queued.turn, CancelOutcome.CANCELLED, position))
+    answer = AnswerNow(Cancelled(queued.turn, CancelOutcome.CANCELLED, position))
     return Decision(_single((event,)), (answer,))
 
 
 def _settled_cancel(turn: str | None, outcome: CancelOutcome, position: Position) -> Decision:
-    return Decision((), (Answer(Cancelled(turn, outcome, position)),))
+    return Decision((), (AnswerNow(Cancelled(turn, outcome, position)),))
 
 
 def _check_at_rest(state: ThreadState) -> None:
@@ -257,13 +257,13 @@ def _check_at_rest(state: ThreadState) -> None:
 def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits) -> Decision:
     _check_at_rest(state)
     event = ThreadTruncated(command.truncate.after, command.cut.items)
-    answer = Answer(Truncated(Position(state.epoch, state.offset + 1)))
+    answer = AnswerNow(Truncated(Position(state.epoch, state.offset + 1)))
     return Decision(_single((event,)), (answer,), cut=command.cut)
 
 
 def _end(state: ThreadState, command: End, now: float, limits: Limits) -> Decision:
     if state.life is not Life.OPEN or (_is_busy(state) and command.unless_busy):
-        return Decision((), (Answer(Closed(existed=False)),))
+        return Decision((), (AnswerNow(Closed(existed=False)),))
     return _close(state, "ended", ThreadEnded())
 
 
@@ -272,13 +272,13 @@ def _open(state: ThreadState, command: Open, now: float, limits: Limits) -> Deci
         raise Rejected("unsupported", "a submit or a record opens a thread that was ended")
     existed = state.life is Life.OPEN
     events = () if existed else (ThreadCreated(),)
-    return Decision(_single(events), (Answer(Opened(existed)),))
+    return Decision(_single(events), (AnswerNow(Opened(existed)),))
 
 
 def _delete(state: ThreadState, command: Delete, now: float, limits: Limits) -> Decision:
     used = state.transcript_items > 0 or _is_busy(state)
     if state.life is Life.ABSENT or (used and command.unless_used):
-        return Decision((), (Answer(Closed(existed=False)),))
+        return Decision((), (AnswerNow(Closed(existed=False)),))
     return _close(state, "deleted", ThreadDeleted())
 
 
@@ -293,7 +293,7 @@ def _close(state: ThreadState, reason: str, last: ThreadEnded | ThreadDeleted) -
     if state.live is not None:
         turn = state.live.turn
         return Decision(_single(events), (StopTurn(turn, ending), DecideAgain(turn)))
-    effects = (Answer(Closed(existed=True)), CloseThread(reason))
+    effects = (AnswerNow(Closed(existed=True)), CloseThread(reason))
     return Decision(_single((*events, last)), effects)
 
 

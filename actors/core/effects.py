@@ -22,7 +22,13 @@ class CancelOutcome(enum.StrEnum):
 
 @frozen
 class Submitted:
-    """The receipt of a submit: the same every time it is given (rule 15), but for `duplicate`."""
+    """The receipt of a submit: the same every time it is given (rule 15), but for `duplicate`.
+
+    Args:
+        turn: the id of the turn that answers it.
+        position: where the submit stands in the thread's stream.
+        duplicate: whether its key was used before.
+    """
 
     turn: str
     position: Position
@@ -31,7 +37,12 @@ class Submitted:
 
 @frozen
 class RecordReceipt:
-    """The receipt of a record: the same every time it is given (rule 15), but for `duplicate`."""
+    """The receipt of a record: the same every time it is given (rule 15), but for `duplicate`.
+
+    Args:
+        position: where the record stands in the thread's stream.
+        duplicate: whether its key was used before.
+    """
 
     position: Position
     duplicate: bool = False
@@ -39,7 +50,12 @@ class RecordReceipt:
 
 @frozen
 class ForkReceipt:
-    """The receipt of a fork; `position` is the head of the new thread."""
+    """The receipt of a fork: the same every time it is given (rule 15), but for `duplicate`.
+
+    Args:
+        position: the head of the new thread, in its own stream.
+        duplicate: whether its key was used before.
+    """
 
     position: Position
     duplicate: bool = False
@@ -47,7 +63,13 @@ class ForkReceipt:
 
 @frozen
 class Cancelled:
-    """The settled answer to a cancel: which turn, what became of it, where the stream stands."""
+    """The settled answer to a cancel (I6).
+
+    Args:
+        turn: the turn that it met; None where none was running.
+        outcome: what became of it.
+        position: where the turn's terminal event stands, or the stream where there is none to tell.
+    """
 
     turn: str | None
     outcome: CancelOutcome
@@ -56,7 +78,11 @@ class Cancelled:
 
 @frozen
 class Truncated:
-    """A truncation is durable; `position` is where it stands."""
+    """A truncation is durable.
+
+    Args:
+        position: where it stands in the thread's stream.
+    """
 
     position: Position
 
@@ -81,7 +107,7 @@ Result: TypeAlias = (
 
 
 @frozen
-class Answer:
+class AnswerNow:
     """Answer the command that was decided."""
 
     result: Result
@@ -123,4 +149,4 @@ class CloseThread:
     reason: str
 
 
-Effect: TypeAlias = Answer | AnswerWhenEnded | StartTurn | StopTurn | DecideAgain | CloseThread
+Effect: TypeAlias = AnswerNow | AnswerWhenEnded | StartTurn | StopTurn | DecideAgain | CloseThread

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .service import MODEL, Service, model
+from .model_service import MODEL, ModelService, model
 
 if TYPE_CHECKING:
     from ..actor.turn import Turn
 
-SERVICE: Final = Service(
+SERVICE: Final = ModelService(
     "anthropic", ("ANTHROPIC_API_KEY", MODEL), lambda anthropic: anthropic.AsyncAnthropic()
 )
 # Tokens of one answer: the interface wants a bound, and every model it serves allows this one.

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .service import MODEL, Service, model
+from .model_service import MODEL, ModelService, model
 
 if TYPE_CHECKING:
     from ..actor.turn import Turn
 
-SERVICE: Final = Service("openai", ("OPENAI_API_KEY", MODEL), lambda openai: openai.AsyncOpenAI())
+SERVICE: Final = ModelService(
+    "openai", ("OPENAI_API_KEY", MODEL), lambda openai: openai.AsyncOpenAI()
+)
 
 
 async def reply(turn: Turn) -> None:

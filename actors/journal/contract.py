@@ -156,7 +156,12 @@ class Summary:
 
 @frozen
 class SummaryPage:
-    """Summaries, last activity first; `after` pages on, and is None at the end."""
+    """A page of a listing.
+
+    Args:
+        summaries: last activity first.
+        after: pages on; None at the end.
+    """
 
     summaries: tuple[Summary, ...]
     after: str | None
@@ -164,7 +169,15 @@ class SummaryPage:
 
 @frozen(kw_only=True)
 class Statistics:
-    """What a journal has done since it was opened, for metrics and for tests that count."""
+    """What a journal has done since it was opened, for metrics and for tests that count.
+
+    Args:
+        commits: transactions that wrote something.
+        appends: steps that became durable; many share a commit.
+        rows: events in those.
+        refused: steps that were not written, such as those of a fenced writer.
+        compacted: turns whose deltas were merged.
+    """
 
     commits: int = 0
     appends: int = 0

@@ -9,7 +9,7 @@ from core_shell import EPOCH, LIMITS, CoreShell, queue, running, submit
 
 from actors.core.commands import Command, End, Ending, OnBusy, Recover, Submit
 from actors.core.decide import Decision, decide
-from actors.core.effects import Answer, Effect, Submitted
+from actors.core.effects import AnswerNow, Effect, Submitted
 from actors.core.events import Event, TurnEnded, TurnSubmitted
 from actors.core.head import Cut, Receipt
 from actors.core.position import Position
@@ -89,8 +89,8 @@ def submitted(command: Submit, supersedes: str | None = None) -> TurnSubmitted:
     )
 
 
-def receipt(turn: str, offset: int, *, duplicate: bool = False) -> Answer:
-    return Answer(Submitted(turn, Position(EPOCH, offset), duplicate))
+def receipt(turn: str, offset: int, *, duplicate: bool = False) -> AnswerNow:
+    return AnswerNow(Submitted(turn, Position(EPOCH, offset), duplicate))
 
 
 def gone(turn: str, state: TurnState, **more: object) -> TurnEnded:

@@ -38,7 +38,7 @@ from actors.core.commands import (
 )
 from actors.core.decide import Decision, decide
 from actors.core.effects import (
-    Answer,
+    AnswerNow,
     AnswerWhenEnded,
     Cancelled,
     CancelOutcome,
@@ -65,8 +65,8 @@ from actors.core.thread_state import ThreadState
 from actors.errors import Rejected
 
 
-def settled(turn: str | None, outcome: CancelOutcome, offset: int) -> Answer:
-    return Answer(Cancelled(turn, outcome, Position(EPOCH, offset)))
+def settled(turn: str | None, outcome: CancelOutcome, offset: int) -> AnswerNow:
+    return AnswerNow(Cancelled(turn, outcome, Position(EPOCH, offset)))
 
 
 CANCELLED = Ending(S.CANCELLED, reason="requested")
@@ -143,14 +143,14 @@ CANCELS: dict[str, Row] = {
 
 
 def closes(reason: str) -> tuple[Effect, ...]:
-    return (Answer(Closed(existed=True)), CloseThread(reason))
+    return (AnswerNow(Closed(existed=True)), CloseThread(reason))
 
 
 def waits(reason: str) -> tuple[Effect, ...]:
     return (StopTurn("a", Ending(S.CANCELLED, reason=reason)), DecideAgain("a"))
 
 
-NOTHING: Follows = ((), (Answer(Closed(existed=False)),))
+NOTHING: Follows = ((), (AnswerNow(Closed(existed=False)),))
 
 CLOSES: dict[str, Row] = {
     "end, absent": (absent, End(), NOTHING),
@@ -207,7 +207,7 @@ CLOSES: dict[str, Row] = {
     "truncate, idle": (
         idle,
         Truncate(truncate=Truncation("a.0"), cut=CUT),
-        ((ThreadTruncated("a.0", 2),), (Answer(Truncated(Position(EPOCH, 5))),)),
+        ((ThreadTruncated("a.0", 2),), (AnswerNow(Truncated(Position(EPOCH, 5))),)),
     ),
 }
 
@@ -340,8 +340,10 @@ def test_end_and_delete_take_two_steps_while_a_turn_runs(command: End | Delete) 
 def test_opening_makes_what_is_not_there_and_nothing_else() -> None:
     """Not there: created; there: nothing; ended: refused, for it has to be said what opens it."""
     made = decide(absent(), Open(), 0.0, LIMITS)
-    assert made == Decision(((ThreadCreated(), 1),), (Answer(Opened(existed=False)),))
+    assert made == Decision(((ThreadCreated(), 1),), (AnswerNow(Opened(existed=False)),))
     for state in (idle(), busy()):
-        assert decide(state, Open(), 0.0, LIMITS) == Decision((), (Answer(Opened(existed=True)),))
+        assert decide(state, Open(), 0.0, LIMITS) == Decision(
+            (), (AnswerNow(Opened(existed=True)),)
+        )
     with pytest.raises(Rejected, match="unsupported"):
         decide(ended(), Open(), 0.0, LIMITS)

@@ -9,7 +9,7 @@ from core_shell import EPOCH, CoreShell, running, submit
 
 from actors.core.commands import Delete, End, Record
 from actors.core.decide import decide
-from actors.core.effects import Answer, RecordReceipt
+from actors.core.effects import AnswerNow, RecordReceipt
 from actors.core.events import Recorded, ThreadCreated
 from actors.core.head import Life, Receipt
 from actors.core.position import Position
@@ -54,7 +54,7 @@ def test_a_record_is_taken_in_every_state(state: object) -> None:
     created = (ThreadCreated(),) if before.life is Life.ABSENT else ()
     assert events == (*created, Recorded("r.0", "vote", {"up": 1}))
     at = Position(before.epoch, before.offset + len(events))
-    assert made.effects == (Answer(RecordReceipt(at)),)
+    assert made.effects == (AnswerNow(RecordReceipt(at)),)
     assert made.receipts == ()
 
 
@@ -64,7 +64,7 @@ def test_a_key_is_noted_and_repeated() -> None:
     assert made.receipts == (Receipt("ann", "k", first.digest(), None, 4, 5.0),)
     again = decide(busy(), record("other", key="k", prior=made.receipts[0]), 9.0)
     assert again.events == ()
-    assert again.effects == (Answer(RecordReceipt(Position(EPOCH, 4), duplicate=True)),)
+    assert again.effects == (AnswerNow(RecordReceipt(Position(EPOCH, 4), duplicate=True)),)
 
 
 @pytest.mark.parametrize(

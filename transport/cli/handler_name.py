@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from actors import Handler, ThreadKind
-from actors.handlers.service import Service
+from actors.handlers.model_service import ModelService
 
 from .failures import WrongUsage
 
@@ -77,7 +77,7 @@ def _check_service(name: str, module: ModuleType) -> None:
     The handlers that come with Holdfast have it as `SERVICE`.
     """
     service = getattr(module, "SERVICE", None)
-    missing = service.missing() if isinstance(service, Service) else None
+    missing = service.missing() if isinstance(service, ModelService) else None
     if missing is not None:
         raise _wrong(name, missing)
 

@@ -19,7 +19,7 @@ MODEL: Final = "HOLDFAST_MODEL"
 
 
 @frozen
-class Service:
+class ModelService:
     """A model service: its library, and the settings that it needs.
 
     Args:
