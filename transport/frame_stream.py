@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from .frames import CLOSE_FRAME, FrameMeter, close_frame
+from .frames import CLOSE_FRAME, FrameMeter, close_frame, whole_text
 from .link import TOO_BIG
 from .streams import linger, send_now, send_within
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actors.limits import Limits
 
 _CLOSES: Final = bytes([CLOSE_FRAME])
@@ -42,6 +44,8 @@ class FrameStream(trio.abc.Stream):
         "_close_sent",
         "_closed",
         "_ended",
+        "_heard",
+        "_hears",
         "_limits",
         "_lock",
         "_meter",
@@ -72,6 +76,8 @@ class FrameStream(trio.abc.Stream):
         self._replay = replay
         self._trailing = trailing
         self._meter = meter
+        self._heard = 0
+        self._hears: Callable[[str], bool] | None = None
         self._opened = trio.Event()
         self._lock = trio.StrictFIFOLock()
         self._reading: trio.CancelScope | None = None
@@ -94,6 +100,18 @@ class FrameStream(trio.abc.Stream):
         self._closed = True
         self.life.cancel()
 
+    def hear(self, listener: Callable[[str], bool]) -> None:
+        """Have each message that came whole and alone shown to `listener` first.
+
+        It returns at once, whether it took it; the library gets what it did not take.
+        """
+        self._hears = listener
+
+    @property
+    def passed_on(self) -> int:
+        """How many messages the library was given to read, counting one whose end is to come."""
+        return self._meter.messages - self._heard if self._meter is not None else 0
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return bytes of the handshake, then of frames; see `trio.abc.ReceiveStream`."""
         if self._replay:
@@ -102,12 +120,20 @@ class FrameStream(trio.abc.Stream):
         if self._ended or self._closed:
             raise trio.ClosedResourceError
         with trio.CancelScope() as self._reading:
-            data = await self._next(max_bytes)
-            return data if self._meter is None else await self._measured(self._meter, data)
+            return await self._unheard(max_bytes)
         raise trio.ClosedResourceError
 
+    async def _unheard(self, max_bytes: int | None) -> bytes:
+        """Return what the library has to see."""
+        if self._meter is None:
+            return await self._next(max_bytes)
+        while True:
+            data = await self._measured(self._meter, max_bytes)
+            if data is not None:
+                return data
+
     async def _next(self, max_bytes: int | None) -> bytes:
-        if self._meter is not None:
+        if self._meter is not None and not self._opened.is_set():
             await self._opened.wait()
         if self._trailing:
             data, self._trailing = self._trailing, b""
@@ -122,8 +148,10 @@ class FrameStream(trio.abc.Stream):
             raise EOFError("the peer left during the handshake")
         return data
 
-    async def _measured(self, meter: FrameMeter, data: bytes) -> bytes:
-        """Pass on what is within the bounds, and nothing after that."""
+    async def _measured(self, meter: FrameMeter, max_bytes: int | None) -> bytes | None:
+        """Pass on what is within the bounds, and nothing after that; None where it was heard."""
+        data = await self._next(max_bytes)
+        may_hear = self._hears is not None and meter.between_messages
         if (good := meter.feed(data)) < len(data):
             self.refusal = (TOO_BIG, "message too big")
             self._ended = True
@@ -134,7 +162,17 @@ class FrameStream(trio.abc.Stream):
             await trio.sleep_until(self._throttle_from + 1)
             self._throttle_from = trio.current_time()
             self._throttle_at = meter.controls + self._limits.control_frames_per_second
+        if may_hear and good == len(data) and self._take(data):
+            return None
         return data[:good]
+
+    def _take(self, data: bytes) -> bool:
+        self._heard += 1  # so that the listener sees what was passed on before
+        text = whole_text(data)
+        if text is not None and self._hears is not None and self._hears(text):
+            return True
+        self._heard -= 1
+        return False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send one whole frame, the handshake, or nothing; see `trio.abc.SendStream`.

@@ -13,8 +13,13 @@ from typing import Final
 _FIN: Final = 0x80
 _MASKED: Final = 0x80
 _TEXT: Final = 0x1
+_WHOLE_TEXT: Final = _FIN | _TEXT
 _CLOSE: Final = 0x8
 _CONTROL_BIT: Final = 0x8
+# The length that says: two bytes of length follow.
+_SHORT: Final = 126
+# Of the shortest frame with a mask.
+_MASK_END: Final = 6
 # How many bytes of length follow the first two of a header.
 _LENGTH_BYTES: Final = {126: 2, 127: 8}
 
@@ -38,6 +43,12 @@ class FrameMeter:
         self._frames = 0  # likewise
         self._finished = True  # whether that message has had its last frame
         self.controls = 0  # control frames, ever
+        self.messages = 0  # whose last frame has begun, ever
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether what comes next is the first byte of a message, or of a control frame."""
+        return self._finished and not (self._skip or self._rest)
 
     def feed(self, data: bytes) -> int:
         """Take the next bytes and return how many of them are within the bounds.
@@ -83,6 +94,30 @@ class FrameMeter:
         self._size += size
         self._frames += 1
         self._finished = bool(first & _FIN)
+        self.messages += self._finished
+
+
+def whole_text(data: bytes) -> str | None:
+    """Return the message of a client's frame, where the bytes are that and nothing else.
+
+    None for whatever is rarer than one short text message in one frame, or is no good: bytes that
+    begin between two messages, and that this has no answer for, are for the library.
+    """
+    if len(data) < _MASK_END or data[0] != _WHOLE_TEXT or data[1] < _MASKED:
+        return None
+    size, start = data[1] - _MASKED, 2
+    if size == _SHORT:
+        size, start = int.from_bytes(data[2:4], "big"), 4
+        if size < _SHORT:  # said in more bytes than it takes
+            return None
+    if len(data) != start + 4 + size:  # and where eight bytes of length follow
+        return None
+    mask = data[start : start + 4] * (size // 4 + 1)
+    masked = int.from_bytes(data[start + 4 :], "big") ^ int.from_bytes(mask[:size], "big")
+    try:
+        return masked.to_bytes(size, "big").decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def text_frame(payload: bytes) -> bytes:

@@ -143,6 +143,24 @@ class SendsNow(Protocol):
         """Send what `send_text_now` could not; returns and raises as `send_text`."""
 
 
+@runtime_checkable
+class HearsNow(Protocol):
+    """What a server's link may be able to do besides: show a message to who need not wait for it.
+
+    To hand a message to another task takes a turn of the loop, and most are dealt with at once.
+    """
+
+    def hear(self, listener: Callable[[str], bool]) -> None:
+        """Show each text message to `listener` where a call of `receive` waits for it.
+
+        Args:
+            listener: says at once whether it took the message, and never raises; `receive` returns
+                what it did not take. It gets none while an earlier one is on its way to `receive`,
+                and none once the link closes.
+        """
+        ...
+
+
 # Serves one accepted connection. Returning closes it with 1000, raising with 4005; being cancelled
 # cuts it.
 ServeLink: TypeAlias = "Callable[[Link, Request], Awaitable[None]]"

@@ -105,10 +105,7 @@ class SendingHalf:
         self._wake()
 
     def answer(self, message: wire.ServerMessage) -> None:
-        """Send what somebody waits for: at once where nothing else waits and the socket has room.
-
-        A task for it would be begun among all that the commit which it was waiting for sets going.
-        """
+        """Send what somebody waits for: at once where nothing waits and the socket has room."""
         if self._link_now is None or self._nursery is None or self._running or self._has_to_be_sent:
             self.say(message)
         elif not self._link_now.send_text_now(encode_server(message)):
@@ -120,12 +117,17 @@ class SendingHalf:
         self._chores.append(chore)
         self._wake()
 
-    async def room(self) -> None:
-        """Wait until so little waits that another command may be taken (I12)."""
-        while (
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that no other command may be taken (I12)."""
+        return (
             self._answer_bytes > self._limits.reply_bytes
             or len(self._chores) >= self._limits.unanswered_commands
-        ):
+        )
+
+    async def room(self) -> None:
+        """Wait until another command may be taken."""
+        while self.full:
             await self._moved.park()
 
     async def idle(self) -> None:

@@ -24,7 +24,7 @@ from actors.incident.caller import Caller, speak_as
 
 from .auth import Auth, forbidden
 from .heartbeat import Heartbeat
-from .link import ABNORMAL, GOODBYES, Link, LinkClosed
+from .link import ABNORMAL, GOODBYES, HearsNow, Link, LinkClosed
 from .outgoing import SendingHalf, as_rejected
 from .translating import Commands, reply_body, summary_of, translate
 from .wire import client_messages as client
@@ -85,7 +85,10 @@ class Session:
 
         Cancellation leaves every thread; the turns that the connection started go on (I5).
         """
-        speak_as(Caller())
+        self._caller = Caller()
+        speak_as(self._caller)
+        if isinstance(self.link, HearsNow):
+            self.link.hear(self._hear)
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -136,6 +139,20 @@ class Session:
         await self._outgoing.room()
         while self._unanswered >= self._limits.unanswered_commands:
             await self._answered.sleep()
+
+    def _hear(self, text: str) -> bool:
+        """Take what a thread is asked, where it is read; see `HearsNow`."""
+        if self._unanswered + 1 >= self._limits.unanswered_commands or self._outgoing.full:
+            return False
+        message = self._protocol.take_text(text)
+        if message is None:
+            return False
+        speak_as(self._caller)  # in the reader's task, which is the connection's own
+        try:
+            self._heed_command(message)
+        except Exception as exc:  # the application's own code, or a bug: it ends the session
+            self._nursery.start_soon(_raise, exc)
+        return True
 
     async def _miss(self) -> None:
         await self._close(CloseCode.NO_PONG)
@@ -197,12 +214,16 @@ class Session:
     # Commands
 
     async def _heed(self, message: client.ClientMessage) -> None:
+        if isinstance(message, client.Hello):
+            await self._obey(await self._authenticate(message.token))
+        else:
+            self._heed_command(message)
+
+    def _heed_command(self, message: client.ClientMessage) -> None:
         if not all(map(self._may, _changed_by(message))):
             self._forbid(message)
             return
         match message:
-            case client.Hello(token=token):
-                await self._obey(await self._authenticate(token))
             case client.Attach() | client.Detach():
                 self._outgoing.do(message)
             case client.History():
@@ -302,6 +323,10 @@ class Session:
         shown = (summary for summary in page.summaries if self._may(summary.thread))
         summaries = tuple(summary_of(summary, self.runtime) for summary in shown)
         return replies.ThreadsReply(summaries, page.after)
+
+
+async def _raise(exc: Exception) -> None:
+    raise exc
 
 
 def _is_goodbye(ended: BaseException) -> bool:

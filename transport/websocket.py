@@ -8,7 +8,7 @@ else, and the socket is closed in one place.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
@@ -63,6 +63,8 @@ class WebSocketLink:
         "_limits",
         "_own_ending",
         "_peer",
+        "_received",
+        "_receiving",
     )
 
     def __init__(
@@ -73,6 +75,8 @@ class WebSocketLink:
         self._peer = peer
         self._limits = limits
         self._own_ending: tuple[int, str] | None = None
+        self._receiving = False
+        self._received = 0
 
     @property
     def peer(self) -> str:
@@ -81,10 +85,24 @@ class WebSocketLink:
 
     async def receive(self) -> str | bytes:
         """Return the next message; see `Link.receive`."""
+        self._receiving = True
         try:
-            return await self._connection.get_message()
+            message = await self._connection.get_message()
         except ConnectionClosed:
             raise self._closed() from None
+        finally:
+            self._receiving = False
+        self._received += 1
+        return message
+
+    def hear(self, listener: Callable[[str], bool]) -> None:
+        """Show each message to `listener` first, as a server; see `HearsNow`."""
+        self._frames.hear(lambda text: self._nothing_before() and listener(text))
+
+    def _nothing_before(self) -> bool:
+        """Whether the receiver waits, for nothing that was read already, and the link is open."""
+        over = self._connection.closed is not None or self._own_ending is not None
+        return self._receiving and self._frames.passed_on == self._received and not over
 
     async def send_text(self, text: bytes | str) -> None:
         """Send one text message; see `Link.send_text`."""

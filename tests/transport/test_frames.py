@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_peer import close, frame, text
 
-from transport.frames import FrameMeter, close_frame, text_frame
+from transport.frames import FrameMeter, close_frame, text_frame, whole_text
 
 MESSAGE_BYTES = 300
 FRAGMENTS = 5
@@ -86,3 +86,36 @@ def test_text_frames_are_those_of_the_standard(size: int) -> None:
 
 def test_close_frames_are_those_of_the_standard() -> None:
     assert close_frame(1009) == frame(8, b"\x03\xf1", masked=False)
+
+
+@given(st.text(max_size=400) | st.sampled_from(["é" * 63, "x" * 125, "x" * 126, "x" * 65_535]))
+def test_a_whole_text_is_what_was_sent(sent: str) -> None:
+    assert whole_text(text(sent)) == sent
+
+
+@given(frames, st.integers(0, 12))
+def test_what_is_no_whole_text_is_left_to_the_library(data: bytes, less: int) -> None:
+    """Other opcodes, fragments, no mask, half a frame, more than one: only the library knows."""
+    for wrong in (data[: len(data) - 1 - less], data + text("a"), data + b"\x00"):
+        assert whole_text(wrong) is None
+    if data[0] != 0x81 or not data[1] & 0x80:
+        assert whole_text(data) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(1, b"\xff"),
+        frame(1, "\ud800".encode(errors="surrogatepass")),
+        b"\xc1" + text("a")[1:],
+        b"\x81\xfe\x00\x01" + text("a")[2:],
+        b"\x81\xff" + (1).to_bytes(8, "big") + text("a")[2:],
+        text("x" * 65_536),
+        b"",
+        b"\x81",
+        b"\x81\xfe\x00",
+    ],
+    ids=["utf8", "surrogate", "rsv", "not-minimal", "8-bytes", "long", "none", "one", "cut"],
+)
+def test_what_is_not_as_it_should_be_is_left_to_the_library(data: bytes) -> None:
+    assert whole_text(data) is None

@@ -13,20 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Final, TypeAlias, TypeVarTuple, Unpack
+from typing import Final, TypeAlias
 
 import trio
 
 from actors.limits import Limits
 from actors.testing.naming import name_of
 
-from ..link import ABNORMAL, NORMAL, TOO_BIG, Link, LinkClosed, SendsNow
+from ..link import ABNORMAL, NORMAL, TOO_BIG, Link, LinkClosed
+from .link_at_once import AT_ONCE
+from .link_waiting import expect_closed, until_blocked
 
 __all__ = ["CHECKS", "Check", "Pair", "name_of"]
 
 Pair: TypeAlias = Callable[[Limits], AbstractAsyncContextManager[tuple[Link, Link]]]
 Check: TypeAlias = Callable[[Pair], Awaitable[None]]
-_Args = TypeVarTuple("_Args")
 
 _FRAME_BYTES: Final = 16 * 1024
 _BLOCK: Final = b"x" * 16_000
@@ -119,15 +120,15 @@ async def a_close_code_arrives(pair: Pair) -> None:
         async with pair(_PATIENT) as ends:
             closer, other = ends[first], ends[1 - first]
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_expect_closed, 4001, other.receive)
-                nursery.start_soon(_expect_closed, 4001, closer.receive)
-                await _until_blocked()
+                nursery.start_soon(expect_closed, 4001, other.receive)
+                nursery.start_soon(expect_closed, 4001, closer.receive)
+                await until_blocked()
                 await closer.aclose(4001, "draining")
-            await _expect_closed(4001, closer.receive)
-            await _expect_closed(4001, other.receive)
-            await _expect_closed(4001, closer.send_text, b"late")
-            await _expect_closed(4001, other.send_text, b"late")
-            await _expect_closed(4001, other.ping)
+            await expect_closed(4001, closer.receive)
+            await expect_closed(4001, other.receive)
+            await expect_closed(4001, closer.send_text, b"late")
+            await expect_closed(4001, other.send_text, b"late")
+            await expect_closed(4001, other.ping)
 
 
 async def messages_before_a_close_arrive(pair: Pair) -> None:
@@ -135,19 +136,19 @@ async def messages_before_a_close_arrive(pair: Pair) -> None:
     async with pair(_PATIENT) as (server, client), trio.open_nursery() as nursery:
         nursery.start_soon(_send_and_close, server, ["one", "two", "three"])
         assert [await client.receive() for _ in range(3)] == ["one", "two", "three"]
-        await _expect_closed(4003, client.receive)
+        await expect_closed(4003, client.receive)
 
 
 async def closing_twice_is_closing_once(pair: Pair) -> None:
     """The first code counts, on both sides, and later calls change nothing."""
     async with pair(_PATIENT) as (server, client):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_expect_closed, 4002, client.receive)
+            nursery.start_soon(expect_closed, 4002, client.receive)
             await server.aclose(4002)
         await server.aclose(4005)
         await client.aclose(NORMAL)
-        await _expect_closed(4002, server.receive)
-        await _expect_closed(4002, client.receive)
+        await expect_closed(4002, server.receive)
+        await expect_closed(4002, client.receive)
 
 
 async def an_abort_is_abnormal(pair: Pair) -> None:
@@ -156,15 +157,15 @@ async def an_abort_is_abnormal(pair: Pair) -> None:
         async with pair(_PATIENT) as ends:
             aborter, other = ends[first], ends[1 - first]
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_expect_closed, ABNORMAL, aborter.receive)
-                nursery.start_soon(_expect_closed, ABNORMAL, other.receive)
-                await _until_blocked()
+                nursery.start_soon(expect_closed, ABNORMAL, aborter.receive)
+                nursery.start_soon(expect_closed, ABNORMAL, other.receive)
+                await until_blocked()
                 aborter.abort()
             aborter.abort()
-            await _expect_closed(ABNORMAL, aborter.send_text, b"late")
-            await _expect_closed(ABNORMAL, other.send_text, b"late")
+            await expect_closed(ABNORMAL, aborter.send_text, b"late")
+            await expect_closed(ABNORMAL, other.send_text, b"late")
             await aborter.aclose()
-            await _expect_closed(ABNORMAL, aborter.receive)
+            await expect_closed(ABNORMAL, aborter.receive)
 
 
 async def a_cancelled_send_aborts(pair: Pair) -> None:
@@ -173,8 +174,8 @@ async def a_cancelled_send_aborts(pair: Pair) -> None:
         with trio.move_on_after(0.1) as scope:
             await _send_all(server, [_BLOCK] * 10_000)
         assert scope.cancelled_caught
-        await _expect_closed(ABNORMAL, server.send_text, b"late")
-        await _expect_closed(ABNORMAL, _receive_only, client, _BLOCK.decode())
+        await expect_closed(ABNORMAL, server.send_text, b"late")
+        await expect_closed(ABNORMAL, _receive_only, client, _BLOCK.decode())
 
 
 async def a_cancelled_send_aborts_although_it_had_to_wait(pair: Pair) -> None:
@@ -183,19 +184,19 @@ async def a_cancelled_send_aborts_although_it_had_to_wait(pair: Pair) -> None:
         async with pair(_PATIENT) as ends:
             sender = ends[first]
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_expect_closed, ABNORMAL, _send_all, sender, [_BLOCK] * 10_000)
+                nursery.start_soon(expect_closed, ABNORMAL, _send_all, sender, [_BLOCK] * 10_000)
                 with trio.move_on_after(0.2) as scope:
                     await _send_all(sender, [_BLOCK] * 10_000)
                 assert scope.cancelled_caught
-            await _expect_closed(ABNORMAL, sender.receive)
+            await expect_closed(ABNORMAL, sender.receive)
 
 
 async def a_send_without_a_taker_ends(pair: Pair) -> None:
     """After `slow_seconds` of a peer that takes nothing, the link is cut."""
     async with pair(_HASTY) as (server, _client):
         with trio.fail_after(_HASTY.slow_seconds + _SLACK_SECONDS):
-            await _expect_closed(ABNORMAL, _send_all, server, [_BLOCK] * 10_000)
-        await _expect_closed(ABNORMAL, server.receive)
+            await expect_closed(ABNORMAL, _send_all, server, [_BLOCK] * 10_000)
+        await expect_closed(ABNORMAL, server.receive)
 
 
 async def a_close_without_a_taker_ends(pair: Pair) -> None:
@@ -203,11 +204,11 @@ async def a_close_without_a_taker_ends(pair: Pair) -> None:
     limits = Limits(close_seconds=0.2)
     async with pair(limits) as (server, _client):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_expect_closed, 4003, _send_all, server, [_BLOCK] * 10_000)
+            nursery.start_soon(expect_closed, 4003, _send_all, server, [_BLOCK] * 10_000)
             await trio.sleep(0.1)
             with trio.fail_after(limits.close_seconds + _SLACK_SECONDS):
                 await server.aclose(4003)
-        await _expect_closed(4003, server.receive)
+        await expect_closed(4003, server.receive)
 
 
 async def a_ping_is_answered(pair: Pair) -> None:
@@ -242,8 +243,8 @@ async def a_ping_ends_with_the_link(pair: Pair) -> None:
     async with pair(_HASTY) as (server, _client):
         await _send_all(server, [b"unread"] * 5)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_expect_closed, ABNORMAL, server.ping)
-            await _until_blocked()
+            nursery.start_soon(expect_closed, ABNORMAL, server.ping)
+            await until_blocked()
             server.abort()
 
 
@@ -254,36 +255,8 @@ async def size_is_counted_in_bytes(pair: Pair) -> None:
         nursery.start_soon(_send_or_closed, client, exact)
         assert await server.receive() == exact
         nursery.start_soon(_send_or_closed, client, exact + "x")
-        nursery.start_soon(_expect_closed, TOO_BIG, client.receive)
-        await _expect_closed(TOO_BIG, server.receive)
-
-
-async def what_does_not_go_at_once_is_flushed(pair: Pair) -> None:
-    """Of a server's end that sends now: all arrives, in order, however full the way is."""
-    messages = [f"{number} ".encode() * 1000 for number in range(2000)]
-    async with pair(_PATIENT) as (server, client):
-        if not isinstance(server, SendsNow):
-            return
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_send_all_now, server, messages)
-            for message in messages:
-                assert await client.receive() == message.decode()
-
-
-async def _send_all_now(link: SendsNow, messages: list[bytes]) -> None:
-    for message in messages:
-        if not link.send_text_now(message):
-            await link.flush()
-        await trio.lowlevel.checkpoint()
-
-
-async def sending_now_to_nobody_is_noticed_where_it_is_flushed(pair: Pair) -> None:
-    """`send_text_now` says no, and `flush` why."""
-    async with pair(_PATIENT) as (server, _client):
-        if isinstance(server, SendsNow):
-            server.abort()
-            assert not server.send_text_now(b"late")
-            await _expect_closed(ABNORMAL, server.flush)
+        nursery.start_soon(expect_closed, TOO_BIG, client.receive)
+        await expect_closed(TOO_BIG, server.receive)
 
 
 async def a_peer_has_a_name(pair: Pair) -> None:
@@ -321,26 +294,6 @@ async def _ignore_messages(link: Link) -> None:
         await link.receive()
 
 
-async def _until_blocked() -> None:
-    """Let the tasks that were just started get to where they wait."""
-    for _ in range(10):
-        await trio.lowlevel.checkpoint()
-
-
-async def _expect_closed(
-    code: int, call: Callable[[Unpack[_Args]], Awaitable[object]], *args: *_Args
-) -> None:
-    """Make the call, and see it raise `LinkClosed` with that code, in time."""
-    closed = None
-    with trio.fail_after(3):
-        try:
-            await call(*args)
-        except LinkClosed as error:
-            closed = error
-    assert closed is not None, "the link was open"
-    assert closed.code == code, closed
-
-
 CHECKS: Final[tuple[Check, ...]] = (
     messages_keep_their_order,
     bytes_and_str_are_the_same_text,
@@ -361,6 +314,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     a_ping_ends_with_the_link,
     size_is_counted_in_bytes,
     a_peer_has_a_name,
-    what_does_not_go_at_once_is_flushed,
-    sending_now_to_nobody_is_noticed_where_it_is_flushed,
+    *AT_ONCE,
 )

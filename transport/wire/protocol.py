@@ -80,6 +80,9 @@ class Close:
 
 Output: TypeAlias = Received | Send | Close
 
+# What a connection is asked to do of itself; whatever else is said goes to a thread.
+_CHANGE_PROTOCOL: Final = frozenset((Hello, Attach, Detach, Ping, Pong))
+
 
 class ServerProtocol:
     """What one connection has said and may say.
@@ -116,6 +119,23 @@ class ServerProtocol:
     def receive_text(self, text: str) -> list[Output]:
         """Take a text frame of any content."""
         return self._receive(lambda: decode_client(text, self._limits))
+
+    def take_text(self, text: str) -> ClientMessage | None:
+        """Return what a text frame says, where taking it changes nothing here.
+
+        None for whatever else it says, and in any state but the open one: `receive_text` has to be
+        told instead.
+        """
+        if self._state is not State.OPEN:
+            return None
+        try:
+            message = decode_client(text, self._limits)
+        except BadMessage:
+            return None
+        if type(message) in _CHANGE_PROTOCOL:
+            return None
+        self._bad_in_a_row = 0
+        return message
 
     def receive_bytes(self, frame: bytes) -> list[Output]:
         """Take a binary frame of any content."""
