@@ -86,7 +86,8 @@ class SocketOwner:
         finally:
             if self._connection is None:
                 await self._give_up()  # noqa: ASYNC102 - it shields itself
-        raise ConnectFailed("the WebSocket handshake failed", self._status)
+        how = "failed" if self._status is None else f"was answered with HTTP {self._status}"
+        raise ConnectFailed(f"the WebSocket handshake {how}", self._status)
 
     def start_soon(self, read: Callable[[], Awaitable[None]]) -> None:
         """Start the library's reader."""

@@ -192,7 +192,8 @@ def test_a_bad_line_costs_its_thread_and_no_other(db: Path, tmp_path: Path) -> N
     source.write_text("\n".join(lines))
     result = holdfast("import", source, "--db", copy)
     assert result.exit_code == 1
-    assert f"line {bad + 1}: the field 'type' is missing (thread t-2 is left out)" in result.stderr
+    what = f"{source}, line {bad + 1}: the field 'type' is missing (thread t-2 is left out)"
+    assert what in result.stderr
     assert sorted(transcripts(copy)) == ["cut", "open", "t-0", "t-1"]
     assert "sound" in done("verify", copy).stdout
 

@@ -22,6 +22,7 @@ async def test_a_refused_client_knows_the_status() -> None:
         with pytest.raises(ConnectFailed) as failure:
             await connect_link(nursery, server.url + "x", limits=TEST_LIMITS)
         assert failure.value.status == 404
+        assert "HTTP 404" in str(failure.value)
 
 
 async def test_a_client_without_a_server() -> None:

@@ -152,8 +152,9 @@ def import_(files: tuple[BinaryIO, ...], format_: str, db: str) -> None:
     """Put the threads of files into a journal. FILE may be - for standard input.
 
     A thread comes in wholly or not at all. One that is there already is left as it is; one with a
-    bad line is left out, and the line is named. The others go on. A turn that was running when it
-    was exported ends as interrupted; one that was waiting is answered when the server starts.
+    bad line is left out, and file and line are named. The others go on. A turn that was running
+    when it was exported ends as interrupted; one that was waiting is answered when the server
+    starts.
 
     Of a session of Hermes WebUI, what is no part of a conversation comes in as records, and what
     could not be read is named. So is what had to be changed: half a character becomes U+FFFD, NaN
@@ -166,11 +167,14 @@ def import_(files: tuple[BinaryIO, ...], format_: str, db: str) -> None:
     tally.report("Imported")
 
 
-def _read(file: BinaryIO, format_: str) -> Iterator[Complete | Refused]:
+def _read(file: BinaryIO, format_: str) -> Iterator[tuple[str, Complete | Refused]]:
+    """Yield what a file holds, each with what to put before the number of its line."""
     if format_ == "holdfast":
-        return read_threads(lines_of(file))
+        name = getattr(file, "name", "-")  # what stands for standard input may have none
+        return ((f"{name}, ", block) for block in read_threads(lines_of(file)))
     data = file.read(DEFAULT_LIMITS.import_bytes + 1)
-    return iter([read_session(data, Path(file.name).name, _written(file))])
+    # Names its file by itself, with the message that it is about.
+    return iter([("", read_session(data, Path(file.name).name, _written(file)))])
 
 
 def _written(file: BinaryIO) -> float:
@@ -181,21 +185,23 @@ def _written(file: BinaryIO) -> float:
         return time.time()
 
 
-async def _import(blocks: Iterator[Complete | Refused], db: str, tally: _Tally, tell: Tell) -> None:
+async def _import(
+    blocks: Iterator[tuple[str, Complete | Refused]], db: str, tally: _Tally, tell: Tell
+) -> None:
     async with open_file(db) as journal:
-        for block in blocks:
+        for file, block in blocks:
             if isinstance(block, Refused):
-                tally.leave_out(_refused(block.line, block.thread, block.why))
+                tally.leave_out(_refused(file, block, block.why))
             else:
-                await _import_thread(journal, block, tally)
+                await _import_thread(journal, file, block, tally)
             tell(tally.events, None)
 
 
-async def _import_thread(journal: Journal, block: Complete, tally: _Tally) -> None:
+async def _import_thread(journal: Journal, file: str, block: Complete, tally: _Tally) -> None:
     try:
         await import_thread(journal, block.thread, block.restoration, now=time.time())
     except (ValueError, JournalCorrupt, JournalFenced) as exc:
-        tally.leave_out(_refused(block.line, block.thread, str(exc)))
+        tally.leave_out(_refused(file, block, str(exc)))
     else:
         tally.threads += 1
         tally.events += block.restoration.events
@@ -203,6 +209,6 @@ async def _import_thread(journal: Journal, block: Complete, tally: _Tally) -> No
             tally.note(unread)
 
 
-def _refused(line: int, thread: str | None, why: str) -> str:
-    left_out = f" (thread {thread} is left out)" if thread is not None else ""
-    return f"line {line}: {why}{left_out}"
+def _refused(file: str, block: Complete | Refused, why: str) -> str:
+    left_out = f" (thread {block.thread} is left out)" if block.thread is not None else ""
+    return f"{file}line {block.line}: {why}{left_out}"
