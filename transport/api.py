@@ -6,6 +6,7 @@ there is refused here, in the same words. Nothing here knows a thread's state.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Set
 from functools import partial
 from http.cookies import CookieError, SimpleCookie
@@ -32,6 +33,8 @@ from .wire.shapes import describe
 
 if TYPE_CHECKING:
     from actors import Thread
+
+logger = logging.getLogger(__name__)
 
 COOKIE: Final = "holdfast_token"
 _JSON: Final = "application/json"
@@ -117,7 +120,8 @@ async def answer_api(
 ) -> Response:
     """Answer a request for `/threads` or something below it.
 
-    Raises nothing of its own. A command whose request is cut may have taken effect, as on `/ws`.
+    Raises nothing: what fails is logged, and answered with 500. Cancelled, as where its request is
+    cut, a command may have taken effect, as on `/ws`.
     """
     try:
         identity = await auth.identity_of(_token(request), runtime.limits.handshake_seconds)
@@ -138,6 +142,9 @@ async def answer_api(
         return _refusal(Rejected(bad.code, bad.message))
     except (Rejected, JournalError) as failure:
         return _refusal(as_rejected(failure))
+    except Exception:  # the application's own `authenticate` or `authorise`, or a bug of ours
+        logger.exception("%s %s failed", request.method, request.path)
+        return _refusal(Rejected("internal", "the request failed; the server's log says how"))
 
 
 def _token(request: Request) -> str | None:
@@ -223,7 +230,7 @@ async def _delete(call: _Call) -> Response:
 
 async def _release(call: _Call) -> Response:
     call.message("end", thread=call.thread)  # checks the id
-    call.check()
+    # Whose thread it is does not matter: it is the server's health that an operator looks after.
     if not call.auth.may_operate(call.principal):
         raise Rejected("forbidden", "only an operator may release a thread")
     released = call.runtime.release(call.thread)

@@ -48,8 +48,8 @@ class Auth:
     Args:
         authenticate: without it every connection is one principal, and need not say hello.
         authorise: which threads are whose.
-        operators: the principals that may run the server, such as release a thread. Where nobody
-            is authenticated, everybody may.
+        operators: the principals that may run the server, such as release a thread, whosever it
+            is. Where nobody is authenticated, everybody may.
     """
 
     authenticate: Authenticate | None = None

@@ -146,8 +146,8 @@ async def serve(
             without it every connection is one principal. It has `Limits.handshake_seconds`.
         authorise: says whether a principal may see and change a thread: asked for every command,
             and again before whatever is delivered, so it must return at once (I19).
-        operators: principals that may release a quarantined thread; without `authenticate`
-            everybody may.
+        operators: principals that may release a quarantined thread, whosever it is; without
+            `authenticate` everybody may.
         task_status: is given the `Server` once it listens.
 
     Raises:

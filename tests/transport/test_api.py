@@ -277,12 +277,27 @@ async def test_an_operator_releases_a_quarantined_thread(autojump_clock: MockClo
 
 async def test_an_operator_is_named_where_people_are_told_apart() -> None:
     async with open_api() as api:
-        anywhere = evolve(AUTH, authorise=lambda who, thread: True)
-        api.auth = anywhere
-        for token, status in [("ops:good", 200), ("ada:good", 403)]:
-            bearer = f"Bearer {token}"
-            got, _ = await api("POST", "/threads/t/release", authorization=bearer)
-            assert got == status
+        for authorise in (lambda who, thread: True, lambda who, thread: False):
+            api.auth = evolve(AUTH, authorise=authorise)
+            for token, status in [("ops:good", 200), ("ada:good", 403)]:
+                bearer = f"Bearer {token}"
+                got, _ = await api("POST", "/threads/t/release", authorization=bearer)
+                assert got == status
+
+
+async def test_a_failure_of_the_application_is_told_by_its_code(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As JSON like every refusal, and what it says stays in the log (rule 14)."""
+
+    def authorise(who: str, thread: str) -> bool:
+        raise RuntimeError("secret")
+
+    async with open_api() as api:
+        api.auth = evolve(AUTH, authorise=authorise)
+        status, error = await api("GET", "/threads/t", authorization="Bearer ada:good")
+    assert (status, error["code"], error["retryable"]) == (500, "internal", True)
+    assert "secret" in caplog.text
 
 
 # On a port
