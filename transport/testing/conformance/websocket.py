@@ -27,6 +27,8 @@ BINARY: Final = 2
 _ABNORMAL: Final = 1006
 # Seconds for a connection, and for the answer to a plain request.
 _SECONDS: Final = 15.0
+# Seconds for the other end's close frame.
+_CLOSE_SECONDS: Final = 5.0
 # Bytes of a message that the runner takes: more than any server is to send.
 _MOST_BYTES: Final = 64 << 20
 
@@ -35,7 +37,7 @@ _Stream: TypeAlias = "trio.SocketStream | trio.SSLStream[trio.SocketStream]"
 
 @frozen
 class WebSocketChannel:
-    """A connection; see `channel.Socket`."""
+    """One end of a connection: of a client, a `channel.Socket`; of a server, a `stage.Line`."""
 
     connection: WebSocketConnection
     stream: trio.SocketStream
@@ -61,6 +63,11 @@ class WebSocketChannel:
         with suppress(OSError), self.stream.socket.dup() as socket:
             while rest:
                 rest = rest[await socket.send(rest) :]
+
+    async def close(self, code: int) -> None:
+        """Close with a close code; see `Line.close`."""
+        with trio.move_on_after(_CLOSE_SECONDS):
+            await self.connection.aclose(code)
 
     def cut(self) -> None:
         """End the connection; see `Channel.cut`."""

@@ -8,58 +8,16 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 from attrs import frozen
-from trio_websocket import (
-    CloseReason,
-    ConnectionClosed,
-    WebSocketConnection,
-    wrap_server_stream,
-)
+from trio_websocket import ConnectionClosed, wrap_server_stream
 
 from ....background import background_nursery
-from ..channel import ChannelClosed
+from ..websocket import WebSocketChannel
 from .stage import Line, Stage
 
-# Seconds to wait for a client's handshake, and for its close frame.
+# Seconds to wait for a client's handshake.
 _SECONDS = 5.0
 # Connections that wait to be looked at; a scene asks for one at a time.
 _CONNECTIONS = 100
-
-
-@frozen
-class WebSocketLine:
-    """The server's end of a WebSocket; see `stage.Line`."""
-
-    connection: WebSocketConnection
-    stream: trio.SocketStream
-
-    async def send(self, text: str) -> None:
-        """Send one text message; see `Line.send`."""
-        try:
-            await self.connection.send_message(text)
-        except ConnectionClosed as exc:
-            raise _closed(exc) from None
-
-    async def receive(self) -> str | bytes:
-        """Return the next message; see `Line.receive`."""
-        try:
-            message: str | bytes = await self.connection.get_message()
-        except ConnectionClosed as exc:
-            raise _closed(exc) from None
-        return message
-
-    async def close(self, code: int) -> None:
-        """Close with a close code; see `Line.close`."""
-        with trio.move_on_after(_SECONDS):
-            await self.connection.aclose(code)
-
-    def cut(self) -> None:
-        """End the connection; see `Line.cut`."""
-        self.stream.socket.close()
-
-
-def _closed(exc: ConnectionClosed) -> ChannelClosed:
-    reason = exc.reason
-    return ChannelClosed(reason.code if isinstance(reason, CloseReason) else 1006)
 
 
 @frozen
@@ -106,4 +64,4 @@ async def _shake_hands(
         request = await wrap_server_stream(nursery, stream)
         offered = request.proposed_subprotocols
         connection = await request.accept(subprotocol=offered[0] if offered else None)
-        await made.send(WebSocketLine(connection, stream))
+        await made.send(WebSocketChannel(connection, stream))
