@@ -31,6 +31,11 @@ class Attendance:
         deserted: called when the last attachment has left; returns at once.
         broken: called when there is a broken attachment to be remembered: `forget_broken` is to be
             run. It is not called again before that has returned.
+
+    Attributes:
+        attached: how many attachments there are; broken ones do not count.
+        version: how often readers were told to look. Who has looked since does so no more.
+        returned: set once somebody attaches after the last one had left.
     """
 
     def __init__(
@@ -42,7 +47,6 @@ class Attendance:
         late: Callable[[], None],
     ) -> None:
         self.attached = 0
-        # How often readers were told to look. Who has looked since does so no more.
         self.version = 0
         self.returned = trio.Event()
         self._limits = limits
@@ -67,11 +71,6 @@ class Attendance:
             self._roll = Roll(attendees, len(self._counts))
         return self._roll
 
-    @property
-    def remembers(self) -> bool:
-        """Whether a broken attachment is still counted."""
-        return bool(self._broken)
-
     def enter(self, principal: str) -> None:
         """Count an attachment; it takes the place of a broken one of the same principal."""
         self.attached += 1
@@ -82,7 +81,13 @@ class Attendance:
             self._count(principal, 1)
 
     def leave(self, principal: str, *, broken: bool) -> None:
-        """Count an attachment no longer, or not for long where its connection broke."""
+        """Count an attachment no longer, or not for long where its connection broke.
+
+        Args:
+            principal: whose it is; it has entered.
+            broken: it went without a word, so its client may be back within
+                `limits.presence_seconds`.
+        """
         self.attached -= 1
         if broken and sum(map(len, self._broken.values())) < self._limits.subscribers:
             until = trio.current_time() + self._limits.presence_seconds
