@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..core.apply import restore
-from ..core.commands import FINALISING, Command, End, Ending, Exited, Finalise, Recover, Submit
+from ..core.commands import FINALISING, Command, End, Exited, Recover
 from ..core.decide import Decision, decide
 from ..core.effects import CloseThread, DecideAgain
 from ..core.event_codec import decode
@@ -22,18 +22,16 @@ from ..core.step import Step, take_step
 from ..delivery.folding import Folding
 from ..errors import Rejected
 from .activation import Departure, Surroundings
+from .admission import Admission
 from .committer import Committer
 from .consequences import Consequences
-from .facts import Asking, needs_facts, with_facts, with_known_receipt
-from .kinds import NO_TURNS, takes_no_turns
+from .hosts import Hosts
 from .lifetime import patience_of
-from .mailbox import Letter
+from .mailbox import Letter, Note
 from .outbox import Outgoing
-from .receipts import ReceiptCache
 from .reply import draining, refusal_for
-from .service_host import ServiceHost, Verdict
+from .service_host import Verdict
 from .service_runner import ServiceExited
-from .turn_host import TurnHost
 
 if TYPE_CHECKING:
     from ..delivery.tail import Tail
@@ -58,21 +56,22 @@ class Actor:
     """
 
     __slots__ = (
+        "_admission",
         "_around",
         "_committer",
         "_consequences",
         "_departure",
         "_draining",
         "_folding",
-        "_generation",
         "_held",
         "_kind",
         "_leaving",
         "_limits",
         "_mailbox",
         "_on_settled",
-        "_receipts",
+        "_stays_for",
         "_tail",
+        "hosts",
         "service",
         "state",
         "thread",
@@ -89,8 +88,7 @@ class Actor:
         box: CastBox | None,
         on_settled: Callable[[], None],
     ) -> None:
-        loaded = claim.loaded
-        self.thread = tail.thread
+        self.thread, loaded = tail.thread, claim.loaded
         self.state = restore(loaded.head, (decode(row) for row in loaded.rows))
         self._on_settled = on_settled
         self._tail = tail
@@ -98,12 +96,7 @@ class Actor:
         self._kind = kind
         self._around = around
         self._limits = around.limits
-        self._receipts = ReceiptCache(
-            around.limits.receipts_in_memory,
-            loaded.receipts,
-            complete=not loaded.more_receipts,
-        )
-        self._generation = claim.generation
+        self._admission = Admission(self.thread, kind, claim, around)
         self._folding = Folding(kind.projections, loaded.kept, around.limits)
         self._committer = Committer(
             tail,
@@ -115,12 +108,14 @@ class Actor:
             around.limits.mailbox_commands,
         )
         self._held: tuple[Letter, str | None] | None = None
-        self.service = ServiceHost(self.thread, kind, box, around, self._folding, mailbox)
-        self.turns = TurnHost(self.thread, kind, around, self._folding, mailbox, self._committer)
+        knows = around, self._folding, mailbox, self._committer
+        self.hosts = Hosts(self.thread, kind, box, *knows)
+        self.service, self.turns = self.hosts.service, self.hosts.turns
         self._consequences = Consequences(tail, around, self.service, self.turns)
         self._draining = False
         self._leaving: Departure | None = None
         self._departure: Departure | None = None
+        self._stays_for = math.inf  # with nothing to do, in seconds
 
     # The loop
 
@@ -139,14 +134,14 @@ class Actor:
             Exception: a bug; the supervisor decides what becomes of the thread (I10).
             trio.Cancelled: at the next wait; nothing more is shown then.
         """
-        self.service.open(nursery)
-        self.turns.open(nursery)
+        self.hosts.open(nursery)
         self._tail.show(self.state, await self._folding.catch_up(self.thread, self._around.journal))
         self._decide(
             Recover(retry=self._may_retry(), reason=reason, start_next=not self._draining), None
         )
         await self._committer.flushed()
         self._on_settled()
+        self._mailbox.serve(self._deal_with)
         while self._departure is None:
             self._committer.check()
             if not await self._decide_next():
@@ -160,25 +155,6 @@ class Actor:
         live = self.state.live
         return live is not None and self._kind.may_retry(live.turn)
 
-    def handling(self) -> tuple[str, str]:
-        """Name the thread and the turn, or the service, that runs or did not stop."""
-        return self.thread, self.turns.turn or "service"
-
-    @property
-    def running(self) -> bool:
-        """Whether a handler or the service runs."""
-        return self.turns.turn is not None or self.service.running
-
-    @property
-    def stranded(self) -> bool:
-        """Whether a handler or the service would not stop, and was abandoned."""
-        return self.service.abandoned or self.turns.abandoned
-
-    @property
-    def grace(self) -> float:
-        """Seconds that what runs has to stop in, at the most."""
-        return max(self.service.grace, self.turns.grace)
-
     @property
     def busy(self) -> bool:
         """Whether a turn runs or waits, as far as was decided."""
@@ -189,27 +165,13 @@ class Actor:
         self._draining = True
         self._mailbox.nudge()
 
-    def interrupt(self, ending: Ending) -> None:
-        """Stop the turn that runs, and any that starts from now on."""
-        self.turns.interrupt(ending)
-
-    async def wind_down(self, ending: Ending) -> bool:
-        """Stop turn and service, and wait for both or their grace; True where one was abandoned.
-
-        What the turn ended as is not recorded: the next activation settles it from disk (I9).
-        """
-        self.interrupt(ending)
-        self.service.stop()
-        await self.turns.stopped()
-        await self.service.stopped()
-        return self.stranded
-
     def fail(self, failure: Exception) -> None:
         """Make `run` raise: what was decided and is not durable is void."""
         self._committer.fail(failure)
 
     def close(self) -> None:
         """Show and answer nothing more: another activation may have the thread."""
+        self._mailbox.serve(None)
         self._committer.close()
 
     def refuse_unanswered(self, refusal: Rejected) -> None:
@@ -248,16 +210,35 @@ class Actor:
         self._held = None
         return letter
 
+    def _deal_with(self, what: Letter | Note) -> bool:
+        """Decide what comes in where it comes from, while the loop waits; see `Mailbox.serve`."""
+        free = self._held is None and self._stays and not self._committer.full
+        if not (free and self._admission.at_once(self.state, what)):
+            return False
+        try:
+            if isinstance(what, Letter):
+                self._decide_known(what)
+            elif isinstance(what, Exited):
+                self._turn_exited(what)
+        except Exception as exc:  # raised in the loop, the one place that winds down
+            if isinstance(what, Letter):
+                what.reply(refusal_for(exc))
+            self.fail(exc)
+        return True
+
+    def _decide_known(self, letter: Letter) -> None:
+        try:
+            self._decide(self._admission.known(letter.command), letter)
+        except Rejected as refusal:
+            self._refuse(letter, refusal)
+
     async def _decide_letter(self, letter: Letter) -> None:
         try:
             await self._committer.room()
-            if self._draining and isinstance(letter.command, Submit | Finalise):
-                raise Rejected("draining", "the server is shutting down")
-            if self._kind.on_turn is takes_no_turns and isinstance(letter.command, Submit):
-                raise Rejected("unsupported", NO_TURNS)
+            self._admission.check(letter.command, draining=self._draining)
             self._decide(await self._with_facts(letter.command), letter)
         except Rejected as refusal:
-            self._committer.send(Outgoing(Step(self.state), letter.reply, refusal))
+            self._refuse(letter, refusal)
         except trio.Cancelled as exc:  # by the end of the runtime, or a task beside it that broke
             letter.reply(draining() if self._draining else refusal_for(exc))
             raise
@@ -265,28 +246,36 @@ class Actor:
             letter.reply(refusal_for(exc))
             raise
 
+    def _refuse(self, letter: Letter, refusal: Rejected) -> None:
+        self._committer.send(Outgoing(Step(self.state), letter.reply, refusal))
+
     async def _with_facts(self, command: Command) -> Command:
-        if not needs_facts(self.state, command, self._receipts):
-            return with_known_receipt(command, self._receipts)
+        if not self._admission.needs_facts(self.state, command):
+            return self._admission.known(command)
         await self._committer.flushed()
-        own = Asking(self.thread, self.state.offset, self._generation, self._around.clock.now())
-        return await with_facts(own, command, self._receipts, self._around.journal)
+        return await self._admission.with_facts(self.state, command)
 
     async def _wait(self) -> None:
         self.service.refuse_unclaimed(self.state.life)
         if self._leaving is None and self._may_depart_drained():
             self._leave(Departure.DRAINED)
             return
-        seconds = self._patience()
-        self._around.patience.begin(self._mailbox, seconds)
+        self._be_patient()
         try:
             await self._mailbox.news()
         finally:
-            in_time = self._around.patience.end(self._mailbox, seconds)
-        if not (in_time or self._has_work() or self.service.waiting):
+            in_time = self._around.patience.end(self._mailbox, self._stays_for)
+        has_come = bool(len(self._mailbox)) or self.service.waiting
+        if not (in_time or has_come or self._patience() == math.inf):
             # Without a service, there is no checkpoint from here to the registry's next line, so
             # nothing slips in; what comes while it stops, the next activation serves (I14).
             self._leave(Departure.IDLE)
+
+    def _be_patient(self) -> None:
+        """Begin anew to count how long nothing comes."""
+        self._around.patience.end(self._mailbox, self._stays_for)
+        self._stays_for = self._patience()
+        self._around.patience.begin(self._mailbox, self._stays_for)
 
     def _patience(self) -> float:
         """Return for how many seconds the actor stays with nothing to do."""
@@ -337,7 +326,7 @@ class Actor:
         step = take_step(self.state, decision, now)
         self.state = step.state
         for receipt in step.receipts:
-            self._receipts.add(receipt)
+            self._admission.receipts.add(receipt)
         self._committer.send(Outgoing(step, reply, None, pieces))
 
     @property
@@ -395,5 +384,16 @@ class Actor:
         """Nothing is left to commit, or can be; see `Decider`."""
         # While a turn runs the loop waits for what comes in, whatever is durable; each piece would
         # wake it for nothing.
-        if self.state.live is None or self._committer.failed:
+        if self.state.live is not None and not self._committer.failed:
+            return
+        if self._rests:
+            self._be_patient()
+        else:
             self._mailbox.nudge()
+
+    @property
+    def _rests(self) -> bool:
+        """Whether the loop would only wait again, if it were woken."""
+        is_at_rest = self._mailbox.waited_for and self._stays and self._held is None
+        served = self._kind.service is not None or self._committer.failed
+        return is_at_rest and self.state.life is Life.OPEN and not served

@@ -111,6 +111,11 @@ class Committer:
         """Whether it commits nothing more."""
         return self._failure is not None
 
+    @property
+    def full(self) -> bool:
+        """Whether one more decision would have to wait for the append on its way."""
+        return len(self._outbox) >= self._bound
+
     def send(self, outgoing: Outgoing) -> None:
         """Take a decision, behind the earlier ones."""
         self._taken += 1
@@ -154,7 +159,7 @@ class Committer:
 
     async def room(self) -> None:
         """Wait until one more decision may wait for the commit in flight; raises as `flushed`."""
-        while len(self._outbox) >= self._bound and self._failure is None:
+        while self.full and self._failure is None:
             await self._actor.sleep()
         self.check()
 

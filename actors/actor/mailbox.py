@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from attrs import frozen
@@ -33,6 +33,7 @@ class Mailbox:
     """
 
     __slots__ = (
+        "_at_once",
         "_bound",
         "_letters",
         "_notes",
@@ -46,10 +47,25 @@ class Mailbox:
         # One turn and one service run at a time and exit once, so this holds at most two notes.
         self._notes: list[Note] = []
         self._reader = Sleeper()
+        self._at_once: Callable[[Letter | Note], bool] | None = None
 
     def __len__(self) -> int:
         """How many commands wait."""
         return len(self._letters)
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether the actor waits for what comes, and nothing has."""
+        return self._reader.sleeping and not (self._letters or self._notes)
+
+    def serve(self, at_once: Callable[[Letter | Note], bool] | None) -> None:
+        """Have what comes while it is waited for shown to `at_once` first.
+
+        Args:
+            at_once: says whether it dealt with it, and never raises; the actor is woken for what it
+                did not. None for nobody.
+        """
+        self._at_once = at_once
 
     def put(self, letter: Letter) -> None:
         """Add a command, behind those that came earlier (I18).
@@ -57,6 +73,8 @@ class Mailbox:
         Raises:
             Rejected: `overloaded`, where the bound is reached.
         """
+        if self._dealt_with(letter):
+            return
         if len(self._letters) >= self._bound:
             raise Rejected("overloaded", "too many commands wait for this thread")
         self._letters.append(letter)
@@ -69,8 +87,12 @@ class Mailbox:
 
     def note(self, note: Note) -> None:
         """Add a note of the actor's own turn or service."""
-        self._notes.append(note)
-        self.nudge()
+        if not self._dealt_with(note):
+            self._notes.append(note)
+            self.nudge()
+
+    def _dealt_with(self, what: Letter | Note) -> bool:
+        return self._at_once is not None and self.waited_for and self._at_once(what)
 
     def take_note(self) -> Note | None:
         """Take the oldest note, or None."""

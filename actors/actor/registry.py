@@ -279,7 +279,7 @@ class Registry:
         """Stop every turn that runs, and any that starts from now on."""
         self._supervisor.interruption = ending
         for actor in self._actors():
-            actor.interrupt(ending)
+            actor.turns.interrupt(ending)
 
     def fail(self, failure: Exception) -> None:
         """Make every actor give up: what it has decided and not made durable is void."""
@@ -315,19 +315,19 @@ class Registry:
     @property
     def abandoned(self) -> tuple[tuple[str, str], ...]:
         """(thread, turn) of the handlers that would not stop and still run."""
-        left = (actor for actor in self._actors() if actor.stranded)
-        return (*self._supervisor.stranded, *(actor.handling() for actor in left))
+        left = (actor for actor in self._actors() if actor.hosts.stranded)
+        return (*self._supervisor.stranded, *(actor.hosts.handling() for actor in left))
 
     @property
     def unstopped(self) -> tuple[tuple[str, str], ...]:
         """(thread, turn) of all handlers that still run, the stranded ones first."""
-        running = (actor for actor in self._actors() if actor.running or actor.stranded)
-        return (*self._supervisor.stranded, *(actor.handling() for actor in running))
+        running = (actor for actor in self._actors() if actor.hosts.running or actor.hosts.stranded)
+        return (*self._supervisor.stranded, *(actor.hosts.handling() for actor in running))
 
     @property
     def grace(self) -> float:
         """Seconds that the handlers which run have to stop in, at the most."""
-        return max((actor.grace for actor in self._actors()), default=0.0)
+        return max((actor.hosts.grace for actor in self._actors()), default=0.0)
 
     def _reporting(self, journal: Journal) -> ReportingJournal:
         set_aside = self._supervisor.set_aside

@@ -16,6 +16,11 @@ class Sleeper:
     def __init__(self) -> None:
         self._task: trio.lowlevel.Task | None = None
 
+    @property
+    def sleeping(self) -> bool:
+        """Whether somebody sleeps here, and was not woken."""
+        return self._task is not None
+
     async def sleep(self) -> None:
         """Wait for the next `wake`; one task at a time. Cancellation is harmless."""
         assert self._task is None, "somebody sleeps here"

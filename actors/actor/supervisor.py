@@ -127,8 +127,8 @@ class Supervisor:
             del claim  # and the thread as it was, for as long as the activation lasts
             async with trio.open_nursery() as nursery:
                 departure, failure = await self._run_actor(entry, actor, nursery, reason)
-                if actor.stranded:
-                    stuck = actor.handling()
+                if actor.hosts.stranded:
+                    stuck = actor.hosts.handling()
                     self._strand(entry, stuck, departure, failure)
                 nursery.cancel_scope.cancel()
         finally:
@@ -147,13 +147,13 @@ class Supervisor:
         if self.draining:
             actor.drain()
         if self.interruption is not None:
-            actor.interrupt(self.interruption)
+            actor.turns.interrupt(self.interruption)
         try:
             return await actor.run(nursery, reason), None
         except Exception as exc:  # handed on as a value, so that the turn can be wound down first
             actor.refuse_unanswered(refusal_for(exc))
             ending = Ending(TurnState.INTERRUPTED, reason="actor_failed")
-            abandoned = await actor.wind_down(ending)
+            abandoned = await actor.hosts.wind_down(ending)
             return (Departure.STRANDED if abandoned else Departure.FAILED), exc
         except BaseException as exc:  # cancelled, by a task beside it that broke or from outside
             actor.refuse_unanswered(refusal_for(exc))
