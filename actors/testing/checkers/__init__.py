@@ -27,7 +27,7 @@ from .i15_context import contexts_in_turn_order
 from .i16_damage import damage_is_set_aside
 from .i17_same_trace import same_trace
 from .i18_one_order import one_order
-from .i18_order import decided_in_order
+from .i18_sent_order import decided_in_order
 from .i19_authorised import only_to_the_authorised
 from .i20_in_time import written_in_time
 from .liveness import everything_ends
