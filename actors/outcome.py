@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .actor.reply import thread_failed
 from .core.events import TurnEnded
+from .core.refusals import no_such_turn
 from .delivery.batches import Batch, Detached, Events, Snapshot
-from .errors import Rejected
 
 if TYPE_CHECKING:
     from .actor.registry import Registry
@@ -26,9 +27,9 @@ async def settled(registry: Registry, thread: str, turn: str) -> Settled:
         subscription.close()
     found = await registry.journal.settled(thread, turn)
     if found is None and registry.is_failed(thread):
-        raise Rejected("thread_failed", "this thread was set aside after it failed")
+        raise thread_failed()
     if found is None:
-        raise Rejected("turn_not_found", "this thread has no such turn")
+        raise no_such_turn()
     return found
 
 

@@ -19,6 +19,7 @@ from attrs import frozen
 
 from actors import JournalError, Life, Rejected, Runtime, Snapshot
 from actors.actor.reply import Awaited
+from actors.core.refusals import no_such_thread
 
 from .auth import Auth, forbidden
 from .event_stream import CONTENT_TYPE, EventStream, EventStreams
@@ -178,7 +179,7 @@ async def _show(call: _Call) -> Response:
     call.check()
     assert isinstance(snapshot, Snapshot)  # what an attach without a cursor begins with
     if not snapshot.position.offset:
-        raise Rejected("thread_not_found", "there is no such thread")
+        raise no_such_thread()
     return _answer(200, snapshot_message(snapshot))
 
 
@@ -208,7 +209,7 @@ async def _items(call: _Call) -> Response:
     page = await call.handle().history(message.before, message.limit)
     call.check()
     if page.head.life is Life.ABSENT:
-        raise Rejected("thread_not_found", "there is no such thread")
+        raise no_such_thread()
     return _reply(replies.HistoryReply(page.items, page.before))
 
 

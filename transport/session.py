@@ -19,6 +19,7 @@ from actors import (
 )
 from actors.actor.sleeper import Sleeper
 from actors.core.casting import checked_cast
+from actors.core.refusals import no_such_thread
 from actors.handles import LOCAL
 from actors.incident.caller import Caller, speak_as
 
@@ -65,7 +66,7 @@ class Session:
         self._auth = auth or Auth()
         self._principal = LOCAL
         # Until a hello that is due has come, and then until its credentials are over.
-        self._patience = trio.CancelScope()
+        self._credentials = trio.CancelScope()
         self._protocol = ServerProtocol(instance, self._limits)
         self._outgoing = SendingHalf(
             self.link, self._subscribe, self._may, self._protocol.detached, self._limits, courier
@@ -112,7 +113,7 @@ class Session:
         if self._auth.authenticate is None:
             await self._obey(self._protocol.authenticated(self._principal))
         else:
-            self._patience.deadline = trio.current_time() + self._limits.handshake_seconds
+            self._credentials.deadline = trio.current_time() + self._limits.handshake_seconds
             self._nursery.start_soon(self._watch_credentials)
 
     def _subscribe(self, thread: str, on_ready: Callable[[Subscription], None]) -> Subscription:
@@ -192,11 +193,11 @@ class Session:
         outputs = self._protocol.authenticated(identity.principal)
         if self._protocol.state is State.OPEN:
             self._principal = identity.principal
-            self._patience.deadline = trio.current_time() + identity.expires_in
+            self._credentials.deadline = trio.current_time() + identity.expires_in
         return outputs
 
     async def _watch_credentials(self) -> None:
-        with self._patience:
+        with self._credentials:
             await trio.sleep_forever()
         # Who is late with its hello may come back as well: perhaps the network was slow.
         await self._obey(self._protocol.close(CloseCode.CREDENTIALS_EXPIRED))
@@ -208,7 +209,7 @@ class Session:
     def _may(self, thread: str) -> bool:
         """Say whether the connection may see and change a thread at this instant (I19)."""
         # Asked for each frame; who needs no credentials does not outlast them.
-        good = self._auth.authenticate is None or trio.current_time() < self._patience.deadline
+        good = self._auth.authenticate is None or trio.current_time() < self._credentials.deadline
         return good and self._auth.authorise(self._principal, thread)
 
     # Commands
@@ -315,7 +316,7 @@ class Session:
         page = await thread.history(message.before, message.limit)
         self._check(message.thread)
         if page.head.life is Life.ABSENT:
-            raise Rejected("thread_not_found", "there is no such thread")
+            raise no_such_thread()
         return replies.HistoryReply(page.items, page.before)
 
     async def _threads(self, message: client.Threads) -> replies.ReplyBody:

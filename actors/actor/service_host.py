@@ -165,14 +165,14 @@ class ServiceHost:
         if self._box is None or self._runner is not None or not len(self._box):
             return
         if life is not Life.OPEN:
-            self._box.refuse_all(no_such_thread())
+            self._box.refuse_all(not_open())
         elif self._over:
             self._box.refuse_all(Rejected("unsupported", "the service of this thread is over"))
 
     def drop_casts(self) -> None:
         """Refuse what was cast: the thread has ended."""
         if self._box is not None:
-            self._box.refuse_all(no_such_thread())
+            self._box.refuse_all(not_open())
 
     def _start(self) -> None:
         assert self._kind.service is not None
@@ -207,6 +207,6 @@ class ServiceHost:
         return await reply.result()
 
 
-def no_such_thread() -> Rejected:
+def not_open() -> Rejected:
     """Return what is told to whoever casts to a thread that is not there, or has ended."""
     return Rejected("thread_not_found", "no such thread is open: a submit or a record opens it")

@@ -56,6 +56,7 @@ from .events import (
 from .head import Cut, Life, Receipt
 from .items import item_id
 from .position import Position
+from .refusals import no_such_item, no_such_thread, no_such_turn
 from .turn_lifecycle import TurnState
 from .value import value
 
@@ -138,7 +139,7 @@ def _record(state: ThreadState, command: Record, now: float, limits: Limits) -> 
 
 def _finalise(state: ThreadState, command: Finalise, now: float, limits: Limits) -> Decision:
     if state.life is Life.ABSENT:
-        raise Rejected("thread_not_found", "there is no such thread")
+        raise no_such_thread()
     live = state.live.turn if state.live is not None else None
     if command.settled or live == FINALISING or state.queued(FINALISING) is not None:
         return Decision((), (AnswerNow(Submitted(FINALISING, state.position, duplicate=True)),))
@@ -160,7 +161,7 @@ def _make_way(
     events: tuple[Event, ...] = ()
     if state.life is Life.ABSENT:
         if command.truncate is not None and command.truncate.after is not None:
-            raise _item_not_found()
+            raise no_such_item()
         events = (ThreadCreated(),)
     if command.truncate is not None and command.cut is not None:
         events += (ThreadTruncated(command.truncate.after, command.cut.items),)
@@ -219,7 +220,7 @@ def _receipt(
 
 def _cancel(state: ThreadState, command: Cancel, now: float, limits: Limits) -> Decision:
     if state.life is Life.ABSENT:
-        raise Rejected("thread_not_found", "there is no such thread")
+        raise no_such_thread()
     live = state.live
     if live is not None and command.turn in (None, live.turn):
         ending = _cancelled("requested", rolled_back=command.rollback)
@@ -230,7 +231,7 @@ def _cancel(state: ThreadState, command: Cancel, now: float, limits: Limits) -> 
     if queued is not None:
         return _cancel_queued(state, queued, command)
     if not command.settled:
-        raise Rejected("turn_not_found", "this thread has no such turn")
+        raise no_such_turn()
     return _settled_cancel(command.turn, CancelOutcome.ALREADY_ENDED, state.position)
 
 
@@ -248,7 +249,7 @@ def _settled_cancel(turn: str | None, outcome: CancelOutcome, position: Position
 def _check_at_rest(state: ThreadState) -> None:
     """Refuse what may not come upon a live or queued turn (rule 10)."""
     if state.life is Life.ABSENT:
-        raise Rejected("thread_not_found", "there is no such thread")
+        raise no_such_thread()
     busy = state.live or next(iter(state.queue), None)
     if busy is not None:
         raise _turn_in_progress(busy)
@@ -360,10 +361,6 @@ def _single(events: tuple[Event, ...]) -> tuple[tuple[Event, int], ...]:
 
 def _turn_in_progress(busy: LiveTurn | QueuedTurn) -> Rejected:
     return Rejected("turn_in_progress", "a turn is running on this thread", turn=busy.turn)
-
-
-def _item_not_found() -> Rejected:
-    return Rejected("item_not_found", "this thread has no such item")
 
 
 _DECIDE: Final[dict[type, Callable[[ThreadState, Any, float, Limits], Decision]]] = {

@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 from ..core.decide import Decision
 from ..core.events import Event, ThreadCreated, ThreadTruncated
 from ..core.head import Life
+from ..core.refusals import no_such_item, no_such_thread
 from ..core.step import Step, take_step
 from ..core.telling import Part
 from ..core.thread_state import ThreadState
@@ -44,7 +45,7 @@ def check_source(head: Head) -> None:
         Rejected: `thread_not_found`.
     """
     if head.life is Life.ABSENT:
-        raise Rejected("thread_not_found", "there is no such thread")
+        raise no_such_thread()
 
 
 def last_copied(part: Settled | None, after: str) -> Settled:
@@ -58,7 +59,7 @@ def last_copied(part: Settled | None, after: str) -> Settled:
         Rejected: `item_not_found`.
     """
     if part is None or after not in [item.item for item in part.items]:
-        raise rules.no_such_item()
+        raise no_such_item()
     return evolve(part, items=rules.kept(part.items, rules.named_item(after)[1]))
 
 

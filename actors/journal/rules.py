@@ -12,6 +12,7 @@ from ..core.event_codec import Row, decode, encode
 from ..core.events import Entry, TurnDelta, TurnItem, turn_of
 from ..core.items import Item, item_owner
 from ..core.merge import merge_entries
+from ..core.refusals import no_such_item
 from ..errors import InternalError, Rejected
 
 if TYPE_CHECKING:
@@ -86,11 +87,6 @@ def named_item(item: str) -> tuple[str, int]:
         return item_owner(item)
     except ValueError:
         raise no_such_item() from None
-
-
-def no_such_item() -> Rejected:
-    """Return the refusal of an item that is not there."""
-    return Rejected("item_not_found", "there is no such item")
 
 
 def kept(items: Sequence[Item], keep: int | None) -> tuple[Item, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 from attrs import evolve
 
+from ...core.refusals import no_such_item
 from ...core.resume import check_position
 from ...core.thread_state import ThreadState
 from ...errors import (
@@ -238,7 +239,7 @@ class MemoryJournal:
             owner, keep = rules.named_item(after)
             part = found.part(owner)
             if part is None:
-                raise rules.no_such_item()
+                raise no_such_item()
             rules.check_cut(part.settled, part.items, after)
             place = part.settled.place
         return Cut(place, keep, sum(count_left(part, place, keep) for part in found.shown()))

@@ -10,6 +10,7 @@ import attrs
 from attrs import define, evolve
 
 from ...core.event_codec import Row
+from ...core.refusals import no_such_item
 from .. import copying, rules
 from ..contract import Append, Cut, Head, Kept, Receipt, Settled
 
@@ -105,7 +106,7 @@ def parts_before(thread: StoredThread, before: str | int | None) -> Iterator[tup
     if isinstance(before, str):
         part = thread.part(rules.named_item(before)[0])
         if part is None:
-            raise rules.no_such_item()
+            raise no_such_item()
         yield rules.older_than(part.items, before)
         before = part.settled.place - 1
     for part in thread.shown():

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from ...core.event_codec import Row, decode
 from ...core.projections import fold_turn
+from ...core.refusals import no_such_item
 from ...core.resume import check_position
 from ...errors import JournalCorrupt, PositionUnrecoverable
 from ...limits import Limits
@@ -245,7 +246,7 @@ class Reader:
         owner, keep = rules.named_item(after)
         row = self._part_of(found.number, owner)
         if row is None or found.number is None:
-            raise rules.no_such_item()
+            raise no_such_item()
         (items,) = self.items_of_parts(found.number, [row])
         part = part_of(found.number, row).settled
         rules.check_cut(part, items, after)
@@ -299,14 +300,13 @@ class Reader:
     ) -> Iterator[tuple[Item, ...]]:
         """Yield the items of each part, newest part first, no more parts at once than fit a page.
 
-        Raises:
-            Rejected: `item_not_found`, where there is no such item.
+        Raises Rejected, `item_not_found`, where there is no such item.
         """
         number, place = found.number, found.head.offset
         if isinstance(before, str):
             row = self._part_of(number, rules.named_item(before)[0])
             if row is None or number is None:
-                raise rules.no_such_item()
+                raise no_such_item()
             (items,) = self.items_of_parts(number, [row])
             yield rules.older_than(items, before)
             before = offset_of(row.key) - 1
