@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .actor.reply import Awaited
 from .answer import Answer
+from .core.amounts import checked_amount
 from .core.casting import checked_cast
 from .core.commands import (
     FINALISING,
@@ -35,6 +36,7 @@ from .core.effects import (
 )
 from .core.progress import Progress, progress_of
 from .core.record_kinds import checked_record
+from .core.refusals import no_such_item
 from .core.thread_id import is_thread_id
 from .errors import InternalError
 from .outcome import settled
@@ -281,16 +283,20 @@ class Thread:
 
         Args:
             before: only items older than this one; None for the newest.
-            limit: items, at most `limits.page_items_max`.
+            limit: items, at least 1; `limits.page_items_max` at the most.
 
         Raises:
-            Rejected: `item_not_found`, where `before` names no item.
+            Rejected: `item_not_found`, where `before` names no item; `bad_request` for a limit
+                below 1.
             JournalCorrupt, JournalUnavailable: as the journal does.
 
         Cancellation changes nothing.
         """
         limits = self._registry.limits
-        want = min(limit or limits.page_items, limits.page_items_max)
+        usual, most = limits.page_items, limits.page_items_max
+        want = checked_amount(limit, "limit", usual=usual, most=most)
+        if not isinstance(before, str | None):  # a journal takes a place as well
+            raise no_such_item()
         page = await self._registry.journal.history(self.id, before, want, limits.page_bytes)
         if not page.items and self._registry.is_failed(self.id):
             # Nothing is settled, and what is not may be damaged: it must not pass for empty (I16).
@@ -324,13 +330,14 @@ class Thread:
 
         Args:
             after: the cursor to go on from; None, or one that is no good, begins with a snapshot.
-            window: items in a snapshot, at most `limits.window_items_max`.
+            window: items in a snapshot, at least 0; `limits.window_items_max` at the most.
 
         Yields:
             A subscription: iterate over its batches, and keep the last one's `cursor`.
 
         Raises:
-            Rejected: `overloaded`, where the thread has as many viewers as it may have.
+            Rejected: `overloaded`, where the thread has as many viewers as it may have;
+                `bad_request` for a window below 0.
             JournalCorrupt, JournalUnavailable: as the journal does.
         """
         subscription = self._subscription()

@@ -14,6 +14,7 @@ from .actor.leases import Leases
 from .actor.patience import Patience
 from .actor.registry import Registry
 from .actor.reply import refusal_for
+from .core.amounts import checked_amount
 from .core.commands import Ending
 from .core.turn_lifecycle import TurnState
 from .errors import (
@@ -90,15 +91,17 @@ class Runtime:
 
         Args:
             after: what the page before gave; None for the first.
-            limit: at most `limits.page_items_max`.
+            limit: threads, at least 1; `limits.page_items_max` at the most, and
+                `limits.page_items` where there is none.
 
         Raises:
-            Rejected: `bad_request`, for an `after` that no page gave.
+            Rejected: `bad_request`, for an `after` that no page gave, or a limit below 1.
             JournalUnavailable: where the store failed.
 
         Cancellation changes nothing.
         """
-        want = min(limit or self.limits.page_items, self.limits.page_items_max)
+        usual, most = self.limits.page_items, self.limits.page_items_max
+        want = checked_amount(limit, "limit", usual=usual, most=most)
         return await self.registry.journal.summaries(after, want)
 
     async def compact(self, *, everything: bool = False) -> int:

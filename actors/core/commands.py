@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import orjson
-from attrs import frozen
+from attrs import field, frozen
 
 from ..errors import Rejected
 from .events import Recorded, TurnDelta, TurnItem
@@ -38,11 +38,23 @@ class OnBusy(enum.StrEnum):
     ROLLBACK = "rollback"
 
 
+def _is_item_or_none(_: object, __: object, item: Any) -> None:
+    if not isinstance(item, str | None):
+        raise Rejected("bad_request", f"`after` is an item or null, not {item!r:.80}")
+
+
 @frozen
 class Truncation:
-    """That a command cuts the history: after item `after`, or all of it where that is None."""
+    """That a command cuts the history.
 
-    after: str | None
+    Args:
+        after: the last item that stays; None clears.
+
+    Raises:
+        Rejected: `bad_request`, for what can be no item.
+    """
+
+    after: str | None = field(validator=_is_item_or_none)
 
 
 @frozen(kw_only=True)
@@ -120,6 +132,8 @@ def checked_submit(
         raise Rejected("bad_request", "content must not be blank")
     if not isinstance(metadata, dict | None) or not isinstance(attachments, list | None):
         raise Rejected("bad_request", "metadata is an object and attachments are a list")
+    if not isinstance(truncate, Truncation | None):
+        raise Rejected("bad_request", f"truncate is a Truncation, not {truncate!r:.80}")
     check_key(key)
     return Submit(
         turn=turn,
@@ -210,8 +224,7 @@ def checked_fork(thread: str, *, to: Any, after: Any, principal: str, key: Any =
     """
     if not isinstance(to, str) or not is_thread_id(to) or to == thread:
         raise Rejected("bad_request", "`to` is the id of another thread")
-    if not isinstance(after, str | None):
-        raise Rejected("bad_request", "`after` is an item or null")
+    _is_item_or_none(None, None, after)
     check_key(key)
     return Fork(to=to, after=after, principal=principal, key=key)
 

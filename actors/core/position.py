@@ -49,7 +49,7 @@ def parse_cursor(text: str) -> Position:
     Raises:
         PositionUnrecoverable: with reason `unreadable`, for anything `Position.cursor` never made.
     """
-    match = _CURSOR.fullmatch(text)
+    match = _CURSOR.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise PositionUnrecoverable("unreadable")
     return Position(int(match[1]), int(match[2]))

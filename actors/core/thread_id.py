@@ -8,7 +8,7 @@ from typing import Final
 _THREAD_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]{0,127}", re.ASCII)
 
 
-def is_thread_id(text: str) -> bool:
-    """Say whether a text may name a thread: 1 to 128 of `A–Z a–z 0–9 . _ : -`, the first of them a
+def is_thread_id(text: object) -> bool:
+    """Say whether this may name a thread: 1 to 128 of `A–Z a–z 0–9 . _ : -`, the first of them a
     letter or a digit."""
-    return _THREAD_ID.fullmatch(text) is not None
+    return isinstance(text, str) and _THREAD_ID.fullmatch(text) is not None

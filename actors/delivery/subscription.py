@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from attrs import evolve
 
+from ..core.amounts import checked_amount
 from ..core.head import Life
 from ..core.position import Position
 from ..core.resume import AttachPlan, Mode, plan_after, plan_attach
@@ -91,13 +92,14 @@ class Subscription:
             window: items in a snapshot, 0 to `limits.window_items_max`.
 
         Raises:
-            Rejected: `overloaded`, where the thread has too many viewers.
+            Rejected: `overloaded`, where the thread has too many viewers; `bad_request` for another
+                window.
             JournalCorrupt, JournalUnavailable: as the journal does.
 
         Cancellation leaves nothing behind but the watcher, which `close` removes.
         """
-        if window is not None:
-            self._window = min(window, self._limits.window_items_max)
+        usual, most = self._limits.window_items, self._limits.window_items_max
+        self._window = checked_amount(window, "window", usual=usual, most=most, least=0)
         # Watch before the first look, so that nothing can fall in between.
         self._tail.watch(self)
         state = await shown_state(self._tail, self._journal())

@@ -159,7 +159,7 @@ def parse_token(token: str) -> tuple[float, str]:
     Raises:
         Rejected: `bad_request`, where it never made such a text.
     """
-    active_at, slash, thread = token.partition("/")
+    active_at, slash, thread = token.partition("/") if isinstance(token, str) else ("", "", "")
     try:
         key = float.fromhex(active_at), thread
     except (ValueError, OverflowError):

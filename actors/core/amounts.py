@@ -1,0 +1,28 @@
+"""How much a caller may ask for at a time, checked where it is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Rejected
+
+
+def checked_amount(number: Any, name: str, *, usual: int, most: int, least: int = 1) -> int:
+    """Return how many are to be read.
+
+    Args:
+        number: what came; None for the usual.
+        name: what to call it in a refusal.
+        usual: where none is named.
+        most: what a larger one is taken for.
+        least: what may be asked for.
+
+    Raises:
+        Rejected: `bad_request`, where it is no whole number, or a smaller one.
+    """
+    if number is None:
+        return usual
+    if type(number) is not int or number < least:
+        wanted = f"a whole number of at least {least}"
+        raise Rejected("bad_request", f"{name} is {wanted}, not {number!r:.80}")
+    return min(number, most)
