@@ -97,9 +97,12 @@ class Limits:
     # Bytes of items in one page or snapshot: with its envelope it still fits in a frame. An item
     # that is larger comes alone, and whole.
     page_bytes: int = _whole(512 * KIB)
-    # Items and bytes of history given to a handler as context.
+    # Items of history given to a handler as context, and bytes that they take in memory, about.
     context_items: int = _whole(10_000)
     context_bytes: int = _whole(16 * MIB)
+    # Bytes likewise of the contexts that are kept for next turns, of all live threads together:
+    # 30,000 short messages. Reading one anew takes 10 to 20 µs for each item.
+    kept_context_bytes: int = _whole(32 * MIB)
 
     # Records after which the fold of all of them is kept anew: so many are folded on activation.
     fold_records: int = _whole(256)

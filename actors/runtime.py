@@ -10,6 +10,7 @@ import trio
 
 from .actor.activation import Surroundings
 from .actor.commits import Commits
+from .actor.contexts import Contexts
 from .actor.leases import Leases
 from .actor.patience import Patience
 from .actor.registry import Registry
@@ -200,6 +201,7 @@ class Runtime:
             self.ids,
             self._leases,
             self.limits,
+            Contexts(self.limits),
             recording=self._recording,
         )
 

@@ -13,6 +13,7 @@ from ..journal.contract import Journal
 from ..limits import Limits
 from ..ports import Clock, Ids
 from .commits import Commits
+from .contexts import Contexts
 from .leases import Leases
 from .patience import Patience
 
@@ -35,8 +36,8 @@ class Surroundings:
     """What an actor works with, the same for every thread of a runtime.
 
     `runtime` is for the application's functions; an actor itself reaches no other. `endings` counts
-    the turns that ended, by how they did; actors add to it. `recording` is told what happens, where
-    somebody is to know.
+    the turns that ended, by how they did; actors add to it. `contexts` keeps the history that turns
+    are given. `recording` is told what happens, where somebody is to know.
     """
 
     runtime: Runtime
@@ -47,5 +48,6 @@ class Surroundings:
     ids: Ids
     leases: Leases
     limits: Limits
+    contexts: Contexts
     endings: Counter[str] = field(factory=Counter, eq=False)
     recording: Recording | None = None

@@ -173,6 +173,7 @@ class Actor:
         """Show and answer nothing more: another activation may have the thread."""
         self._mailbox.serve(None)
         self._committer.close()
+        self.turns.close()
 
     def refuse_unanswered(self, refusal: Rejected) -> None:
         """Answer everybody whose command was taken and will not be answered otherwise."""

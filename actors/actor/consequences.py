@@ -51,6 +51,8 @@ class Consequences:
             live: the turn that is live now, as far as was decided.
         """
         self._turns.made_durable(outgoing.pieces)
+        if outgoing.step.changes_history:
+            self._turns.settled(outgoing.step)
         if outgoing.refusal is not None and outgoing.reply is not None:
             outgoing.reply(outgoing.refusal)
         for event, offset in outgoing.step.ended:

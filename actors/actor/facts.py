@@ -11,10 +11,8 @@ from ..core.head import Life, Receipt
 from ..journal.contract import Copy
 
 if TYPE_CHECKING:
-    from ..core.items import Item
     from ..core.thread_state import ThreadState
     from ..journal.contract import Journal
-    from ..limits import Limits
     from .receipts import ReceiptCache
 
 
@@ -144,28 +142,3 @@ async def _prior(
     if prior is None and not receipts.complete:
         prior = await journal.receipt(thread, command.principal, command.key)
     return prior
-
-
-async def load_context(
-    thread: str, place: int, journal: Journal, limits: Limits, most: int | None = None
-) -> tuple[Item, ...]:
-    """Return the history that a turn started at `place` is given (I15): what ended before it.
-
-    Bounded by `limits.context_items` and `context_bytes`, newest first; oldest first in the result.
-    At most `most` items, where that is given; nothing is read for none.
-
-    Cancellation changes nothing.
-    """
-    pages: list[tuple[Item, ...]] = []
-    before: str | int | None = place - 1
-    count = 0
-    size = 0
-    most = limits.context_items if most is None else min(most, limits.context_items)
-    while before is not None and count < most and size < limits.context_bytes:
-        want = min(limits.page_items_max, most - count)
-        page = await journal.history(thread, before, want, limits.page_bytes)
-        pages.append(page.items)
-        count += len(page.items)
-        size += limits.page_bytes
-        before = page.before
-    return tuple(item for items in reversed(pages) for item in items)

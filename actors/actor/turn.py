@@ -10,7 +10,7 @@ import trio
 
 from ..core.events import Recorded, TurnItem
 from ..core.items import ITEM_KINDS, Content, Item, item_id
-from ..core.json_values import taken_over
+from ..core.json_values import copied, taken_over
 from ..core.projections import context
 from ..core.record_kinds import RecordKinds, checked_fact
 from ..errors import Rejected
@@ -78,8 +78,8 @@ class Turn:
 
     @property
     def content(self) -> Content:
-        """What was said: text, or a list of parts."""
-        content: Content = self._message.body["content"]
+        """What was said: text, or a list of parts, which is the caller's own."""
+        content: Content = copied(self._message.body["content"])
         return content
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.commands import Ending, Exited, Say
 from ..errors import JournalError
-from .facts import load_context
+from .contexts import read_context
 from .pieces import PieceBuffer
 from .turn import Turn
 from .turn_runner import TurnRunner
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     import trio
 
     from ..core.items import Item
+    from ..core.step import Step
     from ..core.thread_state import LiveTurn
     from ..delivery.folding import Folding
     from .activation import Surroundings
     from .committer import Committer
+    from .contexts import Context
     from .kinds import ThreadKind
     from .mailbox import Mailbox
 
@@ -123,7 +125,8 @@ class TurnHost:
             handle, buffer, self._kind, grace, lambda end: self._mailbox.note(Exited(turn, end))
         )
         self._runner = runner
-        self._nursery.start_soon(runner.run, partial(self._load_history, live.place))
+        context = self._around.contexts.begin(self, self._kind.context_items)
+        self._nursery.start_soon(runner.run, partial(self._history, live.place, context))
         self._nursery.start_soon(runner.watch)
         if self.interruption is not None:
             runner.stop(self.interruption)
@@ -163,12 +166,24 @@ class TurnHost:
         """Forget the turn: it is over."""
         self._runner = None
 
-    async def _load_history(self, place: int) -> tuple[Item, ...]:
+    def settled(self, step: Step) -> None:
+        """Take in a decision that is durable: what it settled is history to later turns."""
+        self._around.contexts.take(self, step)
+
+    def close(self) -> None:
+        """Keep nothing of the history: another activation may have the thread."""
+        self._around.contexts.drop(self)
+
+    async def _history(self, place: int, context: Context) -> tuple[Item, ...]:
+        """Return what the turn that started at `place` is given."""
+        if context.items is not None:
+            return context.items
         journal, limits = self._around.journal, self._around.limits
         try:
-            most = self._kind.context_items
-            return await load_context(self._thread, place, journal, limits, most)
+            items, weight = await read_context(self._thread, place, journal, limits, context.most)
         except JournalError as exc:
             # The thread's failure or the file's, not the handler's (I16).
             self._committer.fail(exc)
             raise
+        self._around.contexts.fill(self, context, items, weight)
+        return items

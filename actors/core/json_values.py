@@ -39,6 +39,11 @@ def taken_over(
     return copy
 
 
+def copied(value: Any) -> Any:
+    """Return a copy of JSON that shares nothing with it that could be changed."""
+    return value if isinstance(value, str) else orjson.loads(orjson.dumps(value))
+
+
 def trimmed(encoded: bytes) -> bytes:
     """Return bytes of orjson's as a copy that takes no more memory than it is long.
 

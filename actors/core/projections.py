@@ -10,6 +10,7 @@ import orjson
 
 from .events import Entry, Recorded, TurnEnded, TurnSubmitted
 from .items import Item
+from .json_values import copied
 from .turn_view import TurnView, see, view_of_submitted
 
 
@@ -73,7 +74,7 @@ _ROLES: Final = {"message": ("user", "content"), "answer": ("assistant", "text")
 
 def _said(item: Item) -> dict[str, Any]:
     role, field = _ROLES[item.kind]
-    return {"role": role, "content": item.body[field]}
+    return {"role": role, "content": copied(item.body[field])}  # whose items later turns are given
 
 
 def _exchanges(calls: Sequence[Item], results: Mapping[Any, Item]) -> list[dict[str, Any]]:

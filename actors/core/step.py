@@ -42,6 +42,11 @@ class Step:
     ended: tuple[tuple[TurnEnded, int], ...] = ()
 
     @property
+    def changes_history(self) -> bool:
+        """Whether what is settled is another after it."""
+        return bool(self.settled) or self.cut is not None or self.deletes
+
+    @property
     def last(self) -> Position:
         """The position of the step's last event, in the life that it belongs to."""
         epoch = self.state.epoch - 1 if self.deletes else self.state.epoch

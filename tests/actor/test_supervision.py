@@ -359,6 +359,7 @@ async def test_history_that_is_damaged_sets_the_thread_aside_and_is_not_the_hand
 
     async with open_world(handler, journal=journal) as world:
         await world.ends(await world.asked("quick"))
+        await trio.sleep(100)  # and its actor has gone, with the history that it kept
         journal.on_history = Raises(JournalCorrupt("damaged"))
         turn = await world.started("x")
         assert await refused(world.thread().outcome(turn)) == "thread_failed"

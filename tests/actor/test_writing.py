@@ -14,7 +14,7 @@ from runtime_world import LIMITS, FakeJournal, Holds, World, open_world
 from stubborn import EVERY_CALL, Stubborn
 
 from actors import Limits, Rejected, ThreadKind, Turn, TurnDelta, TurnItem
-from actors.actor.facts import load_context
+from actors.actor.contexts import read_context
 from actors.core.event_codec import decode
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ async def test_a_kind_says_how_much_history_its_turns_are_given(
 
 
 async def test_a_handler_that_asks_for_no_history_pays_for_none() -> None:
-    assert await load_context("t", 10, _NoHistory(), LIMITS, 0) == ()
+    assert await read_context("t", 10, _NoHistory(), LIMITS, 0) == ((), 0)
 
 
 async def test_metadata_and_parts_reach_the_handler(autojump_clock: MockClock) -> None:
