@@ -154,6 +154,7 @@ class Runtime:
             leases=len(self._leases) if self._leases is not None else 0,
             journal_failed=self._journal_failure is not None,
             commands_waiting=registry.commands_waiting,
+            context_bytes=registry.around.contexts.weight,
             turns=dict(registry.around.endings),
             journal=registry.journal.statistics(),
         )

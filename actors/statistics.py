@@ -23,6 +23,8 @@ class RuntimeStatistics:
         fill: how full the fullest mailbox, tail and buffer are.
         leases: how many are asked for, lent, or being given back.
         commands_waiting: commands in all mailboxes.
+        context_bytes: what the history takes that is kept for the next turns of live threads, about;
+            `limits.kept_context_bytes` bounds it.
         turns: how many turns ended since the start, by how they did.
         journal: what the journal has done since it was opened.
         journal_failed: whether the journal is failed and waits to be reopened.
@@ -37,5 +39,6 @@ class RuntimeStatistics:
     leases: int
     journal_failed: bool
     commands_waiting: int
+    context_bytes: int
     turns: Mapping[str, int]
     journal: Statistics

@@ -36,6 +36,12 @@ def exposition(statistics: RuntimeStatistics, connections: int, event_streams: i
         *_metric(
             "commands_waiting", "gauge", "Commands in mailboxes.", statistics.commands_waiting
         ),
+        *_metric(
+            "context_bytes",
+            "gauge",
+            "History kept in memory for next turns, in bytes.",
+            statistics.context_bytes,
+        ),
         *_metric("threads_quarantined", "gauge", "Threads set aside.", len(statistics.quarantined)),
         *_metric(
             "turns_abandoned",

@@ -127,7 +127,7 @@ class Contexts:
             most: how many items its kind wants; None for as many as may be.
         """
         context = self._take_out(activation)
-        if context is None or context.items is None:
+        if context is None:
             limit = self._limits.context_items
             most = limit if most is None else min(most, limit)
             context = Context(most, self._limits.context_bytes)

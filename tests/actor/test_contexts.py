@@ -1,0 +1,364 @@
+"""I12, I15: a thread's history is read once, and what is kept of it is what a read would return."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+from attrs import define, field, frozen
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from runtime_world import LIMITS, Counted, FakeJournal, Holds, Now, open_world
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors import Limits, Rejected, Runtime, Turn, TurnFailed, open_runtime
+from actors.actor.contexts import read_context
+from actors.core.commands import Truncation
+from actors.errors import InternalError
+from actors.journal.contract import Journal
+from actors.journal.sqlite import open_sqlite_journal
+from actors.ports import Inline
+
+if TYPE_CHECKING:
+    from actors.journal.contract import HistoryPage
+
+PARTS = [{"type": "text", "text": "hi"}, {"type": "image", "url": ["x"]}]
+
+
+class Counting(FakeJournal):
+    """A journal that counts the pages of history that turns have read."""
+
+    pages = 0
+
+    async def history(
+        self, thread: str, before: str | int | None, limit: int, limit_bytes: int
+    ) -> HistoryPage:
+        self.pages += 1
+        return await super().history(thread, before, limit, limit_bytes)
+
+
+@asynccontextmanager
+async def conversing(limits: Limits = LIMITS) -> AsyncIterator[Talk]:
+    journal = Counting(limits=limits)
+    talk = Talk(journal)
+    async with open_world(talk.answer, journal=journal, limits=limits) as world:
+        talk.runtime = world.runtime
+        yield talk
+
+
+@define
+class Talk:
+    """A runtime whose handler notes what it was given, and then spoils it."""
+
+    journal: Counting
+    given: list[list[Any]] = field(factory=list)
+    runtime: Runtime = field(init=False)
+
+    async def answer(self, turn: Turn) -> None:
+        self.given.append([message["content"] for message in turn.messages()])
+        spoil(turn)
+        await turn.write(f"re {turn.text}")
+
+    async def say(self, content: Any, thread: str = "t", **more: Any) -> None:
+        await self.runtime.thread(thread).submit(content, **more)
+        await wait_all_tasks_blocked()  # whoever waits for the ending by name reads history as well
+
+    @property
+    def weight(self) -> int:
+        return self.runtime.statistics().context_bytes
+
+
+def spoil(turn: Turn) -> None:
+    """Change all that a handler can lay its hands on."""
+    for content in (turn.content, *(message["content"] for message in turn.messages())):
+        if isinstance(content, list):
+            content[0]["text"] = "spoilt"
+            content.append({"type": "text", "text": "spoilt"})
+    turn.messages().clear()
+
+
+async def test_history_is_read_for_the_first_turn_only(autojump_clock: MockClock) -> None:
+    async with conversing() as talk:
+        for text in ("a", "b", "c"):
+            await talk.say(text)
+        assert talk.journal.pages == 1
+        assert talk.given[2] == ["a", "re a", "b", "re b", "c"]
+
+
+async def test_an_actor_that_goes_takes_its_context_along(autojump_clock: MockClock) -> None:
+    async with conversing() as talk:
+        await talk.say("a")
+        await talk.say("b", "u")
+        assert talk.weight > 2000
+        await trio.sleep(2 * LIMITS.idle_seconds)
+        assert talk.weight == 0
+        await talk.say("c")
+        assert talk.journal.pages == 3
+        assert talk.given[2] == ["a", "re a", "c"]
+
+
+async def test_the_contexts_of_all_threads_have_one_bound(autojump_clock: MockClock) -> None:
+    limits = Limits(kept_context_bytes=6000)  # enough for two threads of two items
+    async with conversing(limits) as talk:
+        for thread in "abc":
+            await talk.say("x", thread)
+            assert talk.weight <= limits.kept_context_bytes
+        pages = talk.journal.pages
+        await talk.say("y", "c")
+        assert talk.journal.pages == pages
+        await talk.say("y", "a")  # which was not used for longest
+        assert talk.journal.pages == pages + 1
+        assert talk.given[-1] == ["x", "re x", "y"]
+
+
+async def test_a_handler_cannot_change_what_later_turns_are_given(
+    autojump_clock: MockClock,
+) -> None:
+    async with conversing() as talk:
+        for _ in range(3):
+            await talk.say(PARTS)
+        assert [given[0] for given in talk.given] == [PARTS] * 3
+        page = await talk.runtime.thread("t").history()
+        assert page.items[0].body["content"] == PARTS
+
+
+@pytest.mark.parametrize("after", [None, "t1.1"])
+@pytest.mark.parametrize("edits", [False, True])
+async def test_what_was_cut_off_is_not_given_again(
+    autojump_clock: MockClock, after: str | None, edits: bool
+) -> None:
+    """I13."""
+    async with conversing() as talk:
+        for text in ("a", "b"):
+            await talk.say(text)
+        if edits:
+            await talk.say("c", truncate=Truncation(after))
+        else:
+            await talk.runtime.thread("t").truncate(after)
+            await talk.say("c")
+        assert talk.given[2] == [*([] if after is None else ["a", "re a"]), "c"]
+
+
+async def test_a_turn_that_is_stopped_before_it_has_read_leaves_nothing_wrong(
+    autojump_clock: MockClock,
+) -> None:
+    async with conversing() as talk:
+        thread = talk.runtime.thread("t")
+        await talk.say("a")
+        await trio.sleep(2 * LIMITS.idle_seconds)
+        talk.journal.on_history = Holds()
+        turn = (await thread.submit("b")).turn
+        await wait_all_tasks_blocked()
+        await thread.record("fact", 1)
+        await thread.cancel(turn)
+        talk.journal.on_history = None
+        assert talk.weight == 0
+        await talk.say("c")
+        assert talk.given[-1] == ["a", "re a", "b", "c"]
+
+
+async def test_what_settles_while_a_turn_reads_is_the_next_ones(autojump_clock: MockClock) -> None:
+    async with conversing(Limits(context_items=2)) as talk:
+        thread = talk.runtime.thread("t")
+        talk.journal.on_history = held = Holds()
+        await thread.submit("a")
+        await wait_all_tasks_blocked()
+        await thread.record("fact", 1)
+        held.gate.set()
+        await wait_all_tasks_blocked()
+        await talk.say("b")
+        assert talk.journal.pages == 1
+        assert talk.given == [["a"], ["re a", "b"]]  # and the record, which no model is shown
+
+
+# Drawn histories
+
+
+@frozen
+class Step:
+    """Something that is done to a thread.
+
+    Args:
+        what: a method of `Drawn`.
+        thread: which.
+        pick: a number that says which item or which way.
+        does: what a turn's handler does.
+    """
+
+    what: str
+    thread: str
+    pick: int
+    does: tuple[str, ...]
+
+
+DOES = ("write", "think", "call", "result", "item", "record", "wait", "fail", "é" * 300)
+steps = st.builds(
+    Step,
+    st.sampled_from(
+        ["say"] * 8
+        + ["wait", "wait", "record", "cancel", "truncate", "edit"]
+        + ["fork", "delete", "crash", "reopen"]
+    ),
+    st.sampled_from("aab"),
+    st.integers(0, 11),
+    st.lists(st.sampled_from(DOES), max_size=4).map(tuple),
+)
+limits_drawn = st.builds(
+    Limits,
+    kept_context_bytes=st.sampled_from([1, 3000, 6000, 1 << 25]),
+    context_items=st.sampled_from([1, 3, 8, 10_000]),
+    context_bytes=st.sampled_from([1, 2000, 5000, 1 << 24]),
+    page_items_max=st.sampled_from([2, 500]),
+    idle_seconds=st.sampled_from([3, 300]),
+    cancel_grace_seconds=st.just(1),
+    restart_intensity=st.just(1000),
+)
+
+
+@define
+class Drawn:
+    """A runtime whose handler compares what it is given with what is on disk."""
+
+    open_journal: Callable[[], Awaitable[Journal]]
+    limits: Limits
+    ids: Counted = field(factory=Counted)
+    wrong: list[Any] = field(factory=list)
+    journal: Journal = field(init=False)
+    runtime: Runtime = field(init=False)
+
+    async def run(self, todo: list[Step]) -> None:
+        while todo:
+            async with self._opened():
+                while todo and (step := todo.pop(0)).what != "reopen":
+                    with suppress(Rejected):
+                        await getattr(self, step.what)(step)
+                    contexts = self.runtime.registry.around.contexts
+                    assert contexts.weight == sum(c.whole_weight for c in contexts._kept.values())
+                    assert contexts.weight <= self.limits.kept_context_bytes
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[None]:
+        self.journal = await self.open_journal()
+        async with open_runtime(
+            self.journal, on_turn=self.answer, limits=self.limits, ids=self.ids, clock=Now()
+        ) as runtime:
+            self.runtime = runtime
+            yield
+            await trio.sleep(40)
+        assert runtime.registry.around.contexts.weight == 0
+
+    async def answer(self, turn: Turn) -> None:
+        actor = self.runtime.registry._entries[turn.thread].actor
+        live = actor.state.live if actor is not None else None
+        if live is None or live.turn != turn.id:  # its actor failed meanwhile
+            return
+        most = self.limits.context_items
+        fresh, weight = await read_context(turn.thread, live.place, self.journal, self.limits, most)
+        # What is raised here would end the turn, and nothing else.
+        if turn._history != fresh or (weight > self.limits.context_bytes and len(fresh) > 1):
+            self.wrong.append((turn._history, fresh, weight))
+        spoil(turn)
+        call = "none"
+        for does in turn.metadata["does"]:
+            match does:
+                case "think":
+                    await turn.think("hm")
+                case "call":
+                    call = await turn.tool_call("look", {"at": [1, 2.5, None]})
+                case "result":
+                    await turn.tool_result(call, {"seen": ["a", {"b": True}]})
+                case "item":
+                    await turn.item("note", {"x": 1})
+                case "record":
+                    await turn.record("fact", [1])
+                case "wait":
+                    await trio.sleep(2)
+                case "fail":
+                    raise TurnFailed("no", "it would not")
+                case text:
+                    await turn.write(text)
+
+    async def say(self, step: Step) -> None:
+        content: Any = PARTS if step.pick % 2 else "hello"
+        busy = ("queue", "queue", "interrupt", "rollback")[step.pick % 4]
+        thread = self.runtime.thread(step.thread)
+        await thread.submit(content, on_busy=busy, metadata={"does": step.does})
+
+    async def edit(self, step: Step) -> None:
+        cut = Truncation(await self._item(step))
+        thread = self.runtime.thread(step.thread)
+        await thread.submit("instead", truncate=cut, metadata={"does": step.does})
+
+    async def wait(self, step: Step) -> None:
+        await trio.sleep(step.pick)
+
+    async def record(self, step: Step) -> None:
+        await self.runtime.thread(step.thread).record("fact", {"n": step.pick})
+
+    async def cancel(self, step: Step) -> None:
+        await self.runtime.thread(step.thread).cancel(rollback=step.pick % 2 == 0)
+
+    async def truncate(self, step: Step) -> None:
+        await self.runtime.thread(step.thread).truncate(await self._item(step))
+
+    async def fork(self, step: Step) -> None:
+        other = {"a": "b", "b": "a"}[step.thread]
+        item = await self._item(step)
+        await self.runtime.thread(other).delete()
+        await self.runtime.thread(step.thread).fork(other, after=item)
+
+    async def delete(self, step: Step) -> None:
+        await self.runtime.thread(step.thread).delete()
+
+    async def crash(self, step: Step) -> None:
+        entry = self.runtime.registry._entries.get(step.thread)
+        if entry is not None and entry.actor is not None:
+            entry.actor.fail(InternalError("as told"))
+        await trio.lowlevel.checkpoint()
+
+    async def _item(self, step: Step) -> str | None:
+        items = (await self.runtime.thread(step.thread).history()).items
+        return items[-step.pick].item if 0 < step.pick <= len(items) else None
+
+
+def relive(todo: list[Step], drawn: Drawn) -> None:
+    trio.run(drawn.run, todo, clock=MockClock(autojump_threshold=0))
+    assert drawn.wrong == []
+
+
+DRAWING = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+
+
+@DRAWING
+@given(st.lists(steps, min_size=4, max_size=20), limits_drawn)
+def test_what_is_kept_is_what_is_on_disk(todo: list[Step], limits: Limits) -> None:
+    journal = FakeJournal(limits=limits)
+
+    async def open_journal() -> Journal:
+        await trio.lowlevel.checkpoint()
+        journal.reopen()
+        return journal
+
+    relive(todo, Drawn(open_journal, limits))
+
+
+@DRAWING
+@given(st.lists(steps, min_size=4, max_size=20), limits_drawn)
+def test_what_is_kept_is_what_is_in_the_file(todo: list[Step], limits: Limits) -> None:
+    folder = Path(tempfile.mkdtemp())
+
+    async def open_journal() -> Journal:
+        return await open_sqlite_journal(
+            folder / "j.db", durability="relaxed", limits=limits, executor=Inline()
+        )
+
+    try:
+        relive(todo, Drawn(open_journal, limits))
+    finally:
+        shutil.rmtree(folder)
