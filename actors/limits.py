@@ -103,6 +103,9 @@ class Limits:
     # Bytes likewise of the contexts that are kept for next turns, of all live threads together:
     # 30,000 short messages. Reading one anew takes 10 to 20 µs for each item.
     kept_context_bytes: int = _whole(32 * MIB)
+    # Items of the least that is kept of a thread: one that was asked something once or twice, and
+    # then left, weighs no more than its idle actor, and its history is read in no time.
+    kept_context_items: int = _whole(4)
 
     # Records after which the fold of all of them is kept anew: so many are folded on activation.
     fold_records: int = _whole(256)

@@ -23,7 +23,7 @@ class RuntimeStatistics:
         fill: how full the fullest mailbox, tail and buffer are.
         leases: how many are asked for, lent, or being given back.
         commands_waiting: commands in all mailboxes.
-        context_bytes: what the history takes that is kept for the next turns of live threads, about;
+        context_bytes: about what the history takes that is kept for the next turns of live threads;
             `limits.kept_context_bytes` bounds it.
         turns: how many turns ended since the start, by how they did.
         journal: what the journal has done since it was opened.

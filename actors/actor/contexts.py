@@ -11,7 +11,7 @@ from collections import OrderedDict
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from attrs import Factory, define
+from attrs import define
 
 from ..core.head import Settled
 from ..core.items import Item
@@ -45,7 +45,7 @@ class Context:
     most_bytes: int
     items: tuple[Item, ...] | None = None
     weight: int = 0
-    since: list[Settled] = Factory(list)
+    since: tuple[Settled, ...] = ()
     since_weight: int = 0
 
     @property
@@ -72,7 +72,7 @@ class Context:
         items = self.items + tuple([item for part in parts for item in part.items])
         weight = self.weight + self.since_weight
         self.items, self.weight = newest(items, weight, self.most, self.most_bytes)
-        self.since, self.since_weight = [], 0
+        self.since, self.since_weight = (), 0
         return True
 
 
@@ -108,7 +108,7 @@ class Contexts:
 
     Args:
         limits: `kept_context_bytes` bounds all together (I12), `context_items` and `context_bytes`
-            each of them.
+            each of them; what has fewer than `kept_context_items` is not kept.
 
     Attributes:
         weight: of all of them, in bytes.
@@ -137,11 +137,12 @@ class Contexts:
     def fill(
         self, activation: object, context: Context, items: tuple[Item, ...], weight: int
     ) -> None:
-        """Keep what was read for a turn, unless its context was dropped meanwhile."""
+        """Keep what was read for a turn, unless it is next to nothing, or was dropped meanwhile."""
         if self._kept.get(activation) is context:
             self._take_out(activation)
             context.fill(items, weight)
-            self._put(activation, context)
+            if len(items) >= self._limits.kept_context_items:
+                self._put(activation, context)
 
     def take(self, activation: object, step: Step) -> None:
         """Take in a decision that is durable, all of them in their order."""
@@ -160,6 +161,8 @@ class Contexts:
         return context
 
     def _put(self, activation: object, context: Context) -> None:
+        if context.whole_weight > self._limits.kept_context_bytes:
+            return  # it would drive out all others, and then go itself
         self._kept[activation] = context
         self.weight += context.whole_weight
         while self.weight > self._limits.kept_context_bytes:

@@ -38,6 +38,7 @@ SIMULATION_LIMITS: Final = Limits(
     tail_merged_bytes=300,
     batch_bytes=300,
     kept_context_bytes=6000,
+    kept_context_items=1,
     receipts_in_memory=1,
     cancel_grace_seconds=8 * TICK,
     drain_seconds=4 * TICK,

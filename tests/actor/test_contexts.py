@@ -14,7 +14,7 @@ import trio
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runtime_world import LIMITS, Counted, FakeJournal, Holds, Now, open_world
+from runtime_world import Counted, FakeJournal, Holds, Now, open_world
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import Limits, Rejected, Runtime, Turn, TurnFailed, open_runtime
@@ -28,6 +28,8 @@ from actors.ports import Inline
 if TYPE_CHECKING:
     from actors.journal.contract import HistoryPage
 
+# Whatever there is, is kept.
+KEEPING = Limits(idle_seconds=30, kept_context_items=1)
 PARTS = [{"type": "text", "text": "hi"}, {"type": "image", "url": ["x"]}]
 
 
@@ -44,7 +46,7 @@ class Counting(FakeJournal):
 
 
 @asynccontextmanager
-async def conversing(limits: Limits = LIMITS) -> AsyncIterator[Talk]:
+async def conversing(limits: Limits = KEEPING) -> AsyncIterator[Talk]:
     journal = Counting(limits=limits)
     talk = Talk(journal)
     async with open_world(talk.answer, journal=journal, limits=limits) as world:
@@ -83,47 +85,63 @@ def spoil(turn: Turn) -> None:
     turn.messages().clear()
 
 
-async def test_history_is_read_for_the_first_turn_only(autojump_clock: MockClock) -> None:
-    async with conversing() as talk:
-        for text in ("a", "b", "c"):
+@pytest.mark.parametrize(("least", "pages"), [(1, 2), (4, 3), (10_000, 5)])
+async def test_history_is_read_once_there_is_enough_of_it(
+    autojump_clock: MockClock, least: int, pages: int
+) -> None:
+    async with conversing(Limits(kept_context_items=least)) as talk:
+        for text in ("a", "b", "c", "d", "e"):
             await talk.say(text)
-        assert talk.journal.pages == 1
+        assert talk.journal.pages == pages
         assert talk.given[2] == ["a", "re a", "b", "re b", "c"]
+        assert len(talk.given[4]) == 9
+        assert bool(talk.weight) is (least < 10)
 
 
 async def test_an_actor_that_goes_takes_its_context_along(autojump_clock: MockClock) -> None:
     async with conversing() as talk:
         await talk.say("a")
-        await talk.say("b", "u")
-        assert talk.weight > 2000
-        await trio.sleep(2 * LIMITS.idle_seconds)
+        await talk.say("b")
+        assert talk.weight > 3000
+        await trio.sleep(2 * KEEPING.idle_seconds)
         assert talk.weight == 0
         await talk.say("c")
         assert talk.journal.pages == 3
-        assert talk.given[2] == ["a", "re a", "c"]
+        assert talk.given[2] == ["a", "re a", "b", "re b", "c"]
 
 
 async def test_the_contexts_of_all_threads_have_one_bound(autojump_clock: MockClock) -> None:
-    limits = Limits(kept_context_bytes=6000)  # enough for two threads of two items
+    limits = Limits(kept_context_items=1, kept_context_bytes=9000)  # two threads of four items
     async with conversing(limits) as talk:
-        for thread in "abc":
+        for thread in "aabbcc":
             await talk.say("x", thread)
             assert talk.weight <= limits.kept_context_bytes
         pages = talk.journal.pages
-        await talk.say("y", "c")
+        await talk.say("y", "b")
         assert talk.journal.pages == pages
         await talk.say("y", "a")  # which was not used for longest
         assert talk.journal.pages == pages + 1
-        assert talk.given[-1] == ["x", "re x", "y"]
+        assert talk.given[-1] == ["x", "re x", "x", "re x", "y"]
+
+
+async def test_a_context_that_is_too_large_drives_out_no_other(autojump_clock: MockClock) -> None:
+    limits = Limits(kept_context_items=1, kept_context_bytes=9000)
+    async with conversing(limits) as talk:
+        for _ in range(2):
+            await talk.say("x", "a")
+        weight = talk.weight
+        await talk.say("x" * 10_000, "b")
+        await talk.say("x", "b")
+        assert talk.weight == weight
 
 
 async def test_a_handler_cannot_change_what_later_turns_are_given(
     autojump_clock: MockClock,
 ) -> None:
     async with conversing() as talk:
-        for _ in range(3):
+        for _ in range(4):
             await talk.say(PARTS)
-        assert [given[0] for given in talk.given] == [PARTS] * 3
+        assert [given[0] for given in talk.given] == [PARTS] * 4
         page = await talk.runtime.thread("t").history()
         assert page.items[0].body["content"] == PARTS
 
@@ -135,14 +153,14 @@ async def test_what_was_cut_off_is_not_given_again(
 ) -> None:
     """I13."""
     async with conversing() as talk:
-        for text in ("a", "b"):
+        for text in ("a", "b", "c"):
             await talk.say(text)
         if edits:
-            await talk.say("c", truncate=Truncation(after))
+            await talk.say("d", truncate=Truncation(after))
         else:
             await talk.runtime.thread("t").truncate(after)
-            await talk.say("c")
-        assert talk.given[2] == [*([] if after is None else ["a", "re a"]), "c"]
+            await talk.say("d")
+        assert talk.given[3] == [*([] if after is None else ["a", "re a"]), "d"]
 
 
 async def test_a_turn_that_is_stopped_before_it_has_read_leaves_nothing_wrong(
@@ -151,7 +169,7 @@ async def test_a_turn_that_is_stopped_before_it_has_read_leaves_nothing_wrong(
     async with conversing() as talk:
         thread = talk.runtime.thread("t")
         await talk.say("a")
-        await trio.sleep(2 * LIMITS.idle_seconds)
+        await trio.sleep(2 * KEEPING.idle_seconds)
         talk.journal.on_history = Holds()
         turn = (await thread.submit("b")).turn
         await wait_all_tasks_blocked()
@@ -164,8 +182,10 @@ async def test_a_turn_that_is_stopped_before_it_has_read_leaves_nothing_wrong(
 
 
 async def test_what_settles_while_a_turn_reads_is_the_next_ones(autojump_clock: MockClock) -> None:
-    async with conversing(Limits(context_items=2)) as talk:
+    limits = Limits(kept_context_items=1, context_items=2)
+    async with conversing(limits) as talk:
         thread = talk.runtime.thread("t")
+        await talk.say("0")
         talk.journal.on_history = held = Holds()
         await thread.submit("a")
         await wait_all_tasks_blocked()
@@ -173,8 +193,30 @@ async def test_what_settles_while_a_turn_reads_is_the_next_ones(autojump_clock: 
         held.gate.set()
         await wait_all_tasks_blocked()
         await talk.say("b")
-        assert talk.journal.pages == 1
-        assert talk.given == [["a"], ["re a", "b"]]  # and the record, which no model is shown
+        assert talk.journal.pages == 2
+        assert talk.given[1:] == [
+            ["0", "re 0", "a"],
+            ["re a", "b"],
+        ]  # and the record, which no model is shown
+
+
+async def test_what_is_driven_out_while_it_is_read_is_not_kept(autojump_clock: MockClock) -> None:
+    """It would lack what settled since."""
+    # Four items of one thread fit, and nothing besides.
+    async with conversing(Limits(kept_context_items=1, kept_context_bytes=3500)) as talk:
+        thread = talk.runtime.thread("t")
+        await talk.say("0")
+        talk.journal.on_history = held = Holds()
+        await thread.submit("a")
+        await wait_all_tasks_blocked()
+        for _ in range(3):
+            await talk.say("x", "u")
+        queued = await thread.submit("q", on_busy="queue")
+        await thread.cancel(queued.turn)
+        held.gate.set()
+        await wait_all_tasks_blocked()
+        await talk.say("b")
+        assert talk.given[-1] == ["0", "re 0", "a", "re a", "q", "b"]
 
 
 # Drawn histories
@@ -211,6 +253,7 @@ steps = st.builds(
 )
 limits_drawn = st.builds(
     Limits,
+    kept_context_items=st.just(1),
     kept_context_bytes=st.sampled_from([1, 3000, 6000, 1 << 25]),
     context_items=st.sampled_from([1, 3, 8, 10_000]),
     context_bytes=st.sampled_from([1, 2000, 5000, 1 << 24]),
