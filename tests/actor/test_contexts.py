@@ -78,7 +78,8 @@ class Talk:
 
 def spoil(turn: Turn) -> None:
     """Change all that a handler can lay its hands on."""
-    for content in (turn.content, *(message["content"] for message in turn.messages())):
+    contents: list[Any] = [turn.content, *(message["content"] for message in turn.messages())]
+    for content in contents:
         if isinstance(content, list):
             content[0]["text"] = "spoilt"
             content.append({"type": "text", "text": "spoilt"})
