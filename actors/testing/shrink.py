@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count, cycle, product
 from typing import Final, TypeAlias
 
 from attrs import evolve
@@ -61,28 +62,49 @@ def _shorter(case: Case) -> Iterator[Case]:
     """Yield cases of fewer steps, under the same schedule and then under others."""
     scenario, schedule = case
     fewer = [*map(Scenario, _without_some(scenario.phases))]
-    for phases in fewer:
-        yield phases, schedule
+    yield from product(fewer, (schedule,))
+    yield from ((each, other) for other in _others(schedule) for each in fewer)
+
+
+def _others(schedule: Schedule) -> Iterator[Schedule]:
+    """Yield schedules of the same choices in another order, every other time of the other sort."""
     tape = schedule.tape
-    for turn in TURNS if any(tape) else ():
-        turned = evolve(schedule, tape=tape[turn:] + tape[:turn], order=schedule.order and turn)
-        for phases in fewer:
-            yield phases, turned
+    sorts = cycle((schedule.delays, *(each for each in Delays if each is not schedule.delays)))
+    for turn, delays in zip(TURNS if any(tape) else (), sorts, strict=False):
+        order = schedule.order and turn
+        yield evolve(schedule, tape=tape[turn:] + tape[:turn], order=order, delays=delays)
 
 
-def _without_some(phases: tuple[tuple[Step, ...], ...]) -> Iterator[tuple[tuple[Step, ...], ...]]:
-    """Yield phases without all steps of a client or on a thread, then without single ones."""
+# Phases of steps.
+_Phases: TypeAlias = tuple[tuple[Step, ...], ...]
+
+
+def _without_some(phases: _Phases) -> Iterator[_Phases]:
+    """Yield phases without all steps of a client or on a thread, of a phase or two, or one step.
+
+    A phase that is left empty may go as well, or stay: what comes after it comes later then.
+    """
     steps = [step for phase in phases for step in phase]
+    every = range(len(steps))
     for client in dict.fromkeys(step.client for step in steps):
-        yield _only(phases, {step for step in steps if step.client != client})
+        yield from _only(phases, {number for number in every if steps[number].client != client})
     for thread in dict.fromkeys(step.thread for step in steps):
-        yield _only(phases, {step for step in steps if step.thread != thread})
+        yield from _only(phases, {number for number in every if steps[number].thread != thread})
+    for number in range(len(phases) - 1):
+        yield (*phases[:number], *phases[number + 2 :])
     yield from _fewer_steps(phases)
+    for number in every:
+        yield from _only(phases, {*every} - {number})
 
 
-def _only(phases: tuple[tuple[Step, ...], ...], steps: set[Step]) -> tuple[tuple[Step, ...], ...]:
-    left = (tuple(step for step in phase if step in steps) for phase in phases)
-    return tuple(phase for phase in left if phase)
+def _only(phases: _Phases, kept: set[int]) -> Iterator[_Phases]:
+    """Yield phases of some of the steps, by their numbers; what is left empty goes, or stays."""
+    numbers = count()
+    left = tuple(tuple(step for step in phase if next(numbers) in kept) for phase in phases)
+    closed = tuple(phase for phase in left if phase)
+    yield closed
+    if len(closed) < len(left):
+        yield left
 
 
 def _smaller(case: Case) -> Iterator[Case]:
@@ -101,7 +123,7 @@ def _smaller(case: Case) -> Iterator[Case]:
         yield scenario, evolve(schedule, delays=Delays.FLAT)
 
 
-def _fewer_steps(phases: tuple[tuple[Step, ...], ...]) -> Iterator[tuple[tuple[Step, ...], ...]]:
+def _fewer_steps(phases: _Phases) -> Iterator[_Phases]:
     for number, phase in enumerate(phases):
         yield (*phases[:number], *phases[number + 1 :])
         for step in range(len(phase)):

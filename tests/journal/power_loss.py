@@ -24,7 +24,7 @@ from attrs import define, evolve, field, frozen
 
 import actors
 from actors.core.position import Position
-from actors.errors import HoldfastError, JournalCorrupt
+from actors.errors import JournalCorrupt
 from actors.journal.contract import Copy
 from actors.journal.sqlite import open_sqlite_journal, verify
 from actors.limits import DEFAULT_LIMITS
@@ -147,8 +147,8 @@ async def judge(recording: Recording, moment: int, random: Random) -> list[Broke
         try:
             damage = [Broken("I16", str(each)) for each in verify(folder / FILE)]
             return damage or await _judge_threads(folder, recording, moment)
-        except HoldfastError as exc:
-            return [Broken("I16", f"the file cannot be read: {exc}")]
+        except Exception as exc:  # whatever it is, it is what this loss has found
+            return [Broken("I16", f"the file cannot be read: {exc!r}")]
 
 
 async def _judge_threads(folder: Path, recording: Recording, moment: int) -> list[Broken]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from random import Random
+from traceback import format_exception
 from typing import Final
 
 from attrs import frozen
@@ -20,7 +21,7 @@ from actors.testing.shrink import fewest_steps
 from tests.journal import power_loss
 from tests.simulation import campaign, profiles, services, wire
 
-# What an example found: the invariant, and what was seen.
+# What an example found: the invariant, or the name of an exception, and what was seen.
 Found = tuple[str, str]
 
 # The sorts of twenty examples, by their first letters; the dearest one is the last.
@@ -29,7 +30,7 @@ ORDER: Final = "wewsewewewewsewewewp"
 PHASES: Final = 4
 STEPS: Final = 7
 # Cases that are tried to make a failing one smaller; each costs as much as an example.
-TRIES: Final = 1000
+TRIES: Final = 2000
 
 
 @frozen
@@ -41,8 +42,11 @@ class Sort:
     judge: Callable[[Run], Sequence[Broken]]
 
     def found(self, scenario: Scenario, schedule: Schedule) -> list[Found]:
-        """Run a case, and say what it breaks."""
-        broken = self.judge(self.race(scenario, schedule))
+        """Run a case, and say what it breaks; the kit itself, where the name is an exception's."""
+        try:
+            broken = self.judge(self.race(scenario, schedule))
+        except Exception as exc:  # whatever it is, it is what the example has found
+            return [(type(exc).__name__, "".join(format_exception(exc)))]
         return [(each.invariant, each.message) for each in broken]
 
 

@@ -8,17 +8,23 @@ import subprocess
 import sys
 from dis import get_instructions
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation import mix
+from actors.testing import Run
+from tests.simulation import mix, wire
 from tests.zoo import apply as zoo
+from tests.zoo.grafting import DoesNotGraft, graft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import ModuleType
+
+    from actors.testing import Scenario, Schedule
 
 # A quick hunt: few examples for each, which found 46 of 66 under this seed when it was looked at.
 # It tells of a mix or a checker that has lost its teeth, and not of a single version that is not
@@ -72,6 +78,81 @@ def test_most_wrong_versions_are_found_out_by_a_few_examples() -> None:
 def test_the_true_runtime_breaks_nothing_in_the_mix() -> None:
     _, example = mix.hunt(seed=0, most=200)
     assert example.found == []
+
+
+def test_an_example_that_breaks_the_kit_is_a_find_under_the_name_of_what_it_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def race(scenario: Scenario, schedule: Schedule) -> Run:
+        raise KeyError("nobody expected this")
+
+    monkeypatch.setitem(mix.SORTS, mix.ORDER[0], mix.Sort(wire.sample, race, Run.broken))
+    number, example = mix.hunt(seed=0, most=3)
+    assert (number, example.found[0][0]) == (1, "KeyError")
+    assert "nobody expected this" in example.found[0][1]
+    # Whoever looks for an invariant looks on.
+    number, example = mix.hunt(seed=0, most=3, invariant="I1")
+    assert (number, example.breaks("I1")) == (3, False)
+
+
+def test_functions_are_given_new_insides_where_nothing_else_differs(tmp_path: Path) -> None:
+    module = imported(tmp_path, SHOP)
+    price, shop = module.price, module.Shop()
+    graft({"shop.py": SHOP.replace("2 *", "3 *").replace("'open'", "'shut'")}, tmp_path)
+    assert (price(5), module.price(5), shop.sign, module.Shop().sign) == (15, 15, "shut", "shut")
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("RATE = 2", "RATE = 3"),
+        ("many=1", "many=2"),
+        ("    opens = 9", "    opens = 10"),
+        ("def price", "def twice(many):\n    return 2\n\n\ndef price"),
+    ],
+)
+def test_a_wrong_version_that_differs_in_more_is_not_grafted(
+    was: str, now: str, tmp_path: Path
+) -> None:
+    module = imported(tmp_path, SHOP)
+    wrong = SHOP.replace("2 *", "3 *").replace(was, now)
+    with pytest.raises(DoesNotGraft):
+        graft({"shop.py": wrong}, tmp_path)
+    assert module.price(5) == 10
+
+
+def test_functions_that_nobody_imported_are_not_grafted(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    with pytest.raises(DoesNotGraft):
+        graft({"shop.py": SHOP.replace("2 *", "3 *")}, tmp_path)
+
+
+SHOP = """
+RATE = 2
+
+
+def price(many=1):
+    return 2 * many
+
+
+class Shop:
+    opens = 9
+
+    @property
+    def sign(self):
+        return 'open'
+"""
+
+
+def imported(folder: Path, text: str) -> ModuleType:
+    path = folder / "shop.py"
+    path.write_text(text)
+    spec = spec_from_file_location("shop", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_a_diff_that_no_longer_fits_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ ZOO = Path(__file__).parent
 ROOT = ZOO.parent.parent
 
 
+# How the names of modules begin that a wrong version may be in, or that may use it.
+_OURS = ("actors", "transport", "tests.")
+
+
 class DoesNotApply(Exception):
     """The code that a diff is against has moved on."""
 
@@ -154,13 +158,20 @@ class _Finder(MetaPathFinder):
 
 
 def import_with(mutant: Mutant, module: str) -> Any:
-    """Import a module that brings the wrong version with it, into a process that has neither yet.
+    """Import a module that brings the wrong version with it, in place of all that was imported.
 
     Raises:
         DoesNotApply: where the diff does not fit, or the module does without the code in question.
     """
     finder = _Finder(wrong_texts(mutant))
+    for name in [name for name in sys.modules if _is_ours(name)]:
+        del sys.modules[name]
     sys.meta_path.insert(0, finder)
     imported = importlib.import_module(module)
     finder.check_loaded()
     return imported
+
+
+def _is_ours(name: str) -> bool:
+    """Say whether a module may have to do with the runtime: the zoo's own do not."""
+    return name.startswith(_OURS) and not name.startswith("tests.zoo")

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from math import ceil
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from tests.zoo.apply import Mutant, import_with, read_mutant
+from tests.zoo.apply import Mutant, import_with, read_mutant, wrong_texts
+from tests.zoo.grafting import DoesNotGraft, graft
 
 MIX: Final = "tests.simulation.mix"
 # What a hunt may take at the most of a processor, for each seed.
 SECONDS: Final = 60
-# What each process would import anew otherwise; none of it imports the runtime.
-_BEFORE: Final = ("attrs", "cattrs", "h11", "hypothesis", "orjson", "sqlite3", "trio", "wsproto")
 
 
 class OutOfTime(BaseException):
@@ -93,7 +93,7 @@ def _end(signal: int, frame: object) -> None:
 
 def _hunt(prey: Prey, bag: Bag) -> None:
     mutant = read_mutant(prey.name)
-    mix = import_with(mutant, MIX)
+    mix = _with(mutant)
     for number, seed in enumerate(prey.seeds):
         after, example = mix.hunt(seed, prey.most, mutant.invariant)
         caught = example.breaks(mutant.invariant)
@@ -103,10 +103,21 @@ def _hunt(prey: Prey, bag: Bag) -> None:
             bag.stories.append(example.smaller(mutant.invariant))
 
 
+def _with(mutant: Mutant) -> Any:
+    """Return the mix, run by the wrong version."""
+    mix = importlib.import_module(MIX)
+    try:
+        graft(wrong_texts(mutant))
+    except DoesNotGraft:
+        return import_with(mutant, MIX)
+    return mix
+
+
 def hunt_all(preys: Sequence[Prey], jobs: int) -> Iterator[Bag]:
     """Hunt for all, and yield what became of each as it comes."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_BEFORE))
+    # Each process is forked from one that has imported all of it, and never run any.
+    context.set_forkserver_preload([MIX])
     with context.Pool(jobs, maxtasksperchild=1) as pool:
         yield from pool.imap_unordered(hunt, preys, chunksize=1)
 

@@ -58,18 +58,34 @@ class WireLog:
     recorder: Recorder
     cursors: defaultdict[tuple[int, str], list[str]] = field(factory=lambda: defaultdict(list))
     turns: defaultdict[str, list[str]] = field(factory=lambda: defaultdict(list))
-    _uncertain: list[int] = field(factory=list)
+    _uncertain: dict[int, float | None] = field(factory=dict)
 
     def doubt(self, call: int) -> None:
         """Note that a call has lost its connection; it may still be carried out."""
-        self._uncertain.append(call)
+        self._uncertain[call] = None
 
-    def settle(self) -> None:
-        """Note the calls that lost their connections as lost: what they do, they have done."""
-        for call in self._uncertain:
-            if call in self.recorder.open_calls:
-                self.recorder.note(self.recorder.open_calls[call][0], Lost(call))
-        self._uncertain.clear()
+    def settle(self, now: float, grace: float) -> None:
+        """Note calls that lost their connections as lost, once what they do has been done.
+
+        Args:
+            now: when everything is quiet.
+            grace: seconds that a turn has to stop in, which is all that the calls wait for then.
+        """
+        for call, since in list(self._uncertain.items()):
+            if since is None:
+                self._uncertain[call] = now
+            elif now > since + grace:
+                self._lose(call)
+
+    def settle_all(self) -> None:
+        """Note all that lost their connections as lost: the server is gone, and the runtime about to be."""
+        for call in list(self._uncertain):
+            self._lose(call)
+
+    def _lose(self, call: int) -> None:
+        del self._uncertain[call]
+        if call in self.recorder.open_calls:
+            self.recorder.note(self.recorder.open_calls[call][0], Lost(call))
 
 
 class WatchedLink:

@@ -242,7 +242,7 @@ class _WireSimulation:
 
     async def _quiet(self) -> None:
         await self._world.delays.quiet()
-        self._log.settle()
+        self._log.settle(trio.current_time(), self._world.limits.cancel_grace_seconds)
 
     # Whose threads they are
 
@@ -320,6 +320,7 @@ class _WireSimulation:
         self._server.stop()
         await self._stopped.wait()
         await self._quiet()
+        self._log.settle_all()
 
     def _crash(self) -> None:
         self._network.listener = None
