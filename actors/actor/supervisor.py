@@ -172,7 +172,8 @@ class Supervisor:
     ) -> None:
         """Leave an activation alone with what will not stop, and start a fresh one if need be."""
         self.stranded.append(stuck)
-        if departure is Departure.STRANDED or entry.has_work:
+        has_work = entry.has_work and departure is not Departure.DRAINED
+        if departure is Departure.STRANDED or has_work:
             self._nursery.start_soon(self._supervise, entry, failure)
         else:
             self._on_over(entry)

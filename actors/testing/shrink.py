@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count, cycle, product
+from random import Random
 from typing import Final, TypeAlias
 
 from attrs import evolve
 
 from .scenario import Scenario, Step
-from .schedule import Delays, Schedule
+from .schedule import Delays, Explorer, Schedule, sample_schedule
 
 # What a failing case consists of.
 Case: TypeAlias = tuple[Scenario, Schedule]
@@ -17,6 +18,9 @@ Case: TypeAlias = tuple[Scenario, Schedule]
 
 # How far a tape is turned to have another order of the same delays, in bytes.
 TURNS: Final = tuple(range(7, 256, 7))
+# How many guesses there are for each step that is left, and of how many steps at most.
+GUESSES: Final = 40
+FEW: Final = 5
 # By how much a delay may come earlier in a tape at most.
 EARLIER: Final = 12
 
@@ -59,11 +63,25 @@ def _descend(
 
 
 def _shorter(case: Case) -> Iterator[Case]:
-    """Yield cases of fewer steps, under the same schedule and then under others."""
+    """Yield cases of fewer steps: under the same schedule, under any, and under ones like it."""
     scenario, schedule = case
     fewer = [*map(Scenario, _without_some(scenario.phases))]
     yield from product(fewer, (schedule,))
+    yield from _guesses(scenario, schedule.explorer)
     yield from ((each, other) for other in _others(schedule) for each in fewer)
+
+
+def _guesses(scenario: Scenario, explorer: Explorer) -> Iterator[Case]:
+    """Yield a few of the steps under any schedule: many may be there for each other's sake.
+
+    They are drawn, and the same ones every time.
+    """
+    steps = sum(map(len, scenario.phases))
+    for number in range(GUESSES * steps if steps > 1 else 0):
+        random = Random(number)
+        few = random.sample(range(steps), random.randint(1, min(steps - 1, FEW)))
+        for phases in _only(scenario.phases, {*few}):
+            yield Scenario(phases), sample_schedule(random, explorer)
 
 
 def _others(schedule: Schedule) -> Iterator[Schedule]:

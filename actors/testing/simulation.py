@@ -49,6 +49,8 @@ NEWCOMER = -1
 DEADLINE = 256 * TICK
 # Virtual seconds in which a phase, and the rest after the last one, has to come to its end.
 PATIENCE = 4096 * TICK
+# How often a grace is waited for at the end, while a thread is still active.
+RESTS = 128
 
 
 def with_deadline(thread: str, handler: Handler) -> ThreadKind:
@@ -351,6 +353,7 @@ class Simulation:
         await self._settled()
         # Twice: what a fork made may be activated once more, only to be shown.
         await trio.sleep(2 * self._world.limits.idle_seconds + TICK)
+        await self._passive(process)
         await self._world.delays.quiet()
         if process.runtime.statistics().active:
             self._note(Stuck("a thread without anything to do is still active"))
@@ -364,6 +367,12 @@ class Simulation:
         while await self._world.disk.unsettled():
             await self._world.recorder.moved()
             await self._world.delays.quiet()
+
+    async def _passive(self, process: Process) -> None:
+        """Wait until no thread is active: a service may take its time over each of its casts."""
+        for _ in range(RESTS):
+            if process.runtime.statistics().active:
+                await trio.sleep(self._world.limits.cancel_grace_seconds)
 
     def _note(self, fact: Fact) -> None:
         self._world.recorder.note(self._lives, fact)

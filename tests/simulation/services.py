@@ -31,6 +31,7 @@ from actors.testing import (
     with_deadline,
 )
 from actors.testing.operations import Submit
+from actors.testing.scenario import PHASES, STEPS
 
 if TYPE_CHECKING:
     from random import Random
@@ -77,9 +78,9 @@ def race(scenario: Scenario, schedule: Schedule) -> Run:
     )
 
 
-def sample(random: Random) -> Scenario:
-    """Return a scenario of a random generator."""
-    return opened(sample_scenario(random, *OPERATIONS, *FAULTS))
+def sample(random: Random, phases: int = PHASES, steps: int = STEPS) -> Scenario:
+    """Return a scenario of a random generator; of so many phases and steps in each, at most."""
+    return opened(sample_scenario(random, *OPERATIONS, *FAULTS, phases=phases, steps=steps))
 
 
 def opened(scenario: Scenario) -> Scenario:

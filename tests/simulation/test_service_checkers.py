@@ -226,6 +226,18 @@ def test_i14_finds_a_cast_that_outlives_its_thread() -> None:
     assert found(told, "I14, of casts") == ["I14: a took 'x', and no such cast waited"]
 
 
+def test_what_was_cast_outlives_an_end_whose_activation_breaks_before_it_drops_it() -> None:
+    told = served(OnExit.END_THREAD)
+    told.call(Cast("x"), Done(existed=True))
+    told.store(ENDED)
+    told.note(Struck(Fault.ACTOR, "a"))
+    told.claim(2)
+    told.note(ServiceEntered("a", 2), Took("a", 2, "x"))
+    assert found(told, "I14, of casts") == []
+    told.note(Took("a", 2, "x"))
+    assert found(told, "I14, of casts") == ["I14: a took 'x', and no such cast waited"]
+
+
 def test_i14_finds_a_cast_that_found_no_room_where_there_was_some() -> None:
     told = served(OnExit.LEAVE)
     cast(told, "x", answer=Refused("overloaded"))

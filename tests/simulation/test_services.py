@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from actors.testing import (
@@ -12,6 +14,7 @@ from actors.testing import (
     Scenario,
     Schedule,
     Step,
+    read_case,
     sample_schedule,
     scenarios,
     schedules,
@@ -19,6 +22,8 @@ from actors.testing import (
 from actors.testing.operations import Cast, End
 from actors.testing.service_facts import ServiceExited
 from tests.simulation.services import FAULTS, OPENING, OPERATIONS, broken_in, opened, race, sample
+
+KEPT = sorted(Path(__file__).parent.glob("service_cases/*.json"))
 
 
 def check(run: Run, *invariants: str) -> None:
@@ -54,3 +59,8 @@ def test_a_thousand_schedules_leak_no_lease_and_give_none_back_twice() -> None:
 def test_a_service_that_heeds_no_cancellation_keeps_no_lease(schedule: Schedule) -> None:
     phases = (OPENING[:1], (Step(0, "a", Cast("deaf")),), (Step(1, "a", End()),))
     check(race(Scenario(phases), schedule))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_what_once_broke_stays_mended(path: Path) -> None:
+    check(race(*read_case(path.read_text())))

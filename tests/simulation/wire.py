@@ -27,6 +27,7 @@ from actors.testing import (
     scripted,
     shrink,
 )
+from actors.testing.scenario import PHASES
 from tests.simulation.campaign import keep, kind
 from transport.testing import simulate_wire, wire_everything
 
@@ -57,9 +58,10 @@ def race(scenario: Scenario, schedule: Schedule) -> Run:
     return simulate_wire(scenario, scripted, schedule=schedule, authorise=may, kind=present)
 
 
-def sample(random: Random) -> Scenario:
-    """Return a scenario of a random generator."""
-    return sample_scenario(random, *wire_everything(), steps=STEPS, swarms=SWARMS)
+def sample(random: Random, phases: int = PHASES, steps: int = STEPS) -> Scenario:
+    """Return a scenario of a random generator; of so many phases and steps in each, at most."""
+    operations = wire_everything()
+    return sample_scenario(random, *operations, phases=phases, steps=steps, swarms=SWARMS)
 
 
 def runs(seed: int) -> Iterator[Run]:

@@ -10,10 +10,13 @@ import ast
 import gc
 import inspect
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import CodeType, FunctionType
+from typing import TYPE_CHECKING
 
 from tests.zoo.apply import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class DoesNotGraft(Exception):

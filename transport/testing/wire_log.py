@@ -78,7 +78,7 @@ class WireLog:
                 self._lose(call)
 
     def settle_all(self) -> None:
-        """Note all that lost their connections as lost: the server is gone, and the runtime about to be."""
+        """Note all that lost their connections as lost: the server they went to is gone."""
         for call in list(self._uncertain):
             self._lose(call)
 

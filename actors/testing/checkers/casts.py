@@ -62,6 +62,8 @@ class _Casts:
         self._waiting: defaultdict[str, list[_Waiting]] = defaultdict(list)
         self._open: dict[str, bool] = {}
         self._closed: Counter[str] = Counter()  # that waited when a thread ended, and may still
+        # The same, while their activation may break before it drops them.
+        self._dropped: defaultdict[str, list[_Waiting]] = defaultdict(list)
         self._spare: Counter[tuple[str, Any]] = Counter()
         self._burst = _Burst(0, "")
         self._bound = 0
@@ -76,6 +78,7 @@ class _Casts:
                     self._waiting.clear()
                 case Claimed(thread=thread):
                     del self._closed[thread]
+                    self._dropped.pop(thread, None)
                 case Took() as took:
                     yield from self._took(took, index)
                 case Stored(thread=thread, epoch=epoch, rows=rows):
@@ -153,12 +156,14 @@ class _Casts:
         if sort in _CLOSES:
             self._open[thread] = False
             self._closed[thread] += len(self._waiting[thread])
-            self._waiting[thread].clear()
+            self._dropped[thread] += self._waiting.pop(thread, [])
         elif sort in _OPENS:
             self._open[thread] = True
 
     def _excuse(self, thread: str | None) -> None:
-        threads = list(self._waiting) if thread is None else [thread]
+        threads = [*{**self._waiting, **self._dropped}] if thread is None else [thread]
+        for each in threads:
+            self._waiting[each][:0] = self._dropped.pop(each, [])
         for cast in (cast for each in threads for cast in self._waiting[each]):
             cast.must = False
 

@@ -50,6 +50,8 @@ def one_service_at_a_time(history: History) -> Iterator[Broken]:
                 thread, called_at, there = ends.pop(call)
                 if there & running.keys() and record.at < called_at + grace:
                     yield Broken("I11", f"{thread} was ended before its service was gone", index)
+                for each in there:  # that is still there was abandoned
+                    running.pop(each, None)
             case _:
                 pass
 

@@ -1,0 +1,55 @@
+"""Making a failing case small: what has to be there for something else, and what only was there."""
+
+from __future__ import annotations
+
+from random import Random
+
+from actors.testing import Scenario, Schedule, Step, sample_schedule, shrink
+from actors.testing.operations import Attach, Compact, Delete, End, Operation
+from actors.testing.shrink import fewest_steps
+
+
+def scenario(*phases: tuple[Operation, ...]) -> Scenario:
+    return Scenario(tuple(tuple(Step(0, "a", each) for each in phase) for phase in phases))
+
+
+def operations(scenario: Scenario) -> list[Operation]:
+    return [step.operation for phase in scenario.phases for step in phase]
+
+
+def test_a_phase_whose_steps_do_nothing_is_left_empty_where_its_place_counts() -> None:
+    filled = scenario((Attach(),), (Compact(), Attach()), (Delete(), Attach()))
+
+    def fails(tried: Scenario, schedule: Schedule) -> bool:
+        third = tried.phases[2] if len(tried.phases) > 2 else ()
+        return any(step.operation == Delete() for step in third)
+
+    small, _ = shrink((filled, Schedule()), fails)
+    assert operations(small) == [Delete()]
+    assert small.phases[:2] == ((), ())
+
+
+def test_steps_that_are_there_for_each_others_sake_go_together() -> None:
+    filled = scenario((Attach(), Compact(), Attach(), Delete()), (Attach(), End(), Attach()))
+
+    def fails(tried: Scenario, schedule: Schedule) -> bool:
+        # None of the seven can go by itself.
+        return operations(tried) in (operations(filled), [Delete(), End()])
+
+    case = filled, sample_schedule(Random(1))
+    assert fewest_steps(case, fails) == 2
+
+
+def test_a_case_is_made_small_within_its_tries() -> None:
+    tried = []
+
+    def fails(each: Scenario, schedule: Schedule) -> bool:
+        tried.append(each)
+        return len(operations(each)) > 1
+
+    case = scenario((Attach(),) * 30), sample_schedule(Random(1))
+    assert 2 < fewest_steps(case, fails, tries=10) < 30
+    assert len(tried) == 10
+    tried.clear()
+    assert fewest_steps(case, fails) == 2
+    assert len(tried) <= 1000
