@@ -9,7 +9,7 @@ import orjson
 import trio
 
 from ..core.events import Recorded, TurnItem
-from ..core.items import ITEM_KINDS, Content, Item, item_id
+from ..core.items import RESERVED_KINDS, Content, Item, check_tool_item, item_id
 from ..core.json_values import copied, taken_over
 from ..core.projections import context
 from ..core.record_kinds import RecordKinds, checked_fact
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from ..limits import Limits
     from ..runtime import Runtime
     from .pieces import PieceBuffer
-
-
-# Kinds that have a meaning, less the two that a handler may add.
-_RESERVED = ITEM_KINDS - {"tool_call", "tool_result"}
 
 
 class Turn:
@@ -161,17 +157,22 @@ class Turn:
 
         Raises:
             TurnOver: where the turn has ended.
-            Rejected: `too_large`, or `bad_request` where `data` has no JSON form.
+            Rejected: `too_large`, or `bad_request` where `data` has no JSON form, or is not what a
+                tool's call or result has.
             ValueError: for a kind that the runtime keeps to itself.
 
         A cancelled call may have added it.
         """
-        if kind in _RESERVED:
+        if kind in RESERVED_KINDS:
             raise ValueError(f"{kind!r} items are made by the runtime, not by a handler")
         limits = self._limits
         kind, data = taken_over([kind, data], "the item", limits.item_bytes, limits.json_depth)
         if not isinstance(kind, str) or not kind:
             raise Rejected("bad_request", f"an item's kind is a word, not {kind!r:.80}")
+        try:
+            check_tool_item(kind, data)
+        except ValueError as exc:
+            raise Rejected("bad_request", str(exc)) from exc
         size = len(orjson.dumps(data))
         self._spoke_at = await self._ready(size)
         self._text = None

@@ -24,7 +24,7 @@ from .events import (
     UnknownEvent,
 )
 from .head import Life
-from .items import ITEM_KINDS, is_content, item_owner
+from .items import RESERVED_KINDS, check_tool_item, is_content, item_owner
 from .turn_lifecycle import TurnState
 
 if TYPE_CHECKING:
@@ -77,11 +77,9 @@ def _check_items(event: Event) -> None:
         raise ValueError(f"item {item} is not of this turn")
     if not isinstance(event, TurnItem):
         return
-    needed = {"tool_call": {"name", "arguments"}, "tool_result": {"call", "data"}}.get(event.kind)
-    if needed and (not isinstance(event.data, dict) or set(event.data) != needed):
-        raise ValueError(f"a {event.kind} has {' and '.join(sorted(needed))}")
-    if not needed and event.kind in ITEM_KINDS:
+    if event.kind in RESERVED_KINDS:
         raise ValueError(f"no handler makes a {event.kind}")
+    check_tool_item(event.kind, event.data)
 
 
 def _check_fields(event: Event) -> None:

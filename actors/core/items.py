@@ -14,6 +14,8 @@ Content: TypeAlias = str | Sequence[Mapping[str, Any]]
 ITEM_KINDS: Final = frozenset(
     {"message", "answer", "reasoning", "tool_call", "tool_result", "marker", "record"}
 )
+# Those that no handler adds by name.
+RESERVED_KINDS: Final = ITEM_KINDS - {"tool_call", "tool_result"}
 
 
 @frozen
@@ -67,6 +69,32 @@ def item_owner(item: str) -> tuple[str, int]:
     if not dot or not number.isascii() or not number.isdigit() or len(number) > 18:
         raise ValueError(f"not an item id: {item!r}")
     return owner, int(number)
+
+
+# What the items that tools leave have to have, by kind; the first is a text.
+_TOOL_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
+    "tool_call": ("name", "arguments"),
+    "tool_result": ("call", "data"),
+}
+
+
+def check_tool_item(kind: str, data: Any) -> None:
+    """Refuse an item of a tool that is none: its fields stand beside those that every item has.
+
+    Args:
+        kind: of the item; what is no tool's may hold anything.
+        data: as JSON.
+
+    Raises:
+        ValueError: naming what it has to have.
+    """
+    fields = _TOOL_FIELDS.get(kind)
+    if fields is None:
+        return
+    if not isinstance(data, dict) or set(data) != set(fields):
+        raise ValueError(f"a {kind} has {' and '.join(fields)}, and nothing else")
+    if not isinstance(data[fields[0]], str):
+        raise ValueError(f"the {fields[0]} of a {kind} is a text, not {data[fields[0]]!r:.80}")
 
 
 def is_content(value: Any) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from actors import Runtime, Thread
+    from actors import Runtime, Thread, Turn
 
 ODD: Any = 5
 WRONG: dict[str, tuple[Callable[[Runtime, Thread], Awaitable[object]], str]] = {
@@ -74,3 +74,32 @@ async def test_whatever_is_no_cursor_begins_with_a_reset(autojump_clock: MockClo
             world.runtime.thread(ODD)
         with pytest.raises(Exception, match="`after` is an item or null, not 5"):
             Truncation(ODD)
+
+
+TOOLS: dict[str, Callable[[Turn], Awaitable[object]]] = {
+    "a call that is a number": lambda turn: turn.item("tool_call", 5),
+    "a call without arguments": lambda turn: turn.item("tool_call", {"name": "x"}),
+    "a call with an id of its own": lambda turn: turn.item(
+        "tool_call", {"name": "x", "arguments": 1, "item": "t9.1"}
+    ),
+    "a call of a number": lambda turn: turn.tool_call(ODD, {}),
+    "a result of a number": lambda turn: turn.tool_result(ODD, {}),
+}
+
+
+@pytest.mark.parametrize("what", TOOLS)
+async def test_an_item_of_a_tool_that_is_none_never_gets_into_the_history(
+    autojump_clock: MockClock, what: str
+) -> None:
+    """I16: nothing that a handler says may make a thread unreadable."""
+    codes: list[str] = []
+
+    async def handler(turn: Turn) -> None:
+        codes.append(await refused(TOOLS[what](turn)))
+        await turn.write("said")
+
+    async with open_world(handler, journal=FakeJournal()) as world:
+        assert await world.ends(await world.asked("go")) == "completed"
+        page = await world.thread().history()
+    assert codes == ["bad_request"]
+    assert [item.kind for item in page.items] == ["message", "answer"]
