@@ -69,15 +69,23 @@ class WorkerThread:
     """
 
     def __init__(self) -> None:
-        self._lock = trio.Lock()
+        # Not a `trio.Lock`, which keeps account of who has it: whoever shares a worker thread takes
+        # turns already, and this is done for each commit.
+        self._busy = False
+        self._free = trio.lowlevel.ParkingLot()
 
     async def run(self, call: Callable[[], T]) -> T:
         """Run `call` in a worker thread; see `Executor.run`."""
-        await acquire(self._lock)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while self._busy:
+            await self._free.park()
+        self._busy = True
         try:
             return await self._hop(call)
         finally:
-            self._lock.release()
+            self._busy = False
+            if self._free:
+                self._free.unpark()
 
     @staticmethod
     async def _hop(call: Callable[[], T]) -> T:

@@ -197,7 +197,7 @@ class SendingHalf:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._ready) or self._has_to_be_sent
+        return bool(self._ready or self._answers or self._chores or self._unflushed)
 
     @property
     def _has_to_be_sent(self) -> bool:

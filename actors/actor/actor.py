@@ -108,8 +108,7 @@ class Actor:
             around.limits.mailbox_commands,
         )
         self._held: tuple[Letter, str | None] | None = None
-        knows = around, self._folding, mailbox, self._committer
-        self.hosts = Hosts(self.thread, kind, box, *knows)
+        self.hosts = Hosts(self.thread, kind, box, around, self._folding, mailbox, self._committer)
         self.service, self.turns = self.hosts.service, self.hosts.turns
         self._consequences = Consequences(tail, around, self.service, self.turns)
         self._draining = False
@@ -310,7 +309,7 @@ class Actor:
         now = self._around.clock.now()
         decision = decide(self.state, command, now, self._limits)
         again = next((e for e in decision.effects if isinstance(e, DecideAgain)), None)
-        closes = any(isinstance(effect, CloseThread) for effect in decision.effects)
+        closes = CloseThread in map(type, decision.effects)
         if again is not None and letter is not None:
             self._held = (letter, again.turn)
             self.service.stop()
@@ -339,9 +338,8 @@ class Actor:
         """Decide what the turn's handler has said since the last look; see `Decider`."""
         said = self.turns.take()
         if said is not None:
-            now = self._around.clock.now()
-            count = sum([width for _, width in said.pieces])
-            self._take(decide(self.state, said, now, self._limits), now, None, count)
+            now, (words, count) = self._around.clock.now(), said
+            self._take(decide(self.state, words, now, self._limits), now, None, count)
 
     def _turn_exited(self, note: Exited) -> None:
         self.gather()
@@ -374,7 +372,8 @@ class Actor:
     def carry_out(self, outgoing: Outgoing) -> None:
         """Act on a decision that is durable; see `Decider`."""
         self._consequences.of(outgoing, self.state.live)
-        if outgoing.step.state.life is Life.OPEN and self._stays:
+        serves = self._kind.service is not None and self._stays
+        if serves and outgoing.step.state.life is Life.OPEN:
             self.service.begin()
 
     @property

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from .sleeper import Sleeper
+
 if TYPE_CHECKING:
     from ..journal.contract import Append, Journal
     from ..limits import Limits
@@ -34,8 +36,8 @@ class Author(Protocol):
 class Commits:
     """The way of all threads to one journal.
 
-    Its task is there only while there is something to commit. An author is asked for its append
-    when the commit begins and not when it reports, so that what it says meanwhile goes along.
+    Its task is there from the first commit on, until `retire` is called. An author is asked for its
+    append when the commit begins, not when it reports, so that what it says meanwhile goes along.
 
     Args:
         nursery: where the task runs.
@@ -51,6 +53,8 @@ class Commits:
         self._limits = limits
         self._waiting: dict[Author, None] = {}
         self._running = False
+        self._retired = False
+        self._news = Sleeper()
 
     def add(self, author: Author) -> None:
         """Have an author's append go into the next commit, behind those that came earlier."""
@@ -58,9 +62,25 @@ class Commits:
         if not self._running:
             self._running = True
             self._nursery.start_soon(self._run)
+        else:
+            self._news.wake()
+
+    def retire(self) -> None:
+        """Commit what waits and no more: another has the way to the journal from now on."""
+        self._retired = True
+        self._news.wake()
 
     @trio.lowlevel.enable_ki_protection
     async def _run(self) -> None:
+        try:
+            await self._commit_all()
+            while not self._retired:
+                await self._news.sleep()
+                await self._commit_all()
+        finally:
+            self._running = False
+
+    async def _commit_all(self) -> None:
         while self._waiting:
             authors, appends = self._gather()
             if appends:
@@ -68,7 +88,6 @@ class Commits:
                 await self._commit(authors, appends)
                 if len(appends) >= self._limits.commit_load_appends:
                     await self._rest(trio.current_time() - began)
-        self._running = False
 
     def _gather(self) -> tuple[list[Author], list[Append]]:
         authors: list[Author] = []

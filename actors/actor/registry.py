@@ -293,6 +293,7 @@ class Registry:
 
     def reopened(self, journal: Journal) -> None:
         """Go on with a journal that was opened anew; nobody is active."""
+        self.around.commits.retire()
         commits = Commits(self._nursery, journal, self.limits)
         self._supervisor.around = evolve(self.around, journal=journal, commits=commits)
         self._reads.retire()

@@ -150,12 +150,13 @@ class TurnHost:
         if self._runner is not None:
             await self._runner.over.wait()
 
-    def take(self) -> Say | None:
-        """Return what it has said since the last look; None where that is nothing."""
+    def take(self) -> tuple[Say, int] | None:
+        """Return what it has said since the last look, and in how many pieces; None for nothing."""
         runner = self._runner
         if runner is None or runner.buffer.empty:
             return None
-        return Say(runner.turn.id, runner.buffer.take())
+        count = runner.buffer.pieces
+        return Say(runner.turn.id, runner.buffer.take()), count
 
     def made_durable(self, pieces: int) -> None:
         """Make room for as many pieces: they are on disk."""

@@ -107,7 +107,19 @@ def _said(state: ThreadState, entry: Entry, event: TurnDelta | TurnItem) -> Thre
     said = LiveTurn(
         live.turn, see(live.view, entry), live.first, live.place, live.attempt, live.metadata
     )
-    return _with_turns(state, entry.to, state.life, state.active_at, said, state.queue)
+    # One call less than `_with_turns`: this is done for each piece.
+    return ThreadState(
+        state.epoch,
+        entry.to,
+        state.floor,
+        state.life,
+        state.created_at,
+        state.active_at,
+        state.transcript_items,
+        state.settled,
+        said,
+        state.queue,
+    )
 
 
 def _ended(state: ThreadState, entry: Entry, event: TurnEnded) -> ThreadState:

@@ -38,6 +38,9 @@ class OnBusy(enum.StrEnum):
     ROLLBACK = "rollback"
 
 
+_ON_BUSY: Final = tuple(OnBusy)
+
+
 def _is_item_or_none(_: object, __: object, item: Any) -> None:
     if not isinstance(item, str | None):
         raise Rejected("bad_request", f"`after` is an item or null, not {item!r:.80}")
@@ -122,7 +125,7 @@ def checked_submit(
     Raises:
         Rejected: `bad_request` where a value is of the wrong sort, `too_large` above the limit.
     """
-    if on_busy not in tuple(OnBusy):
+    if on_busy not in _ON_BUSY:
         raise Rejected("bad_request", f"on_busy is one of {', '.join(OnBusy)}, not {on_busy!r}")
     body = taken_over([content, metadata, attachments, key], "the command", limit_bytes)
     content, metadata, attachments, key = body

@@ -119,9 +119,10 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
     place: dict[str, Any] = {"offset": entry.offset}
     if entry.to != entry.offset:
         place["to"] = entry.to
-    place["type"] = event_type(entry.event)
+    event = entry.event
+    place["type"] = TAGS.get(type(event)) or event_type(event)
     place["at"] = entry.at
-    return {**place, **_to_fields[type(entry.event)](entry.event)}
+    return {**place, **_to_fields[type(event)](event)}
 
 
 def entry_from_json(raw: Mapping[str, Any]) -> Entry:

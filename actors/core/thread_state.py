@@ -82,9 +82,12 @@ class ThreadState:
     def head(self) -> Head:
         """What of this is kept beside the events."""
         live = self.live
-        unsettled: tuple[LiveTurn | QueuedTurn, ...] = self.queue
-        if live is not None:
-            unsettled = (live, *self.queue)
+        queued: tuple[str, ...] = ()
+        first = live.first if live is not None else None
+        if self.queue:  # seldom, and this is done for each piece
+            queued = tuple([turn.turn for turn in self.queue])
+            firsts = [turn.first for turn in self.queue]
+            first = min(firsts) if first is None else min(first, *firsts)
         return Head(
             self.epoch,
             self.offset,
@@ -95,8 +98,8 @@ class ThreadState:
             self.transcript_items,
             self.settled,
             live.turn if live is not None else None,
-            tuple([turn.turn for turn in self.queue]),
-            min([turn.first for turn in unsettled], default=None),
+            queued,
+            first,
         )
 
     def queued(self, turn: str) -> QueuedTurn | None:

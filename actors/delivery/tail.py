@@ -168,9 +168,14 @@ class Tail:
         """
         if self._shared is not None and self._shared[0] == position:
             return self._shared[1]
-        if not self._reaches(position):
+        newest = self._rows[-1] if self._rows else None
+        is_next = newest is not None and newest.offset == position.offset + 1
+        if newest is not None and is_next and position.epoch == self._epoch:
+            rows: tuple[Row, ...] = (newest,)  # the rule at a pace: no search, and no copy
+        elif self._reaches(position):
+            rows = tuple(self._rows_after(position.offset))
+        else:
             return None
-        rows = tuple(self._rows_after(position.offset))
         events = Events(self.thread, rows, Position(self._epoch, rows[-1].to))
         self._shared = (position, events)
         return events
@@ -216,12 +221,6 @@ class Tail:
             and (self._is_recent(position.offset) or self._is_older(position.offset))
         )
 
-    def _first_after(self, offset: int) -> int:
-        newest = len(self._rows) - 1
-        if self._rows[newest].offset == offset + 1:  # the rule, and the search takes ten times that
-            return newest
-        return bisect_left(self._rows, offset + 1, key=lambda row: row.offset)
-
     def _is_recent(self, offset: int) -> bool:
         return offset + 1 >= self._rows[0].offset
 
@@ -231,7 +230,7 @@ class Tail:
     def _rows_after(self, offset: int) -> list[Row]:
         if self._older is not None and not self._is_recent(offset):
             return self._older.after(offset, self._limits.batch_bytes)
-        start = self._first_after(offset)
+        start = bisect_left(self._rows, offset + 1, key=lambda row: row.offset)
         if start and self._rows[start - 1].to != offset:
             raise PositionUnrecoverable("compacted")
         return self._batch(start)

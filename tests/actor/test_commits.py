@@ -65,6 +65,7 @@ async def test_a_lone_append_begins_at_once_however_often(autojump_clock: MockCl
             commits.add(Speaker("a"))
             await trio.sleep_until(began + second + 1)
             await wait_all_tasks_blocked()
+        commits.retire()
     assert [when - began for when, _ in disk.commits] == [0, 1, 2]
 
 
@@ -78,6 +79,7 @@ async def test_what_comes_during_a_commit_shares_the_next(autojump_clock: MockCl
         for each in (Speaker("b"), late):
             commits.add(each)
         late.words = 1  # said after it reported, and before the commit begins
+        commits.retire()
     assert [names for _, names in disk.commits] == [["a"], ["b", "c"]]
 
 
@@ -92,6 +94,7 @@ async def test_under_load_the_next_commit_waits_and_no_longer_than_it_may(
                 commits.add(Speaker(name))
             await trio.sleep(seconds / 2)
             commits.add(Speaker("d"))
+            commits.retire()
         (first, _), (second, _) = disk.commits
         assert second - first == seconds + rest
 
@@ -109,6 +112,7 @@ async def test_others_have_their_turn_while_many_are_shown(autojump_clock: MockC
         commits = commits_over(nursery, Disk(0.0))
         for each in speakers:
             commits.add(each)
+        commits.retire()
         nursery.start_soon(count)
     shown = [0, *turns, len(speakers)]
     # Twice, since trio draws who comes first in a turn of its loop.
@@ -123,4 +127,25 @@ async def test_a_journal_that_raises_fails_all_of_its_batch(autojump_clock: Mock
         commits = commits_over(nursery, disk)
         for each in speakers:
             commits.add(each)
+        commits.retire()
     assert [each.settled for each in speakers] == [[disk.failure], [disk.failure]]
+
+
+async def test_one_task_makes_all_commits(autojump_clock: MockClock) -> None:
+    """It waits in between, and is begun anew for nobody."""
+    spawned: list[str] = []
+
+    class Spawns(trio.abc.Instrument):
+        def task_spawned(self, task: trio.lowlevel.Task) -> None:
+            spawned.append(task.name)
+
+    instrument = Spawns()
+    async with trio.open_nursery() as nursery:
+        commits = commits_over(nursery, Disk())
+        trio.lowlevel.add_instrument(instrument)
+        for _ in range(3):
+            commits.add(Speaker("a"))
+            await trio.sleep(2)
+        trio.lowlevel.remove_instrument(instrument)
+        commits.retire()
+    assert spawned == ["actors.actor.commits.Commits._run"]

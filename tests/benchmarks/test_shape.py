@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import gc
 import sqlite3
-import sys
 import tracemalloc
-from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-import actors
-import transport
 from actors import Events, Runtime, Subscription, Turn, open_runtime
 from actors.core import step
 from actors.core.event_codec import encode
 from actors.core.events import Entry, TurnDelta
 from actors.handles import LOCAL
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
+from tests.benchmarks.counting import calls_counted
 from transport import frames
 from transport.outgoing import _events_frame, _frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
-    from types import FrameType
 
     import pytest
 
@@ -231,7 +227,7 @@ async def test_a_piece_at_a_pace_takes_few_calls(tmp_path: Path) -> None:
                 pass
             follows.ready = False
         before = journal.statistics()
-        with _calls_counted() as calls:
+        with calls_counted() as calls:
             for seeing in rounds:
                 seeing.may_speak.set()
                 await seeing.seen.wait()
@@ -239,21 +235,4 @@ async def test_a_piece_at_a_pace_takes_few_calls(tmp_path: Path) -> None:
         counted.set()
     pieces = viewers * len(rounds)
     assert after.rows - before.rows == pieces
-    assert calls.total() / pieces <= 88, calls.most_common()
-
-
-@contextmanager
-def _calls_counted() -> Iterator[Counter[str]]:
-    """Count calls of functions in `actors` and `transport`, in this worker thread alone."""
-    counted: Counter[str] = Counter()
-    folders = tuple(package.__path__[0] for package in (actors, transport))
-
-    def count(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(folders):
-            counted[frame.f_code.co_qualname] += 1
-
-    sys.setprofile(count)
-    try:
-        yield counted
-    finally:
-        sys.setprofile(None)
+    assert calls.total() / pieces <= 79, calls.most_common()
