@@ -33,7 +33,7 @@ _ASIDES: Final = frozenset({"hello", "ping", "pong"})
 class Line(Protocol):
     """The server's end of one connection."""
 
-    async def send(self, text: str) -> None:
+    async def send(self, message: str) -> None:
         """Send one text message. Raises ChannelClosed. Cancellation may leave it torn."""
 
     async def receive(self) -> str | bytes:
