@@ -123,6 +123,9 @@ class Limits:
 
     # Receipts kept in memory per live thread; older ones are looked up in the journal.
     receipts_in_memory: int = _whole(128)
+    # Bytes of what tells newer keys from older ones, of a live thread that has more: of 10,000 keys
+    # one in twenty is looked up after all. A thread that had more when it was activated has none.
+    key_filter_bytes: int = _whole(8 * KIB)
     # Seconds that an idempotency key is kept at the least.
     key_seconds: float = _seconds(24 * 3600)
 

@@ -31,8 +31,9 @@ class Admission:
     __slots__ = ("_around", "_generation", "_kind", "_thread", "receipts")
 
     def __init__(self, thread: str, kind: ThreadKind, claim: Claim, around: Surroundings) -> None:
-        loaded, most = claim.loaded, around.limits.receipts_in_memory
-        self.receipts = ReceiptCache(most, loaded.receipts, complete=not loaded.more_receipts)
+        loaded, limits = claim.loaded, around.limits
+        sizes = limits.receipts_in_memory, limits.key_filter_bytes
+        self.receipts = ReceiptCache(*sizes, loaded.receipts, complete=not loaded.more_receipts)
         self._thread = thread
         self._kind = kind
         self._generation = claim.generation

@@ -39,12 +39,10 @@ def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) ->
         return False
     match command:
         case Submit(key=key, principal=principal, truncate=truncate):
-            unknown = key is not None and receipts.find(principal, key) is None
             cuts = truncate is not None and state.live is None
-            return (unknown and not receipts.complete) or cuts
+            return cuts or (key is not None and receipts.is_in_doubt(principal, key))
         case Record(key=key, principal=principal):
-            unknown = key is not None and receipts.find(principal, key) is None
-            return unknown and not receipts.complete
+            return key is not None and receipts.is_in_doubt(principal, key)
         case Finalise():
             return True
         case Fork(key=key, principal=principal):
@@ -138,7 +136,7 @@ async def _prior(
 ) -> Receipt | None:
     if command.key is None:
         return None
-    prior = receipts.find(command.principal, command.key)
-    if prior is None and not receipts.complete:
-        prior = await journal.receipt(thread, command.principal, command.key)
-    return prior
+    who = command.principal, command.key
+    return (
+        await journal.receipt(thread, *who) if receipts.is_in_doubt(*who) else receipts.find(*who)
+    )
