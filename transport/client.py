@@ -18,6 +18,7 @@ from actors.answer import Answer
 from actors.core.commands import OnBusy
 from actors.core.effects import Submitted
 from actors.core.position import parse_cursor
+from actors.errors import Rejected
 
 from .wire import client_messages as commands
 from .wire import replies
@@ -338,6 +339,8 @@ class Client:
 
         A cancelled call may have been accepted: repeat it under its key.
         """
+        if kind == "":  # as the server would: no thread takes it, though it is a text
+            raise Rejected("bad_request", "the kind of a record is not empty")
         command = commands.Record(self._label(), thread, kind, data, key or self._draw_key())
         return await self._ask(command, replies.RecordReply)
 
