@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from ..facts import Answered, Called, Done, Opening
+from ..facts import Answered, Called, Claimed, Done, Opening
 from ..operations import Delete, End
 from ..service_facts import ServiceEntered, ServiceExited
 from .broken import Broken
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..history import History
 
 # What is read of the records.
-_READ: Final = (Opening, ServiceEntered, ServiceExited, Called, Answered)
+_READ: Final = (Opening, Claimed, ServiceEntered, ServiceExited, Called, Answered)
 
 
 def one_service_at_a_time(history: History) -> Iterator[Broken]:
@@ -24,11 +24,13 @@ def one_service_at_a_time(history: History) -> Iterator[Broken]:
     """
     grace = 0.0
     running: dict[tuple[str, int], float] = {}
+    abandoned: set[tuple[str, int]] = set()
     ends: dict[int, tuple[str, float, set[tuple[str, int]]]] = {}
     life = 0
     for index, record in history.of(*_READ):
         if record.life != life:
             running.clear()
+            abandoned.clear()
             ends.clear()
             life = record.life
         match record.fact:
@@ -43,15 +45,16 @@ def one_service_at_a_time(history: History) -> Iterator[Broken]:
                 running[thread, run] = record.at
             case ServiceExited(thread=thread, run=run):
                 running.pop((thread, run), None)
+            case Claimed(thread=thread):  # nobody claims it while one is waited for
+                abandoned |= {each for each in running if each[0] == thread}
             case Called(call=call, thread=thread, operation=End() | Delete()):
-                there = {each for each in running if each[0] == thread}
+                there = {each for each in running if each[0] == thread} - abandoned
                 ends[call] = (thread, record.at, there)
             case Answered(call=call, answer=Done(existed=True)) if call in ends:
                 thread, called_at, there = ends.pop(call)
                 if there & running.keys() and record.at < called_at + grace:
                     yield Broken("I11", f"{thread} was ended before its service was gone", index)
-                for each in there:  # that is still there was abandoned
-                    running.pop(each, None)
+                abandoned |= there & running.keys()
             case _:
                 pass
 
