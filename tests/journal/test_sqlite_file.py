@@ -66,7 +66,7 @@ async def test_a_newer_schema_is_refused_unchanged(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version={schema.SCHEMA_VERSION + 1}")
     before = path.read_bytes()
-    with pytest.raises(JournalUnavailable, match=r"newer Holdfast \(schema 3; .* up to 2\)"):
+    with pytest.raises(JournalUnavailable, match=r"newer Holdfast \(schema 4; .* up to 3\)"):
         await open_sqlite_journal(path)
     assert path.read_bytes() == before
 

@@ -37,9 +37,11 @@ from .spots import all_spots, offset_of, spot
 from .statements import Sealed, gather
 from .stored import (
     EVENTS_AT_ONCE,
+    LAST_EVENT,
     blocks_between,
     check_progress,
     check_run,
+    head_of,
     highest_of,
     page_by_page,
     part_of,
@@ -63,8 +65,7 @@ _SIZES = (
     "SELECT group_concat(spot), group_concat(size) FROM (SELECT spot, length(body) size FROM event"
     " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?)"
 )
-_HEAD_OF = "SELECT number k, 0 x, crc, body FROM thread WHERE id = ? LIMIT 1"
-_HEAD_AT = "SELECT number k, 0 x, crc, body FROM thread WHERE number = ? LIMIT 1"
+_HEADS = f"SELECT number k, {LAST_EVENT} x, crc, body FROM thread"
 _BLOCK_BEFORE = "SELECT max(spot) FROM event WHERE spot BETWEEN ? AND ?"
 _LAST_OF = "SELECT last FROM event WHERE spot = ?"
 # The extra number is the size of the items that are there ready folded.
@@ -88,7 +89,7 @@ _RECEIPT = "SELECT spot k, 0 x, crc, body FROM receipt"
 _RECEIPT_OF = f"{_RECEIPT} WHERE thread = ? AND principal = ? AND key = ? LIMIT 1"
 _NEWEST_RECEIPTS = f"{_RECEIPT} WHERE spot BETWEEN ? AND ? ORDER BY spot DESC LIMIT ?"
 _LISTED = (
-    "SELECT number k, 0 x, crc, body FROM thread WHERE active_at IS NOT NULL AND active_at <= ?"
+    f"{_HEADS} WHERE active_at IS NOT NULL AND active_at <= ?"
     " AND (active_at < ? OR id > ?) ORDER BY active_at DESC, id LIMIT ?"
 )
 
@@ -121,8 +122,8 @@ class Reader:
         Raises:
             JournalCorrupt: where its head cannot be trusted.
         """
-        for row in gather(self.db, _HEAD_OF, (thread,)):
-            name, head = sealing.decode_head(row.checked(row.key, "the head"))
+        for row in gather(self.db, f"{_HEADS} WHERE id = ? LIMIT 1", (thread,)):
+            name, head = head_of(row)
             if name != thread:
                 raise damaged("the head")
             return Found(row.key, head)
@@ -175,8 +176,7 @@ class Reader:
         number = self.find(thread).number
         if number is None:
             return ()
-        _, last = all_spots(number)
-        args = spot(number, after + 1), last, RECORDS_AT_ONCE
+        args = spot(number, after + 1), all_spots(number)[1], RECORDS_AT_ONCE
         found = gather(self.db, _RECORDS, args)
         rows = (row for block in found for row in rows_of(number, block))
         return tuple(rules.first_bytes(rows, limit_bytes))
@@ -365,7 +365,7 @@ class Reader:
         return rows
 
     def _floor(self, number: int) -> int:
-        (row,) = gather(self.db, _HEAD_AT, (number,))
+        (row,) = gather(self.db, f"{_HEADS} WHERE number = ? LIMIT 1", (number,))
         return sealing.decode_head(row.checked(number, "the head"))[1].floor
 
     # Listing.
@@ -394,6 +394,6 @@ def _receipt(number: int, sealed: Sealed) -> Receipt:
 
 def _summary(row: Sealed) -> Summary | None:
     try:
-        return Summary(*sealing.decode_head(row.checked(row.key, "the head")))
+        return Summary(*head_of(row))
     except JournalCorrupt:
         return None

@@ -13,12 +13,13 @@ from ...errors import JournalUnavailable
 from .sealing import damaged, seal
 
 APPLICATION_ID: Final = 0x484F4C44  # "HOLD"
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 # `crc` is what `sealing.seal` makes of the row. `active_at` is NULL where the thread is absent.
 # `items` holds what a turn folds to until its events are compacted; `dropped` what a truncation
 # took out of `part`, until compaction takes the events as well; `fold` a fold of the records, under
-# the thread's first spot. A fork's receipt has the offset of its source's head, as others may.
+# the thread's first spot. While a turn is open, the head's offset may lag behind the events (since
+# version 3). A fork's receipt has the offset of its source's head, as others may.
 _SINCE_1: Final = """
 CREATE TABLE meta (
     name TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
@@ -61,7 +62,9 @@ ALTER TABLE receipt RENAME TO old_receipt;
 {_SINCE_2}
 INSERT INTO receipt SELECT thread, principal, key, turn, given_at, spot, crc, body FROM old_receipt;
 DROP TABLE old_receipt;
-"""
+""",
+    # The tables are the same, but a version 2 would take the events behind a head for damage.
+    2: "",
 }
 # The tables whose keys are spots.
 SPOTTED: Final = ("event", "part", "items", "dropped", "receipt", "fold")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -19,6 +20,11 @@ from .spots import spot
 
 # An odd constant, to spread small numbers over 32 bits.
 _SPREAD: Final = 0x9E3779B1
+
+_BUT_OFFSET: Final = attrgetter(
+    *("epoch", "floor", "life", "created_at", "active_at"),
+    *("items", "settled", "live", "queued", "open_from"),
+)
 
 
 def seal(number: int, body: bytes, extra: int = 0) -> int:
@@ -84,6 +90,14 @@ def decode_head(body: bytes) -> tuple[str, Head]:
         open_from=first,
     )
     return thread, head
+
+
+def moves_only(old: Head, new: Head) -> bool:
+    """Say whether a head differs from the one before by its offset alone, while a turn is open.
+
+    Such a head is not stored: its events tell the offset, and whoever goes on from it reads them.
+    """
+    return new.open_from is not None and _BUT_OFFSET(old) == _BUT_OFFSET(new)
 
 
 def listing(head: Head) -> tuple[float | None, bool]:

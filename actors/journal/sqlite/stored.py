@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from ...core.event_codec import Row
 from . import sealing
 from .sealing import damaged
-from .spots import offset_of
+from .spots import OFFSET_BITS, offset_of
 from .statements import Sealed, gather
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from ..contract import Settled
+    from ..contract import Head, Settled
 
 # How much one statement reads: few enough rows to stay short, so many that statements are few.
 EVENTS_AT_ONCE = 2048
@@ -23,6 +25,29 @@ _BLOCKS = (
     "SELECT spot k, last << 1 | packed x, crc, body FROM event"
     " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
 )
+
+# The offset of a thread's last event, for a query of the table of threads. It is that of the row at
+# the least, whatever a damaged one says, so that whoever reads up to it meets the damage.
+LAST_EVENT = (
+    "coalesce((SELECT max(coalesce(CAST(last AS INTEGER), 0),"
+    f" spot & {(1 << OFFSET_BITS) - 1}) FROM event WHERE spot >= number << {OFFSET_BITS}"
+    f" AND spot < (number + 1) << {OFFSET_BITS} ORDER BY spot DESC LIMIT 1), 0)"
+)
+
+
+def head_of(row: Sealed) -> tuple[str, Head]:
+    """Return a thread's id and its head.
+
+    Args:
+        row: the thread's number, the offset of its last event, and the head as it is stored.
+
+    Raises:
+        JournalCorrupt: where the head is damaged.
+    """
+    thread, head = sealing.decode_head(row.checked(row.key, "the head"))
+    if head.open_from is not None and row.extra > head.offset:  # see `sealing.moves_only`
+        head = evolve(head, offset=row.extra)
+    return thread, head
 
 
 def blocks_between(

@@ -21,7 +21,7 @@ from .reader import Reader
 from .schema import SCHEMA_VERSION, SPOTTED, check_file, check_tables, lenient_text, read_meta
 from .spots import OFFSET_BITS
 from .statements import Sealed
-from .stored import check_progress
+from .stored import LAST_EVENT, check_progress, head_of
 
 if TYPE_CHECKING:
     import os
@@ -107,16 +107,14 @@ def _verify_pages(db: sqlite3.Connection) -> Iterator[Damage]:
 def _verify_threads(reader: Reader, progress: Callable[[int, int], None]) -> Iterator[Damage]:
     (of,) = reader.db.execute("SELECT count(*) FROM thread").fetchone()
     done, number = 0, 0
-    columns = "number, id, active_at, open, crc, body"
+    columns = f"number, id, active_at, open, {LAST_EVENT}, crc, body"
     sql = f"SELECT {columns} FROM thread WHERE number > ? ORDER BY number LIMIT 1"
     while row := reader.db.execute(sql, (number,)).fetchone():
         check_progress(row[0] > number)
-        number, thread, active_at, is_open, crc, body = row
+        number, thread, active_at, is_open, last, crc, body = row
         head, left = None, False
         try:
-            name, head = sealing.decode_head(
-                Sealed(number, 0, crc, body).checked(number, "the head")
-            )
+            name, head = head_of(Sealed(number, last, crc, body))
             left = is_staged(name)
             if (thread, active_at, bool(is_open)) != (name, *sealing.listing(head)):
                 yield Damage(thread, "head", "the listing does not agree with it")

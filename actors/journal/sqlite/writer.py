@@ -235,6 +235,8 @@ class Writer:
         alike: list[tuple[Any, ...]] = []
         for thread in threads:
             old, new = before.get(thread) or self._claimed[thread], after[thread]
+            if sealing.moves_only(old.head, new.head):
+                continue
             row = _head_row(thread, new)
             same = old.head.offset and sealing.listing(old.head) == row[2:4]
             (alike if same else listed).append(row)
