@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from actors.actor.sleeper import Sleeper
+
 from .frames import CLOSE_FRAME, FrameMeter, close_frame, whole_text
 from .link import TOO_BIG
 from .streams import linger, send_now, send_within
@@ -46,10 +48,11 @@ class FrameStream(trio.abc.Stream):
         "_ended",
         "_heard",
         "_hears",
+        "_is_open",
         "_limits",
         "_lock",
         "_meter",
-        "_opened",
+        "_opening",
         "_raw",
         "_reading",
         "_replay",
@@ -78,7 +81,8 @@ class FrameStream(trio.abc.Stream):
         self._meter = meter
         self._heard = 0
         self._hears: Callable[[str], bool] | None = None
-        self._opened = trio.Event()
+        self._is_open = False
+        self._opening = Sleeper()
         self._lock = trio.StrictFIFOLock()
         self._reading: trio.CancelScope | None = None
         self._ended = False  # the library's part
@@ -93,7 +97,8 @@ class FrameStream(trio.abc.Stream):
 
     def open(self) -> None:
         """Say that the handshake is over: from now on frames flow."""
-        self._opened.set()
+        self._is_open = True
+        self._opening.wake()
 
     def cut(self) -> None:
         """End it all now: no write follows, and the owner of the socket closes it."""
@@ -133,18 +138,18 @@ class FrameStream(trio.abc.Stream):
                 return data
 
     async def _next(self, max_bytes: int | None) -> bytes:
-        if self._meter is not None and not self._opened.is_set():
-            await self._opened.wait()
+        while self._meter is not None and not self._is_open:
+            await self._opening.sleep()
         if self._trailing:
             data, self._trailing = self._trailing, b""
             return data
         try:
             data = bytes(await self._raw.receive_some(max_bytes))
         except trio.BrokenResourceError:
-            if self._opened.is_set():
+            if self._is_open:
                 raise
             data = b""
-        if not data and not self._opened.is_set():
+        if not data and not self._is_open:
             raise EOFError("the peer left during the handshake")
         return data
 

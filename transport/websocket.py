@@ -61,6 +61,7 @@ class WebSocketLink:
         "_connection",
         "_frames",
         "_limits",
+        "_listener",
         "_own_ending",
         "_peer",
         "_received",
@@ -77,6 +78,7 @@ class WebSocketLink:
         self._own_ending: tuple[int, str] | None = None
         self._receiving = False
         self._received = 0
+        self._listener: Callable[[str], bool] | None = None
 
     @property
     def peer(self) -> str:
@@ -97,12 +99,14 @@ class WebSocketLink:
 
     def hear(self, listener: Callable[[str], bool]) -> None:
         """Show each message to `listener` first, as a server; see `HearsNow`."""
-        self._frames.hear(lambda text: self._nothing_before() and listener(text))
+        self._listener = listener
+        self._frames.hear(self._hear)
 
-    def _nothing_before(self) -> bool:
-        """Whether the receiver waits, for nothing that was read already, and the link is open."""
+    def _hear(self, text: str) -> bool:
+        """Show a message, where the receiver waits for none before it and the link is open."""
         over = self._connection.closed is not None or self._own_ending is not None
-        return self._receiving and self._frames.passed_on == self._received and not over
+        waits = self._receiving and self._frames.passed_on == self._received
+        return waits and not over and self._listener is not None and self._listener(text)
 
     async def send_text(self, text: bytes | str) -> None:
         """Send one text message; see `Link.send_text`."""
