@@ -125,17 +125,14 @@ class FrameStream(trio.abc.Stream):
         if self._ended or self._closed:
             raise trio.ClosedResourceError
         with trio.CancelScope() as self._reading:
-            return await self._unheard(max_bytes)
+            while True:
+                data = await self._next(max_bytes)
+                if self._meter is None:
+                    return data
+                good, heard = await self._measured(self._meter, data)
+                if not heard:
+                    return good
         raise trio.ClosedResourceError
-
-    async def _unheard(self, max_bytes: int | None) -> bytes:
-        """Return what the library has to see."""
-        if self._meter is None:
-            return await self._next(max_bytes)
-        while True:
-            data = await self._measured(self._meter, max_bytes)
-            if data is not None:
-                return data
 
     async def _next(self, max_bytes: int | None) -> bytes:
         while self._meter is not None and not self._is_open:
@@ -153,9 +150,8 @@ class FrameStream(trio.abc.Stream):
             raise EOFError("the peer left during the handshake")
         return data
 
-    async def _measured(self, meter: FrameMeter, max_bytes: int | None) -> bytes | None:
-        """Pass on what is within the bounds, and nothing after that; None where it was heard."""
-        data = await self._next(max_bytes)
+    async def _measured(self, meter: FrameMeter, data: bytes) -> tuple[bytes, bool]:
+        """Return what is within the bounds, and nothing after that, and whether it was heard."""
         may_hear = self._hears is not None and meter.between_messages
         if (good := meter.feed(data)) < len(data):
             self.refusal = (TOO_BIG, "message too big")
@@ -167,9 +163,7 @@ class FrameStream(trio.abc.Stream):
             await trio.sleep_until(self._throttle_from + 1)
             self._throttle_from = trio.current_time()
             self._throttle_at = meter.controls + self._limits.control_frames_per_second
-        if may_hear and good == len(data) and self._take(data):
-            return None
-        return data[:good]
+        return data[:good], may_hear and good == len(data) and self._take(data)
 
     def _take(self, data: bytes) -> bool:
         self._heard += 1  # so that the listener sees what was passed on before
