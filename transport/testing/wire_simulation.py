@@ -48,6 +48,8 @@ WIRE_LIMITS: Final = attrs.evolve(
     slow_seconds=512 * TICK,
     # Longer than it takes to come back, shorter than it takes to come to rest.
     presence_seconds=16 * TICK,
+    # Over by then as well, with all that it holds back.
+    presence_window_seconds=8 * TICK,
     reconnect_first_seconds=TICK,
     reconnect_most_seconds=8 * TICK,
     reconnect_health_seconds=64 * TICK,

@@ -28,7 +28,9 @@ def rolls_are_true(history: History) -> Iterator[Broken]:
 
 def _has_just_left(history: History, thread: str, life: int, rest: int) -> bool:
     """Say whether somebody is still counted who may be back: their credentials ran out, say."""
-    since = history.records[rest].at - history.lives[life].limits.presence_seconds - TICK
+    limits = history.lives[life].limits
+    held_back = limits.presence_seconds + limits.presence_window_seconds
+    since = history.records[rest].at - held_back - TICK
     return any(
         history.calls[number].thread == thread and history.records[index].at >= since
         for number, index in history.left.items()
