@@ -111,6 +111,7 @@ class Process:
                 nursery.start_soon(partial(self.runtime.host, self._world, watchdog=False))
                 try:
                     await self.runtime.opened()
+                    await trio.lowlevel.checkpoint_if_cancelled()  # it was killed as it opened
                     self.note(Opened())
                     self.serving = True
                     on_open()
