@@ -27,6 +27,10 @@ class _Ping:
     answered: trio.Event
     back: Way
 
+    def answer(self) -> None:
+        if not (self.back.lossy or self.back.stalled):
+            self.answered.set()
+
 
 _Item: TypeAlias = str | bytes | _Ping
 
@@ -122,6 +126,7 @@ class SimulatedLink:
         self._sending = trio.StrictFIFOLock()
         self._unsent: str | None = None
         self._arriving = trio.CancelScope()
+        self._listener: Callable[[str], bool] | None = None
 
     def connect(self, other: SimulatedLink, message_bytes: int) -> None:
         """Say who is at the other end, and how long a message this one takes."""
@@ -141,20 +146,31 @@ class SimulatedLink:
     async def receive(self) -> str | bytes:
         """Return the next message; see `Link.receive`."""
         await trio.lowlevel.checkpoint()
+        waited = False
         while self._ending is None:
             if not self.inbox.has_news:
+                waited = True
                 await self.inbox.moved.park()
             elif not self.inbox.arrived:
                 await self._arrive()
             elif self.inbox.items:
                 item = self.inbox.take()
-                if not isinstance(item, _Ping):
+                if isinstance(item, _Ping):
+                    item.answer()
+                elif not (waited and self._heard(item)):
                     return item
-                if not (item.back.lossy or item.back.stalled):
-                    item.answered.set()
             elif self.inbox.ending is not None:
                 self._end(*self.inbox.ending)
         raise LinkClosed(*self._ending)
+
+    def hear(self, listener: Callable[[str], bool]) -> None:
+        """Show each text message that comes alone to `listener` first; see `HearsNow`."""
+        self._listener = listener
+
+    def _heard(self, message: str | bytes) -> bool:
+        if not isinstance(message, str) or self.inbox.items or self._listener is None:
+            return False
+        return self._listener(message)
 
     async def _arrive(self) -> None:
         with trio.CancelScope() as self._arriving:

@@ -313,6 +313,7 @@ class DeliveringLink:
         self.peer = link.peer
         self.send_binary = link.send_binary
         self.receive = link.receive
+        self.hear = link.hear
         self.ping = link.ping
         self.aclose = link.aclose
         self.abort = link.abort
