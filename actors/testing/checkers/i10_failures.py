@@ -50,6 +50,7 @@ class _Reader:
     def __init__(self, history: History) -> None:
         self.history = history
         self.bugs: defaultdict[str, list[float]] = defaultdict(list)  # by thread, in this life
+        self.restarts: defaultdict[str, list[float]] = defaultdict(list)  # those, and what may be
         self.last_bug: dict[str, int] = {}
         self.damaged: set[str] = set()
         self.aside: set[str] = set()  # may have been set aside
@@ -67,6 +68,7 @@ class _Reader:
         """Begin another life: what was set aside is tried again."""
         self.limits = fact.limits
         self.bugs.clear()
+        self.restarts.clear()
         self.last_bug.clear()
         self.aside = set(self.damaged)
         self.damages = len(self.damaged)
@@ -90,7 +92,8 @@ class _Reader:
             case Fault.REOPENED:
                 self.reopened = index
             case Fault.ACTOR:
-                self._bug(thread, index, at)
+                self.bugs[thread].append(at)
+                self._may_restart(thread, index, at)
             case Fault.SERVICE:
                 self.services += 1
                 self.aside.add(thread)
@@ -108,17 +111,18 @@ class _Reader:
     def copied(self, index: int, at: float, fact: Copied) -> Iterator[Broken]:
         """Note a fork: whoever was about to write to the thread that it made has to start again."""
         self.copies += 1
-        self._bug(fact.to, index, at)
+        self._may_restart(fact.to, index, at)
         yield from ()
 
-    def _bug(self, thread: str, index: int, at: float) -> None:
-        self.bugs[thread].append(at)
+    def _may_restart(self, thread: str, index: int, at: float) -> None:
+        self.restarts[thread].append(at)
         self.last_bug[thread] = index
-        if self._within(thread, at, self._slack(thread) + self.limits.restart_period_seconds):
+        period = self._slack(thread) + self.limits.restart_period_seconds
+        if self._too_many(self.restarts[thread], at, period):
             self.aside.add(thread)
 
-    def _within(self, thread: str, at: float, period: float) -> bool:
-        recent = [bug for bug in self.bugs[thread] if at - bug <= period]
+    def _too_many(self, times: list[float], at: float, period: float) -> bool:
+        recent = [time for time in times if at - time <= period]
         return len(recent) > self.limits.restart_intensity
 
     def _slack(self, thread: str) -> float:
@@ -132,6 +136,7 @@ class _Reader:
         if thread not in self.aside:
             yield Broken("I10", f"{thread} was set aside, and nothing explains it", index)
         self.bugs[thread].clear()
+        self.restarts[thread].clear()
         self.damages += thread in self.damaged
         self.released[thread] = index
         if thread not in self.damaged:
@@ -142,15 +147,14 @@ class _Reader:
         thread = fact.thread
         self.failing.pop(thread, None)
         due = self.limits.restart_period_seconds - self._slack(thread)
-        if thread in self.aside and self._within(thread, at, due):
+        if thread in self.aside and self._too_many(self.bugs[thread], at, due):
             message = f"{thread} was activated once more, although its actor failed too often"
             yield Broken("I10", message, index)
 
     def service_entered(self, index: int, at: float, fact: ServiceEntered) -> Iterator[Broken]:
         """Find a service that is begun once more, and ought to be set aside with its thread."""
         period = self.limits.restart_period_seconds
-        recent = [failure for failure in self.failing[fact.thread] if at - failure <= period]
-        if len(recent) > self.limits.restart_intensity:
+        if self._too_many(self.failing[fact.thread], at, period):
             message = f"the service of {fact.thread} was begun anew, although it failed too often"
             yield Broken("I10", message, index)
 
