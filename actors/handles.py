@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .actor.reply import Awaited
 from .answer import Answer
 from .core.amounts import checked_amount
+from .core.arguments import check_principal, shown
 from .core.casting import checked_cast
 from .core.commands import (
     FINALISING,
@@ -65,12 +66,13 @@ class Thread:
         principal: who speaks through this handle.
 
     Raises:
-        ValueError: for an id that no thread can have.
+        ValueError: for an id that no thread can have, or a principal that is no text.
     """
 
     def __init__(self, id: str, registry: Registry, ids: Ids, principal: str = LOCAL) -> None:
         if not is_thread_id(id):
-            raise ValueError(f"not a thread id (1 to 128 of A-Z a-z 0-9 . _ : -): {id!r:.80}")
+            raise ValueError(f"not a thread id (1 to 128 of A-Z a-z 0-9 . _ : -): {shown(id)}")
+        check_principal(principal)
         self.id = id
         self.principal = principal
         self._registry = registry
@@ -175,7 +177,8 @@ class Thread:
             rollback: take its items out of transcript and context.
 
         Raises:
-            Rejected: `thread_not_found`, `turn_not_found`, and what every command may raise.
+            Rejected: `thread_not_found`, `turn_not_found`, `bad_request`, and what every command
+                may raise.
 
         A cancelled call may still end the turn; to repeat it with the turn's id is safe.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .actor.reply import thread_failed
+from .core.arguments import is_text
 from .core.events import TurnEnded
 from .core.refusals import no_such_turn
 from .delivery.batches import Batch, Detached, Events, Snapshot
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 async def settled(registry: Registry, thread: str, turn: str) -> Settled:
     """Wait until a turn has ended; see `Thread.outcome`."""
+    if not is_text(turn):  # no journal is to look for it
+        raise no_such_turn()
     subscription = registry.subscribe(thread, None)  # who waits is not there to watch
     try:
         await subscription.attach(None, 0)

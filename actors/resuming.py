@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from .core.arguments import shown
 from .core.commands import FINALISING
 from .core.head import Life
 from .errors import Rejected
@@ -62,16 +63,19 @@ async def resume_or_new(
             default the owner.
 
     Raises:
-        ValueError: for an owner that is no thread id, or a window below 0.
+        ValueError: for an owner that is no thread id, a principal that is no text, or a window
+            below 0.
         Rejected: what every command may raise. To call again is safe.
         JournalCorrupt, JournalUnavailable: as the journal does.
 
     A cancelled call may have done some of it; to call again is safe.
     """
-    if len(owner) > 100 or not 0.0 <= window <= math.inf:
-        raise ValueError("an owner has at most 100 characters, and a window is 0 or longer")
-    runtime.thread(owner)  # checks the id
     who = owner if principal is None else principal
+    runtime.thread(owner, who)  # checks both
+    if len(owner) > 100:
+        raise ValueError(f"an owner has at most 100 characters, not {len(owner)}")
+    if not isinstance(window, int | float) or not 0.0 <= window <= math.inf:
+        raise ValueError(f"the window of an owner is 0 seconds or more, not {shown(window)}")
     while True:
         current = await _current(runtime, owner)
         if current is not None and await _is_recent(runtime, current, window):

@@ -83,7 +83,10 @@ class Runtime:
 
         Args:
             id: 1 to 128 of `A–Z a–z 0–9 . _ : -`, starting with a letter or a digit.
-            principal: who speaks through the handle.
+            principal: who speaks through the handle, a text that is not empty.
+
+        Raises:
+            ValueError: for another id, or another principal.
         """
         return Thread(id, self.registry, self.ids, principal)
 
@@ -138,8 +141,11 @@ class Runtime:
 
         Returns:
             False where it was not quarantined, or the runtime is closing.
+
+        Raises:
+            ValueError: for an id that no thread can have.
         """
-        return self.registry.release(thread)
+        return self.registry.release(self.thread(thread).id)
 
     def statistics(self) -> RuntimeStatistics:
         """Return what the runtime is doing."""

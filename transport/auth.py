@@ -10,7 +10,12 @@ import trio
 from attrs import field, frozen, validators
 
 from actors import Rejected
+from actors.core.arguments import check_principal
 from actors.handles import LOCAL
+
+
+def _may_speak(_: object, __: object, principal: str) -> None:
+    check_principal(principal)
 
 
 @frozen
@@ -23,7 +28,7 @@ class Identity:
             the connection is closed with 4002, unless a later `hello` has renewed them.
     """
 
-    principal: str = field(validator=validators.min_len(1))
+    principal: str = field(validator=_may_speak)
     expires_in: float = field(
         default=math.inf, converter=float, validator=validators.ge(0.0), kw_only=True
     )

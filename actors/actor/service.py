@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import trio
 
+from ..core.arguments import shown
 from ..core.effects import RecordReceipt
 from ..core.record_kinds import RecordKinds, checked_record
 from ..errors import InternalError, Rejected, ServiceOver
+from .leases import Lease
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from ..ports import Clock, Ids
     from ..runtime import Runtime
     from .inbox import Inbox
-    from .leases import Holdings, Lease
+    from .leases import Holdings
 
 R = TypeVar("R")
 
@@ -125,12 +127,15 @@ class Service:
             The resource, or None where there is none.
 
         Raises:
+            TypeError: for anything but a `Lease`.
             ServiceOver: where the service was stopped.
             LeaseLost: it could not be renewed; the body was cancelled.
             Rejected: `overloaded`, beyond `limits.service_leases`.
 
         Cancellation waits for what was lent to be given back, for `limits.lease_release_seconds`.
         """
+        if not isinstance(lease, Lease):
+            raise TypeError(f"`hold` takes a Lease, not {shown(lease)}")
         self._check_open()
         return self._holdings.hold(lease)
 

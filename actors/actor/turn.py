@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import trio
 
+from ..core.arguments import shown
 from ..core.events import Recorded, TurnItem
 from ..core.items import RESERVED_KINDS, Content, Item, check_tool_item, item_id
 from ..core.json_values import copied, taken_over
@@ -163,12 +164,12 @@ class Turn:
 
         A cancelled call may have added it.
         """
+        if not isinstance(kind, str) or not kind:
+            raise Rejected("bad_request", f"an item's kind is a word, not {shown(kind)}")
         if kind in RESERVED_KINDS:
             raise ValueError(f"{kind!r} items are made by the runtime, not by a handler")
         limits = self._limits
         kind, data = taken_over([kind, data], "the item", limits.item_bytes, limits.json_depth)
-        if not isinstance(kind, str) or not kind:
-            raise Rejected("bad_request", f"an item's kind is a word, not {kind!r:.80}")
         try:
             check_tool_item(kind, data)
         except ValueError as exc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Rejected
+from .arguments import shown
 
 
 def checked_amount(number: Any, name: str, *, usual: int, most: int, least: int = 1) -> int:
@@ -24,5 +25,5 @@ def checked_amount(number: Any, name: str, *, usual: int, most: int, least: int 
         return usual
     if type(number) is not int or number < least:
         wanted = f"a whole number of at least {least}"
-        raise Rejected("bad_request", f"{name} is {wanted}, not {number!r:.80}")
+        raise Rejected("bad_request", f"{name} is {wanted}, not {shown(number)}")
     return min(number, most)

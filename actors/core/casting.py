@@ -11,6 +11,7 @@ import orjson
 from attrs import frozen
 
 from ..errors import Rejected
+from .arguments import shown
 from .json_values import taken_over
 from .record_kinds import RecordKinds, checked_data
 
@@ -79,7 +80,7 @@ def checked_cast(
         Rejected: `bad_request` where a value is of the wrong sort, `too_large` above the limit.
     """
     if not isinstance(kind, str) or not kind:
-        raise Rejected("bad_request", f"a cast's kind is a word, not {kind!r:.80}")
+        raise Rejected("bad_request", f"a cast's kind is a word, not {shown(kind)}")
     data, size = _held(kind, data, limits)
     if kinds is not None:
         data, size = _held(kind, checked_data(kinds, "cast", kind, data), limits)

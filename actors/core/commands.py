@@ -16,11 +16,13 @@ import orjson
 from attrs import field, frozen
 
 from ..errors import Rejected
+from .arguments import is_flag, is_text, shown
 from .events import Recorded, TurnDelta, TurnItem
 from .head import Cut, Receipt
 from .items import Content, is_blank, is_content
 from .json_values import taken_over
 from .position import Position
+from .refusals import no_such_turn
 from .thread_id import is_thread_id
 from .turn_lifecycle import TurnState
 from .value import value
@@ -43,7 +45,7 @@ _ON_BUSY: Final = tuple(OnBusy)
 
 def _is_item_or_none(_: object, __: object, item: Any) -> None:
     if not isinstance(item, str | None):
-        raise Rejected("bad_request", f"`after` is an item or null, not {item!r:.80}")
+        raise Rejected("bad_request", f"`after` is an item or null, not {shown(item)}")
 
 
 @frozen
@@ -126,7 +128,9 @@ def checked_submit(
         Rejected: `bad_request` where a value is of the wrong sort, `too_large` above the limit.
     """
     if on_busy not in _ON_BUSY:
-        raise Rejected("bad_request", f"on_busy is one of {', '.join(OnBusy)}, not {on_busy!r}")
+        raise Rejected(
+            "bad_request", f"on_busy is one of {', '.join(OnBusy)}, not {shown(on_busy)}"
+        )
     body = taken_over([content, metadata, attachments, key], "the command", limit_bytes)
     content, metadata, attachments, key = body
     if not is_content(content):
@@ -136,7 +140,7 @@ def checked_submit(
     if not isinstance(metadata, dict | None) or not isinstance(attachments, list | None):
         raise Rejected("bad_request", "metadata is an object and attachments are a list")
     if not isinstance(truncate, Truncation | None):
-        raise Rejected("bad_request", f"truncate is a Truncation, not {truncate!r:.80}")
+        raise Rejected("bad_request", f"truncate is a Truncation, not {shown(truncate)}")
     check_key(key)
     return Submit(
         turn=turn,
@@ -236,6 +240,11 @@ def _digest(body: object) -> str:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
+def _may_be_turn_or_none(_: object, __: object, turn: Any) -> None:
+    if turn is not None and not is_text(turn):
+        raise no_such_turn()
+
+
 @frozen(kw_only=True)
 class Cancel:
     """End a turn.
@@ -244,10 +253,14 @@ class Cancel:
         turn: which one; None for the one that runs, whichever it is.
         rollback: take its items out of transcript and context.
         settled: whether that turn is known to have ended earlier.
+
+    Raises:
+        Rejected: `turn_not_found`, for what can be no turn; `bad_request`, for a `rollback` that is
+            neither True nor False.
     """
 
-    turn: str | None = None
-    rollback: bool = False
+    turn: str | None = field(default=None, validator=_may_be_turn_or_none)
+    rollback: bool = field(default=False, validator=is_flag)
     settled: bool = False
 
 
@@ -285,9 +298,12 @@ class Delete:
 
     Args:
         unless_used: leave the thread as it is where it has content, or a turn runs or waits.
+
+    Raises:
+        Rejected: `bad_request`, where that is neither True nor False.
     """
 
-    unless_used: bool = False
+    unless_used: bool = field(default=False, validator=is_flag)
 
 
 @frozen

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 from attrs import field, frozen, validators
 
+from .arguments import shown
 from .head import Kept
 
 log = logging.getLogger("holdfast")
@@ -66,10 +67,10 @@ def check_projections(projections: Projections) -> None:
         TypeError: naming the one that is none.
     """
     if not isinstance(projections, Mapping):
-        raise TypeError(f"projections takes names with a Projection each, not {projections!r:.80}")
+        raise TypeError(f"projections takes names with a Projection each, not {shown(projections)}")
     for name, each in projections.items():
         if not isinstance(name, str) or not isinstance(each, Projection):
-            raise TypeError(f"projections: {name!r:.80} takes a Projection, not {each!r:.80}")
+            raise TypeError(f"projections: {shown(name)} takes a Projection, not {shown(each)}")
 
 
 @frozen
@@ -90,9 +91,9 @@ class Folded:
         Raises:
             ValueError: where the thread's kind has no such projection.
         """
-        if name not in self.states:
+        if not isinstance(name, str) or name not in self.states:
             known = ", ".join(sorted(self.states)) or "none"
-            raise ValueError(f"no projection {name!r} here; there are: {known}")
+            raise ValueError(f"no projection {shown(name)} here; there are: {known}")
         return orjson.loads(orjson.dumps(self.states[name]))
 
 

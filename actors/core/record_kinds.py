@@ -13,6 +13,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_union_passthrough
 
 from ..errors import Rejected
+from .arguments import shown
 from .commands import Record, check_key
 from .json_values import taken_over
 
@@ -74,7 +75,7 @@ def checked_fact(
     """Take over a record's kind and data; arguments and errors as of `checked_record`."""
     kind, data = taken_over([kind, data], "the record", limits.item_bytes, limits.json_depth)
     if not isinstance(kind, str) or not kind:
-        raise Rejected("bad_request", f"a record's kind is a word, not {kind!r:.80}")
+        raise Rejected("bad_request", f"a record's kind is a word, not {shown(kind)}")
     if kinds is not None:
         kept = checked_data(kinds, "record", kind, data)
         data = taken_over(kept, "the record", limits.item_bytes, limits.json_depth)

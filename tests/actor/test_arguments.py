@@ -23,6 +23,11 @@ WRONG: dict[str, tuple[Callable[[Runtime, Thread], Awaitable[object]], str]] = {
     "a number to fork after": (lambda _, t: t.fork("f", after=ODD), "bad_request"),
     "a number for a target": (lambda _, t: t.fork(ODD, after=None), "bad_request"),
     "a number for a turn": (lambda _, t: t.cancel(ODD), "turn_not_found"),
+    "half a character for a turn": (lambda _, t: t.cancel("\ud800"), "turn_not_found"),
+    "a number to roll back": (lambda _, t: t.cancel(rollback=ODD), "bad_request"),
+    "a number to spare": (lambda _, t: t.delete(unless_used=ODD), "bad_request"),
+    "an object to wait for": (lambda _, t: t.outcome(object()), "turn_not_found"),  # type: ignore[arg-type]  # the point
+    "half a character to wait for": (lambda _, t: t.outcome("\ud800"), "turn_not_found"),
     "no items": (lambda _, t: t.history(limit=0), "bad_request"),
     "fewer items than none": (lambda _, t: t.history(limit=-1), "bad_request"),
     "items in words": (lambda _, t: t.history(limit="5"), "bad_request"),  # type: ignore[arg-type]  # as above
@@ -72,6 +77,10 @@ async def test_whatever_is_no_cursor_begins_with_a_reset(autojump_clock: MockClo
         assert (shown.mode, shown.reason) == (Mode.RESET, "unreadable")
         with pytest.raises(ValueError, match="not a thread id"):
             world.runtime.thread(ODD)
+        nobodies: tuple[Any, ...] = (ODD, None, "", "\ud800", b"ann")
+        for nobody in nobodies:
+            with pytest.raises(ValueError, match="a principal is a text that is not empty, not"):
+                world.runtime.thread("t", nobody)
         with pytest.raises(Exception, match="`after` is an item or null, not 5"):
             Truncation(ODD)
 

@@ -200,3 +200,10 @@ def test_a_hello_without_an_office_is_welcome() -> None:
                     break
 
     run(scene)
+
+
+@pytest.mark.parametrize("nobody", ["", b"ada", 5, None, "\ud800"])
+def test_an_identity_of_nobody_is_none(nobody: str) -> None:
+    """What it says gets into histories, and must not make them unreadable (I16)."""
+    with pytest.raises(ValueError, match="a principal is a text that is not empty, not"):
+        Identity(nobody)
