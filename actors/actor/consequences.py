@@ -71,7 +71,7 @@ class Consequences:
             case AnswerWhenEnded(turn=turn) if reply is not None:
                 self._waiters.add(turn, reply)
             case StartTurn(turn=turn) if live is not None and live.turn == turn:
-                self._turns.start(live)
+                self._turns.start(live, outgoing.step.state.settled)
             case StopTurn(turn=turn, ending=ending):
                 self._turns.stop(turn, ending)
             case CloseThread(reason=reason):

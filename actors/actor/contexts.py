@@ -119,19 +119,22 @@ class Contexts:
         self._limits = limits
         self._kept: OrderedDict[object, Context] = OrderedDict()
 
-    def begin(self, activation: object, most: int | None) -> Context:
+    def begin(self, activation: object, most: int | None, *, keep: bool) -> Context:
         """Return the context for a turn that starts now, which is to be read where it has no items.
 
         Args:
             activation: what the context belongs to.
             most: how many items its kind wants; None for as many as may be.
+            keep: whether all that has settled is this turn's to read. What stands behind it was
+                settled before, so the next turn would miss it.
         """
         context = self._take_out(activation)
         if context is None:
             limit = self._limits.context_items
             most = limit if most is None else min(most, limit)
             context = Context(most, self._limits.context_bytes)
-        self._put(activation, context)
+        if keep:
+            self._put(activation, context)
         return context
 
     def fill(

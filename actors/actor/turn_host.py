@@ -100,8 +100,14 @@ class TurnHost:
         """Whether it has said something that was not taken."""
         return self._runner is not None and not self._runner.buffer.empty
 
-    def start(self, live: LiveTurn) -> None:
-        """Start a turn, the thread's live one; the one before it is over."""
+    def start(self, live: LiveTurn, settled: int) -> None:
+        """Start a turn, the thread's live one; the one before it is over.
+
+        Args:
+            live: the turn.
+            settled: the place of the newest part of history, which may stand behind a turn that is
+                tried anew.
+        """
         turn, limits = live.turn, self._around.limits
         buffer = PieceBuffer(turn, limits)
         handle = Turn(
@@ -125,7 +131,8 @@ class TurnHost:
             handle, buffer, self._kind, grace, lambda end: self._mailbox.note(Exited(turn, end))
         )
         self._runner = runner
-        context = self._around.contexts.begin(self, self._kind.context_items)
+        keep = settled < live.place
+        context = self._around.contexts.begin(self, self._kind.context_items, keep=keep)
         self._nursery.start_soon(runner.run, partial(self._history, live.place, context))
         self._nursery.start_soon(runner.watch)
         if self.interruption is not None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runtime_world import Counted, Now
 from trio.testing import MockClock
 
-from actors import Limits, Rejected, Runtime, Turn, TurnFailed, open_runtime
+from actors import Limits, Rejected, Runtime, ThreadKind, Turn, TurnFailed, open_runtime
 from actors.actor.contexts import read_context
 from actors.core.commands import Truncation
 from actors.errors import InternalError
@@ -79,6 +79,7 @@ class Drawn:
 
     open_journal: Callable[[], Awaitable[Journal]]
     limits: Limits
+    retry: bool
     ids: Counted = field(factory=Counted)
     wrong: list[Any] = field(factory=list)
     journal: Journal = field(init=False)
@@ -98,7 +99,11 @@ class Drawn:
     async def _opened(self) -> AsyncIterator[None]:
         self.journal = await self.open_journal()
         async with open_runtime(
-            self.journal, on_turn=self.answer, limits=self.limits, ids=self.ids, clock=Now()
+            self.journal,
+            kind_of=lambda _: ThreadKind(on_turn=self.answer, retry=self.retry),
+            limits=self.limits,
+            ids=self.ids,
+            clock=Now(),
         ) as runtime:
             self.runtime = runtime
             yield

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from runtime_world import FakeJournal, Holds, open_world
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors import Limits, Runtime, Turn
+from actors import Limits, Runtime, ThreadKind, Turn
 from actors.core.commands import Truncation
+from actors.errors import InternalError
 from actors.journal.sqlite import open_sqlite_journal
 from actors.ports import Inline
 
@@ -207,6 +208,33 @@ async def test_what_is_driven_out_while_it_is_read_is_not_kept(autojump_clock: M
         assert talk.given[-1] == ["0", "re 0", "a", "re a", "q", "b"]
 
 
+async def test_what_had_settled_behind_a_turn_that_is_tried_anew_is_the_next_ones(
+    autojump_clock: MockClock,
+) -> None:
+    given: list[list[Any]] = []
+
+    async def answer(turn: Turn) -> None:
+        given.append([message["content"] for message in turn.messages()])
+        if turn.attempt == 1 and turn.text == "a":
+            await trio.sleep_forever()
+
+    async with open_world(kind=ThreadKind(on_turn=answer, retry=True), limits=KEEPING) as world:
+        thread = world.runtime.thread("t")
+        await thread.submit("0")
+        await wait_all_tasks_blocked()
+        await thread.submit("a")
+        behind = await thread.submit("b", on_busy="queue")
+        await thread.cancel(behind.turn)
+        await wait_all_tasks_blocked()
+        actor = world.runtime.registry._entries["t"].actor
+        assert actor is not None
+        actor.fail(InternalError("as told"))
+        await wait_all_tasks_blocked()
+        await thread.submit("c")
+        await wait_all_tasks_blocked()
+        assert given == [["0"], ["0", "a"], ["0", "a"], ["0", "a", "b", "c"]]
+
+
 # Drawn histories
 
 
@@ -214,8 +242,8 @@ DRAWING = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 
 
 @DRAWING
-@given(st.lists(steps, min_size=4, max_size=20), limits_drawn)
-def test_what_is_kept_is_what_is_on_disk(todo: list[Step], limits: Limits) -> None:
+@given(st.lists(steps, min_size=4, max_size=20), limits_drawn, st.booleans())
+def test_what_is_kept_is_what_is_on_disk(todo: list[Step], limits: Limits, retry: bool) -> None:
     journal = FakeJournal(limits=limits)
 
     async def open_journal() -> Journal:
@@ -223,12 +251,12 @@ def test_what_is_kept_is_what_is_on_disk(todo: list[Step], limits: Limits) -> No
         journal.reopen()
         return journal
 
-    relive(todo, Drawn(open_journal, limits))
+    relive(todo, Drawn(open_journal, limits, retry))
 
 
 @DRAWING
-@given(st.lists(steps, min_size=4, max_size=20), limits_drawn)
-def test_what_is_kept_is_what_is_in_the_file(todo: list[Step], limits: Limits) -> None:
+@given(st.lists(steps, min_size=4, max_size=20), limits_drawn, st.booleans())
+def test_what_is_kept_is_what_is_in_the_file(todo: list[Step], limits: Limits, retry: bool) -> None:
     folder = Path(tempfile.mkdtemp())
 
     async def open_journal() -> Journal:
@@ -237,6 +265,6 @@ def test_what_is_kept_is_what_is_in_the_file(todo: list[Step], limits: Limits) -
         )
 
     try:
-        relive(todo, Drawn(open_journal, limits))
+        relive(todo, Drawn(open_journal, limits, retry))
     finally:
         shutil.rmtree(folder)
