@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 import trio
 
 from .actor.kinds import Handler, ThreadKind
+from .core.arguments import check_has, check_is, shown
 from .incident.recording import RecordTo, recorded
 from .journal.contract import Journal
 from .journal.sqlite import open_sqlite_journal
@@ -32,14 +33,14 @@ def opener_of(
 ) -> JournalOpener:
     """Return what opens a journal; arguments, and what is refused, as `open_runtime`'s."""
     if durability not in _DURABILITIES:
-        raise ValueError(f"durability is {' or '.join(_DURABILITIES)}, not {durability!r:.80}")
+        raise ValueError(f"durability is {' or '.join(_DURABILITIES)}, not {shown(durability)}")
     if isinstance(journal, str | os.PathLike):
         return partial(open_sqlite_journal, journal, durability=durability, limits=limits)
     if callable(journal):
         return journal
     if not hasattr(journal, "append_many"):
         expected = "a path, a journal or a function that opens one"
-        raise TypeError(f"open_runtime takes {expected}, not {journal!r:.80}")
+        raise TypeError(f"open_runtime takes {expected}, not {shown(journal)}")
 
     async def the_one_given() -> Journal:
         await trio.lowlevel.checkpoint()
@@ -59,7 +60,7 @@ def kinds_of(
         kind = ThreadKind(on_turn=on_turn)
         return lambda _: kind
     if not callable(kind_of):
-        raise TypeError(f"kind_of takes a function of a thread's id, not {kind_of!r:.80}")
+        raise TypeError(f"kind_of takes a function of a thread's id, not {shown(kind_of)}")
     return partial(_checked_kind, kind_of)
 
 
@@ -67,9 +68,17 @@ def _checked_kind(kind_of: Callable[[str], ThreadKind], thread: str) -> ThreadKi
     kind = kind_of(thread)
     if not isinstance(kind, ThreadKind):
         raise TypeError(
-            f"kind_of has to return a ThreadKind; of {thread!r} it returned {kind!r:.80}"
+            f"kind_of has to return a ThreadKind; of {thread!r} it returned {shown(kind)}"
         )
     return kind
+
+
+def _check(limits: object, clock: object, ids: object, record_to: object) -> None:
+    check_is("limits", limits, Limits)
+    check_has("clock", clock, "now")
+    check_has("ids", ids, "fresh")
+    if record_to is not None and not isinstance(record_to, str | os.PathLike):
+        check_has("record_to, where it is no folder,", record_to, "__call__")
 
 
 @asynccontextmanager
@@ -115,15 +124,16 @@ async def open_runtime(
     Leaving it, also by cancellation, drains: turns may go on for `limits.drain_seconds`, then they
     are interrupted and have their grace to stop in.
     """
+    clock, ids = clock or SystemClock(), ids or RandomIds()
+    _check(limits, clock, ids, record_to)
     kinds = kinds_of(on_turn, kind_of)
     opener = opener_of(journal, durability, limits)
-    clock = clock or SystemClock()
     body = trio.CancelScope()
     async with recorded(record_to, clock, limits) as recording:
         runtime = Runtime(
             opener,
             kinds,
-            ids or RandomIds(),
+            ids,
             limits,
             body.cancel,
             recording,

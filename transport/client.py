@@ -152,7 +152,7 @@ class Client:
             id=self._label(),
             thread=thread,
             content=content,
-            key=key or self._draw_key(),
+            key=self._key(key),
             on_busy=str(on_busy),
             after=after,
             attachments=attachments,
@@ -341,7 +341,7 @@ class Client:
         """
         if kind == "":  # as the server would: no thread takes it, though it is a text
             raise Rejected("bad_request", "the kind of a record is not empty")
-        command = commands.Record(self._label(), thread, kind, data, key or self._draw_key())
+        command = commands.Record(self._label(), thread, kind, data, self._key(key))
         return await self._ask(command, replies.RecordReply)
 
     async def fork(
@@ -361,7 +361,7 @@ class Client:
 
         A cancelled call may have been accepted: repeat it under its key.
         """
-        command = commands.Fork(self._label(), thread, to, after, key or self._draw_key())
+        command = commands.Fork(self._label(), thread, to, after, self._key(key))
         return await self._ask(command, replies.ForkReply)
 
     async def end(self, thread: str) -> bool:
@@ -390,5 +390,5 @@ class Client:
         self._dispatcher.check_open()
         return self._dispatcher.protocol.label()
 
-    def _draw_key(self) -> str:
-        return f"k{self._rng.getrandbits(80):020x}"
+    def _key(self, key: str | None) -> str:
+        return f"k{self._rng.getrandbits(80):020x}" if key is None else key

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from actors.core.arguments import check_has, check_is
 from actors.limits import DEFAULT_LIMITS, Limits
 
 from .background import background_nursery
@@ -60,12 +61,16 @@ async def connect(
         The client.
 
     Raises:
-        ValueError: the URL is none.
+        ValueError, TypeError: the URL is none; or an argument is of another sort than it has to be.
 
     What the body raises comes out as it is. Leaving says goodbye, for `Limits.close_seconds` at the
     most; leaving by an exception, or by cancellation, cuts the connection. Turns go on (I5).
     """
+    check_is("limits", limits, Limits)
     rng = rng or random.SystemRandom()
+    check_has("rng", rng, "random")
+    if open_link is not None:
+        check_has("open_link", open_link, "__call__")
     open_link = open_link or websocket_dialler(url, limits, ssl_context)
     protocol = ClientProtocol(limits=limits)
     credentials = partial(_say_hello, protocol, token)

@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from actors.core.arguments import check_is
+
 from .websocket import connect_link
 
 if TYPE_CHECKING:
@@ -25,8 +27,9 @@ def websocket_url(url: str) -> str:
         url: where the server is, `http`, `https`, `ws` or `wss`, with or without `/ws`.
 
     Raises:
-        ValueError: it is no such address.
+        ValueError, TypeError: it is no such address.
     """
+    check_is("url", url, str)
     parts = urlsplit(url)
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None or not parts.hostname:

@@ -7,6 +7,8 @@ import logging
 from functools import partial
 from typing import Any, Final
 
+from ..core.arguments import shown
+
 log = logging.getLogger("holdfast")
 
 # What a plain function says of itself that returns nothing which could be awaited.
@@ -30,7 +32,7 @@ def check_handler(what: str, handler: Any) -> None:
         TypeError: naming what came.
     """
     if not callable(handler):
-        raise TypeError(f"{what} takes an async function, not {handler!r:.80}")
+        raise TypeError(f"{what} takes an async function, not {shown(handler)}")
     function = _function_of(handler)
     if _is_plain_generator(function) or _returns_nothing(function):
         raise TypeError(f"{what} takes an async function, and {name_of(handler)} is none")

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen, validators
 
+from ..core.arguments import shown
 from ..core.casting import Overflow
 from ..core.commands import FINALISING
 from ..core.folds import NO_PROJECTIONS, Projections, check_projections
@@ -37,7 +38,7 @@ def _is_one_of(*types: type) -> Callable[[Any, Any, Any], None]:
     def check(kind: Any, attribute: Any, value: Any) -> None:
         if not isinstance(value, types):
             names = " or ".join(each.__name__ for each in types)
-            raise TypeError(f"{attribute.name} takes {names}, not {value!r:.80}")
+            raise TypeError(f"{attribute.name} takes {names}, not {shown(value)}")
 
     return check
 

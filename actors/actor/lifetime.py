@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field, frozen, validators
 
+from ..core.arguments import is_text, shown
+
 if TYPE_CHECKING:
+    import attrs
+
     from ..limits import Limits
 
 
@@ -59,6 +63,12 @@ def patience_of(lifetime: Lifetime, limits: Limits, *, serving: bool) -> float:
     return math.inf if serving else limits.idle_seconds
 
 
+def _is_word(_: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if not is_text(value) or not value:
+        wrong = ValueError if isinstance(value, str) else TypeError
+        raise wrong(f"{attribute.name} takes a word, not {shown(value)}")
+
+
 @frozen
 class Capacity:
     """How many threads may be active at a time, of all kinds that have an equal one.
@@ -70,5 +80,5 @@ class Capacity:
         most: threads, at least 1.
     """
 
-    name: str = field(validator=validators.min_len(1))
+    name: str = field(validator=_is_word)
     most: int = field(validator=[validators.instance_of(int), validators.ge(1)])

@@ -50,3 +50,23 @@ def check_principal(principal: object) -> None:
     """
     if not is_text(principal) or not principal:
         raise ValueError(f"a principal is a text that is not empty, not {shown(principal)}")
+
+
+def check_is(name: str, value: object, sort: type) -> None:
+    """Refuse, as a programming error, an argument of another sort.
+
+    Raises:
+        TypeError: naming the argument, the sort, and what came.
+    """
+    if not isinstance(value, sort):
+        raise TypeError(f"{name} takes {sort.__name__}, not {shown(value)}")
+
+
+def check_has(name: str, value: object, method: str) -> None:
+    """Refuse, as a programming error, an argument without a method that will be called.
+
+    Raises:
+        TypeError: naming the argument, the method, and what came.
+    """
+    if not callable(getattr(value, method, None)):
+        raise TypeError(f"{name} takes something with a method `{method}`, not {shown(value)}")

@@ -36,9 +36,15 @@ def check_schemas(kinds: RecordKinds | None) -> None:
     Raises:
         TypeError: naming the kind.
     """
-    for kind, schema in (kinds or {}).items():
-        if not kind or not (attrs.has(schema) if isinstance(schema, type) else callable(schema)):
-            raise TypeError(f"{kind!r} takes an attrs class or a function, not {schema!r}")
+    if kinds is None:
+        return
+    if not isinstance(kinds, Mapping):
+        raise TypeError(f"records and casts take kinds with a schema each, not {shown(kinds)}")
+    for kind, schema in kinds.items():
+        if not isinstance(kind, str) or not kind:
+            raise TypeError(f"a kind is a word, not {shown(kind)}")
+        if not (attrs.has(schema) if isinstance(schema, type) else callable(schema)):
+            raise TypeError(f"{kind!r} takes an attrs class or a function, not {shown(schema)}")
 
 
 def checked_record(

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import pytest
 import trio
 import trio.testing
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runtime_world import LIMITS, Counted, Now
-from wrong_values import Given, calls, is_answered
+from wrong_values import WRONG, Given, calls, is_answered, values
 
 from actors import (
+    Capacity,
     CaughtUp,
     Detached,
     Journal,
@@ -35,6 +37,7 @@ from actors import (
     open_runtime,
     resume_or_new,
 )
+from actors.journal.memory import MemoryJournal
 from actors.journal.sqlite import open_sqlite_journal, verify
 from actors.ports import Inline
 
@@ -292,3 +295,49 @@ def test_a_call_of_a_service(drawn: Sequence[Given]) -> None:
         assert newest.body["data"] == "cast"
 
     play(evolve(KIND, service=service), scene)
+
+
+# Whatever else is wrong with them, a figure or a flag, is said by what checks the field.
+OPENING: Final = ("limits", "clock", "ids", "record_to", "on_turn", "kind_of", "durability")
+
+
+@settings(max_examples=60)
+@given(name=st.sampled_from(OPENING), wrong=values)
+def test_what_a_runtime_is_opened_with(name: str, wrong: str) -> None:
+    """It is refused on opening, and not by the first thread that needs it."""
+    value = WRONG[wrong]()
+    use_kind = name == "kind_of"
+    takes_it = value is None and name != "limits" and name != "durability"
+    if takes_it or not value or isinstance(value, type) or (callable(value) and name != "limits"):
+        return  # left out, or of the right sort as far as can be told
+    if name == "record_to" and isinstance(value, str):
+        return
+    right: dict[str, Any] = {"on_turn": None if use_kind else answers}
+
+    async def run() -> None:
+        async with open_runtime(MemoryJournal(), **{**right, name: value}):
+            raise AssertionError(f"{name} took {wrong}")
+
+    with pytest.raises((TypeError, ValueError), match=r"takes|is full or relaxed"):
+        trio.run(run)
+
+
+NO_KINDS: Final[Mapping[str, Any]] = {
+    "a number": 5,
+    "a list": ["note"],
+    "a number for a kind": {5: str},
+    "a kind of none": {"": len},
+}
+
+
+@pytest.mark.parametrize("what", NO_KINDS)
+@pytest.mark.parametrize("field", ["records", "casts"])
+def test_what_can_be_no_kinds_of_record(field: str, what: str) -> None:
+    with pytest.raises(TypeError, match="kind"):
+        ThreadKind(**{field: NO_KINDS[what]})
+
+
+def test_the_name_of_a_capacity_is_a_text() -> None:
+    name: Any = ["gpu"]
+    with pytest.raises(TypeError, match="name"):
+        Capacity(name, 1)
