@@ -149,17 +149,17 @@ class Runtime:
 
     def statistics(self) -> RuntimeStatistics:
         """Return what the runtime is doing."""
-        registry = self.registry
+        registry, figures = self.registry, self.registry.figures
         return RuntimeStatistics(
-            active=registry.active,
-            restarts=registry.restarts,
-            quarantined=registry.quarantined,
+            active=figures.active,
+            restarts=figures.restarts,
+            quarantined=figures.quarantined,
             abandoned=registry.abandoned,
-            subscribers=registry.subscribers,
-            fill=registry.fill,
+            subscribers=figures.subscribers,
+            fill=figures.fill,
             leases=len(self._leases) if self._leases is not None else 0,
             journal_failed=self._journal_failure is not None,
-            commands_waiting=registry.commands_waiting,
+            commands_waiting=figures.commands_waiting,
             context_bytes=registry.around.contexts.weight,
             turns=dict(registry.around.endings),
             journal=registry.journal.statistics(),
@@ -216,7 +216,7 @@ class Runtime:
         nursery.start_soon(self._keep_journal_open)
         nursery.start_soon(self._keep_compact)
         if self._recording is not None:
-            self._recording.heads = lambda: self.registry.heads
+            self._recording.heads = lambda: self.registry.figures.heads
             nursery.start_soon(self._recording.run)
         if watchdog:
             nursery.start_soon(run_watchdog, self.limits)

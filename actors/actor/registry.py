@@ -24,7 +24,7 @@ from ..journal.reporting import ReportingJournal
 from .attending import Attending
 from .commits import Commits
 from .entry import ThreadEntry
-from .fill import Fill, fill_of
+from .figures import Figures
 from .mailbox import Letter, Mailbox
 from .places import Places
 from .reply import Reply, draining, thread_failed
@@ -52,6 +52,9 @@ class Registry:
         around: journal, clock and limits.
         kind_of: gives a thread's kind from its id.
         on_journal_failure: called when an activation, or whoever reads, found the journal failed.
+
+    Attributes:
+        figures: what all threads come to, for operators.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Registry:
         self._supervisor = Supervisor(
             nursery, around, kind_of, on_journal_failure, on_over=self._retire
         )
+        self.figures = Figures(self._entries, self._supervisor)
         self._reads = self._reporting(around.journal)
         self._attending = Attending(nursery, around, kind_of, self.post, self._tidy)
 
@@ -209,45 +213,9 @@ class Registry:
         return self._supervisor.around
 
     @property
-    def restarts(self) -> int:
-        """How often actors were started again."""
-        return self._supervisor.restarts
-
-    @property
     def limits(self) -> Limits:
         """The limits in force."""
         return self.around.limits
-
-    @property
-    def commands_waiting(self) -> int:
-        """How many commands wait in all mailboxes."""
-        return sum(len(entry.mailbox) for entry in self._entries.values())
-
-    @property
-    def active(self) -> int:
-        """How many threads are active."""
-        return sum(entry.active for entry in self._entries.values())
-
-    @property
-    def fill(self) -> Fill:
-        """How full what is bounded is."""
-        return fill_of(self._entries.values())
-
-    @property
-    def quarantined(self) -> dict[str, str]:
-        """The threads that were set aside, and why."""
-        return {e.thread: e.quarantined for e in self._entries.values() if e.quarantined}
-
-    @property
-    def subscribers(self) -> int:
-        """How many attachments there are to all threads."""
-        return sum(entry.tail.watchers for entry in self._entries.values())
-
-    @property
-    def heads(self) -> tuple[tuple[str, Position], ...]:
-        """Where each thread stands that is active, as far as that is known."""
-        active = (entry for entry in self._entries.values() if entry.active)
-        return tuple((e.thread, e.tail.position) for e in active if e.tail.position is not None)
 
     # What the runtime does
 

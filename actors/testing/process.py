@@ -98,7 +98,7 @@ class Process:
         if self.alive:
             self._world.recorder.note(self.number, fact)
             if self.serving and isinstance(fact, _TELLING):
-                self._fill = self._fill.or_more(self.runtime.registry.fill)
+                self._fill = self._fill.or_more(self.runtime.registry.figures.fill)
 
     async def run(self, on_open: Callable[[], None]) -> None:
         """Open the runtime, and host it until `close` or `kill`.

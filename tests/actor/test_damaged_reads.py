@@ -109,7 +109,7 @@ async def test_a_turn_that_runs_meanwhile_is_stopped_and_who_watches_is_detached
         await trio.testing.wait_all_tasks_blocked()
         assert world.runtime.statistics().quarantined == ASIDE
         assert watcher.detached == "failed"
-        assert world.runtime.registry.active == 0
+        assert world.runtime.registry.figures.active == 0
         journal.rotten = False
         assert world.runtime.registry.release("t") is True
         assert await world.ends(turn) == "interrupted"
@@ -135,7 +135,7 @@ async def test_an_actor_that_is_on_its_way_does_not_begin(autojump_clock: Any) -
         await trio.testing.wait_all_tasks_blocked()
         assert told == ["thread_failed"]
         assert len(journal.appended) == appended
-        assert world.runtime.registry.active == 0
+        assert world.runtime.registry.figures.active == 0
         assert world.runtime.statistics().quarantined == ASIDE
         journal.rotten = False
         assert world.runtime.registry.release("t") is True
