@@ -17,6 +17,7 @@ from .batches import Batch, CaughtUp, Detached, Events, Presence, Roll, Snapshot
 from .snapshot import shown_state, take_snapshot
 
 if TYPE_CHECKING:
+    from ..core.event_codec import Row
     from ..incident.recording import Watched
     from ..journal.contract import Journal
     from ..limits import Limits
@@ -291,11 +292,22 @@ class Subscription:
             return None
         events = self._tail.after(self.position)
         if events is None or self._reaches_beyond_the_end(events):
-            rows = await self._journal().read(self.thread, self.position, self._limits.batch_bytes)
+            read = await self._journal().read(self.thread, self.position, self._limits.batch_bytes)
+            rows = self._published(read)
             if not rows:
                 return None
             events = Events(self.thread, rows, Position(self.position.epoch, rows[-1].to))
         return self._up_to_the_end(events)
+
+    def _published(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        """Return the rows up to the tail's head.
+
+        What is durable and not yet published would leave the reader with a cursor ahead of it (I4).
+        """
+        state = self._tail.state
+        if state is None or state.epoch != self.position.epoch:
+            return rows
+        return tuple(row for row in rows if row.to <= state.offset)
 
     def _reaches_beyond_the_end(self, events: Events) -> bool:
         """Say whether the first of them was merged with what is not for this reader any more."""

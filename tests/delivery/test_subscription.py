@@ -196,6 +196,17 @@ async def test_a_slow_reader_gets_bigger_batches_and_then_reads_from_disk() -> N
         assert sum(len(row.body) for row in batch.rows[:-1]) < 1000
 
 
+async def test_what_is_read_from_disk_ends_where_others_are_told_that_the_thread_is() -> None:
+    """I4: a cursor is never ahead of what was published, however much is durable."""
+    thread = await some_thread()
+    subscription = await thread.attached(Position(3, 2).cursor())
+    step = await thread.finish(publish=False)
+    batches = await drain(subscription)
+    assert batches[-1].position == thread.tail.position
+    thread.publish(step)
+    assert offsets(await drain(subscription))[-1] == thread.state.offset
+
+
 async def test_a_reader_that_fell_behind_a_truncation_is_shown_the_thread_as_it_is() -> None:
     """Rule 3 of the protocol: a snapshot may come in mid-attachment, and events go on from it."""
     thread = await Written.begin(Limits(tail_bytes=500, tail_merged_bytes=1))

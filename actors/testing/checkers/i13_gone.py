@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from ...core.effects import RecordReceipt, Submitted
 from ...core.position import Position
 from ...delivery.batches import Snapshot
 from .broken import Broken
-from .model import Model
+from .model import Model, model_of
 
 if TYPE_CHECKING:
     from ..history import Call, History, Logged
@@ -21,7 +21,10 @@ def gone_for_good(history: History) -> Iterator[Broken]:
     gone: dict[tuple[str, str], Position] = {}
     for thread, log in history.logs.items():
         yield from _after_deletion(log)
-        for epoch, life in groupby(log, key=lambda event: event.epoch):
+        for epoch, events in groupby(log, key=lambda event: event.epoch):
+            life = [*events]
+            for item in _items_of(event for event in life if event.copied):
+                gone.pop((thread, item), None)  # a fork keeps the ids of its items
             for item, since in _gone_in(epoch, life):
                 gone.setdefault((thread, item), since)
     for number, batches in history.seen.items():
@@ -42,9 +45,12 @@ def _after_deletion(log: list[Logged]) -> Iterator[Broken]:
             deleted = max(deleted, event.epoch)
 
 
-def _gone_in(epoch: int, life: Iterator[Logged]) -> Iterator[tuple[str, Position]]:
+def _items_of(events: Iterable[Logged]) -> Iterator[str]:
+    return (item for items in model_of(events).items.values() for item, _, _ in items)
+
+
+def _gone_in(epoch: int, events: list[Logged]) -> Iterator[tuple[str, Position]]:
     """Yield the items that left the history, and since which position they are gone."""
-    events = [*life]
     if not any(_cuts(event) or event.type == "thread.deleted" for event in events):
         return
     model = Model()
@@ -54,8 +60,7 @@ def _gone_in(epoch: int, life: Iterator[Logged]) -> Iterator[tuple[str, Position
         after = {item for item, _, _ in model.history()} if _cuts(event) else set[str]()
         yield from ((item, event.position) for item in before - after)
         if event.type == "thread.deleted":
-            everything = (item for items in model.items.values() for item, _, _ in items)
-            yield from ((item, Position(epoch + 1, 0)) for item in everything)
+            yield from ((item, Position(epoch + 1, 0)) for item in _items_of(events))
 
 
 def _cuts(event: Logged) -> bool:
