@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,8 @@ from actors.ports import Inline
 from actors.testing.scripted_thread import ScriptedThread
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from actors.journal.sqlite import SqliteJournal
 
 PAGE = 1 << 20
@@ -35,10 +36,6 @@ def killed(path: Path, to: Path) -> Path:
     for suffix in ("", "-wal"):
         shutil.copy(f"{path}{suffix}", to)
     return to / path.name
-
-
-def log_bytes(path: Path) -> int:
-    return Path(f"{path}-wal").stat().st_size
 
 
 async def running(journal: SqliteJournal, thread: str = "t") -> ScriptedThread:
@@ -162,26 +159,3 @@ async def test_a_file_of_version_2_is_upgraded(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (3,)
     assert list(verify(path)) == []
-
-
-@pytest.mark.parametrize("durability", ["full", "relaxed"])
-async def test_the_log_is_lengthened_ahead_of_what_is_written(
-    tmp_path: Path, durability: Any
-) -> None:
-    """So that a sync has no new length to tell; what lies behind its end is nothing to a reader."""
-    path = tmp_path / "journal.db"
-    lengths: list[int] = []
-    journal = await open_sqlite_journal(path, durability=durability, executor=Inline())
-    async with journal:
-        thread = await ScriptedThread.claim(journal, "t")
-        for number in range(150):
-            await thread.record(f"r{number}", "x" * 4000)
-            lengths.append(log_bytes(path))
-        left = killed(path, tmp_path / "left")
-    assert lengths[0] < 1 << 17
-    assert lengths[-1] > 1 << 20
-    # Two for each MiB: one where it was filled, and one where it was lengthened.
-    assert (len(set(lengths[-100:])) < 20) == (durability == "full")
-    assert list(verify(left)) == []
-    async with await opened(left) as journal:
-        assert (await journal.load("t")).head == thread.state.head

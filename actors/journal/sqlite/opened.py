@@ -6,11 +6,9 @@ All of it blocks; the shell calls it through its executor.
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -36,9 +34,6 @@ _NEWEST = "SELECT id FROM thread WHERE active_at IS NOT NULL ORDER BY active_at 
 # A page that an append touches, and how many it does: in its thread's events and head, mostly.
 _PAGE_BYTES = 4096
 _PAGES_TOUCHED = 3
-# Bytes by which the log is lengthened, and those that it has where hardly anything was written.
-_LOG_CHUNK = 1 << 20
-_LOG_UNUSED = 1 << 17
 
 
 @define
@@ -47,7 +42,6 @@ class Opened:
 
     Args:
         opening: how often the file was opened, this time included.
-        durability: whether commits are synced.
     """
 
     path: Path
@@ -57,15 +51,12 @@ class Opened:
     reader: Reader
     writer: Writer
     opening: int
-    durability: Literal["full", "relaxed"]
-    _log_bytes: int = 0
     _since_checkpoint: int = 0
     _forks: set[Forking] = field(factory=set)
 
     def write(self, appends: Sequence[Append]) -> Outcomes:
         """Commit appends, after a checkpoint where one is due; see `Writer.commit`."""
         self._checkpoint_when_due()
-        self._lengthen_log_when_due()
         bodies = sum(len(row.body) for append in appends for row in append.rows)
         self._since_checkpoint += bodies + _PAGES_TOUCHED * _PAGE_BYTES * len(appends)
         return self.writer.commit(appends)
@@ -105,22 +96,6 @@ class Opened:
     def _checkpoint_when_due(self) -> None:
         if self._since_checkpoint > self.limits.checkpoint_bytes:
             self.checkpoint()
-
-    def _lengthen_log_when_due(self) -> None:
-        """Write noughts behind the log where it has grown, and do without where that cannot be.
-
-        A sync that finds the file longer than the last one did has more to write. After a
-        checkpoint the log is written over from its start, and keeps its length.
-        """
-        if self.durability == "relaxed":
-            return
-        log = f"{self.path}-wal"
-        with suppress(OSError):
-            length = os.stat(log).st_size
-            if length > max(_LOG_UNUSED, self._log_bytes):
-                with open(log, "ab") as file:
-                    file.write(bytes(_LOG_CHUNK))
-                self._log_bytes = length + _LOG_CHUNK
 
     def checkpoint(self) -> None:
         """Move what was committed from the write-ahead log into the file.
@@ -202,7 +177,7 @@ def _open_locked(
             _look_twice(reader, path)
         opening = schema.read_meta(db, "openings") + 1
         schema.write_meta(db, "openings", opening)
-        return Opened(path, limits, lock, db, reader, Writer(reader), opening, durability)
+        return Opened(path, limits, lock, db, reader, Writer(reader), opening)
     except BaseException:
         db.close()
         raise
