@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count, cycle, product
+from itertools import chain, combinations, count, cycle, product
 from random import Random
 from typing import Final, TypeAlias
 
 from attrs import evolve
 
+from .operations import BreakActor, Cast
 from .scenario import Scenario, Step
 from .schedule import Delays, Explorer, Schedule, sample_schedule
 
@@ -65,7 +66,7 @@ def _descend(
 def _shorter(case: Case) -> Iterator[Case]:
     """Yield cases of fewer steps: under the same schedule, under any, and under ones like it."""
     scenario, schedule = case
-    fewer = [*map(Scenario, _without_some(scenario.phases))]
+    fewer = [*map(Scenario, chain(_without_some(scenario.phases), _merged(scenario.phases)))]
     yield from product(fewer, (schedule,))
     yield from _guesses(scenario, schedule.explorer)
     yield from ((each, other) for other in _others(schedule) for each in fewer)
@@ -113,6 +114,26 @@ def _without_some(phases: _Phases) -> Iterator[_Phases]:
     yield from _fewer_steps(phases)
     for number in every:
         yield from _only(phases, {*every} - {number})
+
+
+def _merged(phases: _Phases) -> Iterator[_Phases]:
+    """Yield phases in which one step does so often what two steps did to its thread."""
+    steps = [step for phase in phases for step in phase]
+    for (one, first), (other, second) in combinations(enumerate(steps), 2):
+        does, again = first.operation, second.operation
+        if first.thread != second.thread or type(does) is not type(again):
+            continue
+        if isinstance(does, Cast | BreakActor) and isinstance(again, Cast | BreakActor):
+            often = evolve(does, times=does.times + again.times)
+            both = _with(phases, one, evolve(first, operation=often))
+            yield from _only(both, {*range(len(steps))} - {other})
+
+
+def _with(phases: _Phases, place: int, new: Step) -> _Phases:
+    numbers = count()
+    return tuple(
+        tuple(new if next(numbers) == place else step for step in phase) for phase in phases
+    )
 
 
 def _only(phases: _Phases, kept: set[int]) -> Iterator[_Phases]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from actors.testing import Scenario, Schedule, Step, sample_schedule, shrink
-from actors.testing.operations import Attach, Compact, Delete, End, Operation
+from actors.testing.operations import Attach, Cast, Compact, Delete, End, Operation
 from actors.testing.shrink import fewest_steps
 
 
@@ -53,3 +53,13 @@ def test_a_case_is_made_small_within_its_tries() -> None:
     tried.clear()
     assert fewest_steps(case, fails) == 2
     assert len(tried) <= 1000
+
+
+def test_what_is_done_by_several_steps_is_done_as_often_by_one() -> None:
+    filled = scenario((Cast("record"), Attach(), Cast("record")), (Compact(), Cast("end", times=2)))
+
+    def fails(tried: Scenario, schedule: Schedule) -> bool:
+        return sum(each.times for each in operations(tried) if isinstance(each, Cast)) >= 4
+
+    small, _ = shrink((filled, sample_schedule(Random(1))), fails)
+    assert operations(small) == [Cast("record", times=4)]
