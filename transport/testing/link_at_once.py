@@ -53,16 +53,17 @@ async def sending_now_to_nobody_is_noticed_where_it_is_flushed(pair: Pair) -> No
 async def what_is_heard_keeps_its_place(pair: Pair) -> None:
     """Of a server's end that hears: each message is heard or received, once and in order."""
     messages = [f"{number} " * (1 + number % 300) for number in range(1000)]
-    async with pair(PATIENT) as (server, client), trio.open_nursery() as nursery:
+    async with pair(PATIENT) as (server, client):
         if not isinstance(server, HearsNow):
             return
         seen: list[str] = []
         server.hear(lambda text: _hear_most(text, seen))
-        nursery.start_soon(_send_slowly, client, messages)
-        while len(seen) < len(messages):
-            with trio.move_on_after(0.01):  # what was heard ends no call of `receive`
-                message = await server.receive()
-                seen.append(str(message))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_send_slowly, client, messages)
+            while len(seen) < len(messages):
+                with trio.move_on_after(0.01):  # what was heard ends no call of `receive`
+                    message = await server.receive()
+                    seen.append(str(message))
         assert seen == messages
 
 
