@@ -30,8 +30,9 @@ from .lifetime import patience_of
 from .mailbox import Letter, Note
 from .outbox import Outgoing
 from .reply import draining, refusal_for
-from .service_host import Verdict
+from .service_host import ServiceHost, Verdict
 from .service_runner import ServiceExited
+from .turn_host import TurnHost
 
 if TYPE_CHECKING:
     from ..delivery.tail import Tail
@@ -108,8 +109,10 @@ class Actor:
             around.limits.mailbox_commands,
         )
         self._held: tuple[Letter, str | None] | None = None
-        self.hosts = Hosts(self.thread, kind, box, around, self._folding, mailbox, self._committer)
-        self.service, self.turns = self.hosts.service, self.hosts.turns
+        knows = around, self._folding, mailbox
+        self.service = ServiceHost(self.thread, kind, box, *knows)
+        self.turns = TurnHost(self.thread, kind, *knows, self._committer)
+        self.hosts = Hosts(self.thread, self.service, self.turns)
         self._consequences = Consequences(tail, around, self.service, self.turns)
         self._draining = False
         self._leaving: Departure | None = None
@@ -294,12 +297,10 @@ class Actor:
         else:
             self._departure = departure
 
-    def _has_work(self) -> bool:
-        return bool(len(self._mailbox)) or self._committer.busy
-
     def _may_depart_drained(self) -> bool:
         free = self.state.live is None and self._held is None
-        return self._draining and free and not self._has_work()
+        has_work = bool(len(self._mailbox)) or self._committer.busy
+        return self._draining and free and not has_work
 
     # Deciding
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import define
+
 from .service_host import ServiceHost
 from .turn_host import TurnHost
 
@@ -11,42 +13,21 @@ if TYPE_CHECKING:
     import trio
 
     from ..core.commands import Ending
-    from ..delivery.folding import Folding
-    from .activation import Surroundings
-    from .committer import Committer
-    from .inbox import CastBox
-    from .kinds import ThreadKind
-    from .mailbox import Mailbox
 
 
+@define(eq=False)
 class Hosts:
     """The service and the turns of one activation.
 
     Args:
         thread: the thread's id.
-        kind: its handler, service and policies.
-        box: what is cast to it; None where the kind has no service.
-        around: journal, limits and the runtime.
-        folding: what the thread's records come to.
-        mailbox: the actor's, who is told what is over.
-        committer: who is told that a turn has said something.
+        service: runs its service.
+        turns: runs its turns.
     """
 
-    __slots__ = ("_thread", "service", "turns")
-
-    def __init__(
-        self,
-        thread: str,
-        kind: ThreadKind,
-        box: CastBox | None,
-        around: Surroundings,
-        folding: Folding,
-        mailbox: Mailbox,
-        committer: Committer,
-    ) -> None:
-        self._thread = thread
-        self.service = ServiceHost(thread, kind, box, around, folding, mailbox)
-        self.turns = TurnHost(thread, kind, around, folding, mailbox, committer)
+    thread: str
+    service: ServiceHost
+    turns: TurnHost
 
     def open(self, nursery: trio.Nursery) -> None:
         """Take the nursery that both run in."""
@@ -55,7 +36,7 @@ class Hosts:
 
     def handling(self) -> tuple[str, str]:
         """Name the thread and the turn, or the service, that runs or did not stop."""
-        return self._thread, self.turns.turn or "service"
+        return self.thread, self.turns.turn or "service"
 
     @property
     def running(self) -> bool:

@@ -7,6 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 
+from .arguments import shown
+
 # What a person or a program says: plain text, or a list of parts, each an object with a "type".
 Content: TypeAlias = str | Sequence[Mapping[str, Any]]
 
@@ -94,7 +96,7 @@ def check_tool_item(kind: str, data: Any) -> None:
     if not isinstance(data, dict) or set(data) != set(fields):
         raise ValueError(f"a {kind} has {' and '.join(fields)}, and nothing else")
     if not isinstance(data[fields[0]], str):
-        raise ValueError(f"the {fields[0]} of a {kind} is a text, not {data[fields[0]]!r:.80}")
+        raise ValueError(f"the {fields[0]} of a {kind} is a text, not {shown(data[fields[0]])}")
 
 
 def is_content(value: Any) -> bool:

@@ -101,7 +101,7 @@ def checked_data(kinds: RecordKinds, what: str, kind: str, data: Any) -> Any:
     """
     if kind not in kinds:
         known = ", ".join(sorted(kinds)) or "none"
-        raise Rejected("bad_request", f"no {what} {kind!r:.80} here; the kinds are: {known}")
+        raise Rejected("bad_request", f"no {what} {shown(kind)} here; the kinds are: {known}")
     schema = kinds[kind]
     try:
         if isinstance(schema, type):

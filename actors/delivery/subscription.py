@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -292,34 +293,30 @@ class Subscription:
             return None
         events = self._tail.after(self.position)
         if events is None or self._reaches_beyond_the_end(events):
-            read = await self._journal().read(self.thread, self.position, self._limits.batch_bytes)
-            rows = self._published(read)
-            if not rows:
-                return None
-            events = Events(self.thread, rows, Position(self.position.epoch, rows[-1].to))
-        return self._up_to_the_end(events)
+            rows = await self._journal().read(self.thread, self.position, self._limits.batch_bytes)
+            events = self._batch(rows, self._published)
+        if events is None or self._until is None or events.position <= self._until[0]:
+            return events
+        return self._batch(events.rows, self._until[0].offset)
 
-    def _published(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        """Return the rows up to the tail's head.
-
-        What is durable and not yet published would leave the reader with a cursor ahead of it (I4).
-        """
+    @property
+    def _published(self) -> float:
+        """The last offset that may be read from disk: no cursor gets ahead of the tail (I4)."""
         state = self._tail.state
         if state is None or state.epoch != self.position.epoch:
-            return rows
-        return tuple(row for row in rows if row.to <= state.offset)
+            return math.inf
+        return state.offset
+
+    def _batch(self, rows: tuple[Row, ...], end: float) -> Events | None:
+        """Return those of rows that end by an offset, or None where none does."""
+        rows = tuple(row for row in rows if row.to <= end)
+        if not rows:
+            return None
+        return Events(self.thread, rows, Position(self.position.epoch, rows[-1].to))
 
     def _reaches_beyond_the_end(self, events: Events) -> bool:
         """Say whether the first of them was merged with what is not for this reader any more."""
         return self._until is not None and events.rows[0].to > self._until[0].offset
-
-    def _up_to_the_end(self, events: Events) -> Events | None:
-        if self._until is None or events.position <= self._until[0]:
-            return events
-        rows = tuple(row for row in events.rows if row.to <= self._until[0].offset)
-        if not rows:
-            return None
-        return Events(self.thread, rows, Position(events.position.epoch, rows[-1].to))
 
     def _leave(self, reason: str) -> Detached:
         detached = Detached(self.thread, self.position, reason)

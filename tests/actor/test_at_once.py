@@ -6,28 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from attrs import define
 from runtime_world import open_world
 
 from actors import Rejected, Turn
 from actors.actor import actor as actor_module
 from actors.core.commands import Submit
+from tests.benchmarks.counting import steps_counted
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-LOOP = "actors.actor.supervisor.Supervisor._supervise"
-
-
-@define(eq=False)
-class Steps(trio.abc.Instrument):
-    """How many steps tasks of that name took."""
-
-    name: str
-    count: int = 0
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        self.count += task.name == self.name
+LOOP = "Supervisor._supervise"
 
 
 async def test_a_whole_turn_wakes_no_loop(autojump_clock: MockClock) -> None:
@@ -35,13 +24,11 @@ async def test_a_whole_turn_wakes_no_loop(autojump_clock: MockClock) -> None:
     async with open_world() as world:
         await world.ends(await world.asked("x"))
         await trio.testing.wait_all_tasks_blocked()
-        steps = Steps(LOOP)
-        trio.lowlevel.add_instrument(steps)
-        for _ in range(3):
-            await world.ends(await world.asked("y"))
-        await trio.testing.wait_all_tasks_blocked()
-        trio.lowlevel.remove_instrument(steps)
-        assert steps.count == 0
+        with steps_counted() as steps:
+            for _ in range(3):
+                await world.ends(await world.asked("y"))
+            await trio.testing.wait_all_tasks_blocked()
+        assert steps[LOOP] == 0
     assert await world.journal.said() == "xyyy"
 
 

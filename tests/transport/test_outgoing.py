@@ -13,13 +13,14 @@ from attrs import define, field
 from endless_streams import EndlessStream, Stream
 
 from actors.limits import DEFAULT_LIMITS
+from tests.benchmarks.counting import steps_counted
 from transport.courier import Courier
 from transport.outgoing import _BURST as BURST
 from transport.outgoing import SendingHalf
 from transport.wire.client_messages import Attach
 from transport.wire.server_messages import Pong
 
-SENDING = "transport.outgoing.SendingHalf._run"
+SENDING = "SendingHalf._run"
 
 
 @define(eq=False)
@@ -82,17 +83,6 @@ class RoomyLink(GreedyLink):
         self.taken += 1
 
 
-@define(eq=False)
-class Steps(trio.abc.Instrument):
-    """How many steps tasks of that name took."""
-
-    name: str
-    count: int = 0
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        self.count += task.name == self.name
-
-
 @asynccontextmanager
 async def _connections(links: list[RoomyLink]) -> AsyncIterator[tuple[list[Stream], Courier]]:
     """Connections of one server that follow a stream each and wait for news."""
@@ -120,14 +110,12 @@ async def test_the_courier_sends_for_all_and_wakes_nobody() -> None:
     links = [RoomyLink() for _ in range(100)]
     async with _connections(links) as (streams, _):
         before = [link.taken for link in links]
-        steps = Steps(SENDING)
-        trio.lowlevel.add_instrument(steps)
-        for stream in streams:
-            stream.tell()
-        await trio.testing.wait_all_tasks_blocked()
-        trio.lowlevel.remove_instrument(steps)
+        with steps_counted() as steps:
+            for stream in streams:
+                stream.tell()
+            await trio.testing.wait_all_tasks_blocked()
         assert [link.taken for link in links] == [count + 1 for count in before]
-        assert steps.count == 0
+        assert steps[SENDING] == 0
 
 
 async def test_who_takes_nothing_at_once_is_left_to_its_own_task() -> None:
@@ -147,26 +135,24 @@ async def test_without_a_courier_that_runs_a_connection_sends_by_itself() -> Non
     link = RoomyLink()
     async with _connections([link]) as (streams, courier):
         courier.running = False
-        before, steps = link.taken, Steps(SENDING)
-        trio.lowlevel.add_instrument(steps)
-        streams[0].tell()
-        await trio.testing.wait_all_tasks_blocked()
-        trio.lowlevel.remove_instrument(steps)
+        before = link.taken
+        with steps_counted() as steps:
+            streams[0].tell()
+            await trio.testing.wait_all_tasks_blocked()
         assert link.taken == before + 1
-        assert steps.count == 1
+        assert steps[SENDING] == 1
 
 
 async def test_an_answer_goes_out_where_it_is_given(nursery: trio.Nursery) -> None:
     """Nobody is woken for it."""
-    link, steps = RoomyLink(), Steps(SENDING)
+    link = RoomyLink()
     outgoing = _answering(link, nursery)
-    trio.lowlevel.add_instrument(steps)
-    outgoing.answer(Pong("1"))
+    with steps_counted() as steps:
+        outgoing.answer(Pong("1"))
+        assert link.taken == 1
+        await trio.testing.wait_all_tasks_blocked()
     assert link.taken == 1
-    await trio.testing.wait_all_tasks_blocked()
-    trio.lowlevel.remove_instrument(steps)
-    assert link.taken == 1
-    assert steps.count == 0
+    assert steps[SENDING] == 0
 
 
 async def test_an_answer_waits_for_what_the_peer_did_not_take(nursery: trio.Nursery) -> None:

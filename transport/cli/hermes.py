@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 from attrs import define, evolve, field
 
+from actors.core.arguments import shown
 from actors.core.events import Recorded, ThreadCreated, TurnEnded, TurnSubmitted
 from actors.core.items import Item, is_content, item_id
 from actors.core.telling import Told, place_events, tell_turn
@@ -67,7 +68,7 @@ def read_session(
         return Refused(1, None, f"{name} is no session: expected an object with `messages`")
     thread = session.get("session_id")
     if not isinstance(thread, str) or not is_thread_id(thread):
-        return Refused(1, None, f"{name}: the session_id {thread!r:.80} is no thread id")
+        return Refused(1, None, f"{name}: the session_id {shown(thread)} is no thread id")
     return _restored(_Session(session, thread, name, written, changed), limits)
 
 

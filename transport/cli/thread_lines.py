@@ -34,6 +34,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 from attrs import define, frozen
 
+from actors.core.arguments import shown
 from actors.core.event_codec import entry_from_json
 from actors.core.thread_id import is_thread_id
 from actors.limits import DEFAULT_LIMITS, Limits
@@ -145,7 +146,7 @@ class _Block:
         elif raw.get("version") != VERSION:
             block.refuse(line, f"version {raw.get('version')!r} of the format is not known here")
         elif not isinstance(raw.get("thread"), str) or not is_thread_id(raw["thread"]):
-            block.refuse(line, f"{raw.get('thread')!r:.80} is no thread id")
+            block.refuse(line, f"{shown(raw.get('thread'))} is no thread id")
         elif type(raw.get("offset")) is not int:
             block.refuse(line, "the header has no offset")
         else:
