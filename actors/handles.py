@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .actor.reply import Awaited
 from .answer import Answer
 from .core.amounts import checked_amount
 from .core.arguments import check_principal, shown
@@ -386,9 +385,7 @@ class Thread:
         return await settled(self._registry, self.id, turn)
 
     async def _ask(self, command: Command) -> Result:
-        reply = Awaited()
-        self._registry.post(self.id, command, reply, self.principal)
-        return await reply.result()
+        return await self._registry.ask(self.id, command, self.principal)
 
 
 def _expect(sort: type[R], result: Result) -> R:

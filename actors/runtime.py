@@ -12,7 +12,6 @@ from .actor.activation import Surroundings
 from .actor.commits import Commits
 from .actor.contexts import Contexts
 from .actor.leases import Leases
-from .actor.patience import Patience
 from .actor.registry import Registry
 from .actor.reply import refusal_for
 from .core.amounts import checked_amount
@@ -27,10 +26,12 @@ from .errors import (
 )
 from .handles import LOCAL, Thread
 from .statistics import RuntimeStatistics
+from .timers import Timers
 from .watchdog import run_watchdog
 
 if TYPE_CHECKING:
     from .actor.kinds import ThreadKind
+    from .gateway import Gateway
     from .incident.recording import Recording
     from .journal.contract import Journal, SummaryPage
     from .limits import Limits
@@ -73,10 +74,15 @@ class Runtime:
 
     @property
     def registry(self) -> Registry:
-        """Where actors are found."""
+        """Where actors are found; the runtime's own, see `gateway`."""
         if self._registry is None:
             raise InternalError("the runtime is not open")
         return self._registry
+
+    @property
+    def gateway(self) -> Gateway:
+        """The threads by their ids, for a server of connections."""
+        return self.registry
 
     def thread(self, id: str, principal: str = LOCAL) -> Thread:
         """Return a handle on a thread, whether it is there or not.
@@ -197,13 +203,13 @@ class Runtime:
 
     def _surroundings(self, nursery: trio.Nursery, journal: Journal, clock: Clock) -> Surroundings:
         self._leases = Leases(nursery, self.limits)
-        patience = Patience()
-        nursery.start_soon(patience.run)
+        timers = Timers()
+        nursery.start_soon(timers.run)
         return Surroundings(
             self,
             journal,
             Commits(nursery, journal, self.limits),
-            patience,
+            timers,
             clock,
             self.ids,
             self._leases,
@@ -256,14 +262,14 @@ class Runtime:
         self._draining.set()
         self._closing.set()
         limits = self.limits
-        patience = limits.drain_seconds + self._grace() + limits.close_seconds
-        patience += 2 * limits.lease_release_seconds
-        with trio.move_on_after(patience, shield=True):
+        seconds = limits.drain_seconds + self._grace() + limits.close_seconds
+        seconds += 2 * limits.lease_release_seconds
+        with trio.move_on_after(seconds, shield=True):
             await self._drained.wait()
         with trio.move_on_after(limits.close_seconds, shield=True):
             await self._finished.wait()
         if not self._unstopped:  # then it is the journal that is slow to open or close
-            with trio.move_on_after(patience, shield=True):
+            with trio.move_on_after(seconds, shield=True):
                 await self._finished.wait()
         if self._failure is not None:
             raise self._failure

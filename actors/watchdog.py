@@ -69,11 +69,11 @@ async def run_watchdog(
 class _Watch:
     """What the two share: the loop's task sets the time of the last beat, the worker reads it."""
 
-    def __init__(self, patience: float, callers: frozenset[CodeType]) -> None:
-        self.interval = max(patience / _BEATS, _SHORTEST_BEAT_SECONDS)
+    def __init__(self, threshold: float, callers: frozenset[CodeType]) -> None:
+        self.interval = max(threshold / _BEATS, _SHORTEST_BEAT_SECONDS)
         self.over = threading.Event()
         self._watched = threading.get_ident()
-        self._patience = patience
+        self._threshold = threshold
         self._callers = callers
         self._beaten = time.monotonic()
         self._held_since: float | None = None
@@ -91,7 +91,7 @@ class _Watch:
         if self._held_since is None:
             held = time.monotonic() - beaten
             # The beat may have come up to an interval before the blockage began.
-            if held > self._patience + self.interval:
+            if held > self._threshold + self.interval:
                 self._held_since = beaten
                 self._report(held)
         elif beaten != self._held_since:

@@ -18,7 +18,6 @@ import trio
 from attrs import frozen
 
 from actors import JournalError, Life, Rejected, Runtime, Snapshot
-from actors.actor.reply import Awaited
 from actors.core.refusals import no_such_thread
 
 from .auth import Auth, forbidden
@@ -170,7 +169,7 @@ async def _threads(call: _Call) -> Response:
 async def _show(call: _Call) -> Response:
     message: client.Attach = call.message("attach", thread=call.thread, **call.query("window"))
     call.check()
-    subscription = call.runtime.registry.subscribe(call.thread, None)
+    subscription = call.runtime.gateway.subscribe(call.thread, None)
     try:
         await subscription.attach(None, message.window)
         snapshot = await subscription.pull()
@@ -189,7 +188,7 @@ async def _events(call: _Call) -> Response:
         fields["cursor"] = seen
     message: client.Attach = call.message("attach", thread=call.thread, **fields)
     call.check()
-    subscribe = partial(call.runtime.registry.subscribe, call.thread, call.principal)
+    subscribe = partial(call.runtime.gateway.subscribe, call.thread, call.principal)
     may_see = partial(call.auth.authorise, call.principal)
     stream = EventStream(call.streams, subscribe, may_see, call.expires_at)
     try:
@@ -240,10 +239,9 @@ async def _release(call: _Call) -> Response:
 
 async def _command(call: _Call, message: Any) -> Response:
     call.check()
-    reply = Awaited()
     command = translate(message, call.principal, call.runtime)
-    call.runtime.registry.post(call.thread, command, reply, call.principal)
-    body = reply_body(message, await reply.result())
+    result = await call.runtime.gateway.ask(call.thread, command, call.principal)
+    body = reply_body(message, result)
     created = isinstance(body, replies.SubmitReply) and not body.duplicate
     return _reply(body, 201 if created else 200)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from actors.actor.sleeper import Sleeper
+from actors.sleeper import Sleeper
 
 from .frames import CLOSE_FRAME, FrameMeter, close_frame, whole_text
 from .link import TOO_BIG

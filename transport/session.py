@@ -17,11 +17,11 @@ from actors import (
     Runtime,
     Subscription,
 )
-from actors.actor.sleeper import Sleeper
 from actors.core.casting import checked_cast
 from actors.core.refusals import no_such_thread
 from actors.handles import LOCAL
 from actors.incident.caller import Caller, speak_as
+from actors.sleeper import Sleeper
 
 from .auth import Auth, forbidden
 from .heartbeat import Heartbeat
@@ -61,7 +61,8 @@ class Session:
         courier: Courier | None = None,
     ) -> None:
         self.link = link
-        self.runtime = runtime
+        self._runtime = runtime
+        self._gateway = runtime.gateway
         self._limits: Limits = runtime.limits
         self._auth = auth or Auth()
         self._principal = LOCAL
@@ -71,8 +72,8 @@ class Session:
         self._outgoing = SendingHalf(
             self.link, self._subscribe, self._may, self._protocol.detached, self._limits, courier
         )
-        clock = runtime.registry.around.patience
-        self._heartbeat = Heartbeat(link, self._limits, clock, self._show_life, self._miss)
+        timers = self._gateway.timers
+        self._heartbeat = Heartbeat(link, self._limits, timers, self._show_life, self._miss)
         self._unanswered = 0
         self._answered = Sleeper()
         self._cast_refused_at = float("-inf")
@@ -117,7 +118,7 @@ class Session:
             self._nursery.start_soon(self._watch_credentials)
 
     def _subscribe(self, thread: str, on_ready: Callable[[Subscription], None]) -> Subscription:
-        return self.runtime.registry.subscribe(thread, self._principal, on_ready)
+        return self._gateway.subscribe(thread, self._principal, on_ready)
 
     def goaway(self, retry_after_seconds: float) -> None:
         """Tell the client that the server is about to stop."""
@@ -245,7 +246,7 @@ class Session:
         message: Commands,
     ) -> None:
         try:
-            command = translate(message, self._principal, self.runtime)
+            command = translate(message, self._principal, self._runtime)
         except Rejected as refusal:
             self._refuse(id, refusal)
             return
@@ -256,7 +257,7 @@ class Session:
             self._answered.wake()
             self._answer(id, message, answer)
 
-        self.runtime.registry.post(thread, command, reply, self._principal)
+        self._gateway.post(thread, command, reply, self._principal)
 
     def _answer(self, id: str, message: object, answer: Result | Rejected) -> None:
         if isinstance(answer, Rejected):
@@ -278,9 +279,9 @@ class Session:
     def _cast(self, message: client.Cast) -> None:
         try:
             kind, data, author = message.kind, message.data, self._principal
-            kinds = self.runtime.registry.kind(message.thread).casts
+            kinds = self._gateway.kind(message.thread).casts
             waiting = checked_cast(kind, data, author, self._limits, self._refuse_cast, kinds)
-            self.runtime.registry.cast(message.thread, waiting)
+            self._gateway.cast(message.thread, waiting)
         except Rejected as refusal:
             self._refuse_cast(refusal)
 
@@ -312,7 +313,7 @@ class Session:
 
     async def _history(self, message: client.History) -> replies.ReplyBody:
         self._check(message.thread)
-        thread = self.runtime.thread(message.thread, self._principal)
+        thread = self._runtime.thread(message.thread, self._principal)
         page = await thread.history(message.before, message.limit)
         self._check(message.thread)
         if page.head.life is Life.ABSENT:
@@ -320,9 +321,9 @@ class Session:
         return replies.HistoryReply(page.items, page.before)
 
     async def _threads(self, message: client.Threads) -> replies.ReplyBody:
-        page = await self.runtime.threads(message.after, message.limit)
+        page = await self._runtime.threads(message.after, message.limit)
         shown = (summary for summary in page.summaries if self._may(summary.thread))
-        summaries = tuple(summary_of(summary, self.runtime) for summary in shown)
+        summaries = tuple(summary_of(summary, self._runtime) for summary in shown)
         return replies.ThreadsReply(summaries, page.after)
 
 

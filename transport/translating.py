@@ -59,7 +59,7 @@ def translate(message: Commands, principal: str, runtime: Runtime) -> commands.C
             )
         case client.Record():
             return checked_record(
-                runtime.registry.kind(message.thread).records,
+                runtime.gateway.kind(message.thread).records,
                 record=runtime.ids.fresh("r"),
                 principal=principal,
                 kind=message.kind,
@@ -83,7 +83,7 @@ def summary_of(summary: Summary, runtime: Runtime) -> replies.ThreadSummary:
     """Return a line of a listing as clients are told."""
     head = summary.head
     state = "running" if head.live else "queued" if head.queued else "idle"
-    if runtime.registry.is_failed(summary.thread):
+    if runtime.gateway.is_failed(summary.thread):
         state = "failed"
     return replies.ThreadSummary(
         thread=summary.thread,

@@ -12,10 +12,10 @@ from ..incident.recording import Recording
 from ..journal.contract import Journal
 from ..limits import Limits
 from ..ports import Clock, Ids
+from ..timers import Timers
 from .commits import Commits
 from .contexts import Contexts
 from .leases import Leases
-from .patience import Patience
 
 if TYPE_CHECKING:
     from ..runtime import Runtime  # noqa: TC004 - imported for real it would be a cycle
@@ -43,7 +43,7 @@ class Surroundings:
     runtime: Runtime
     journal: Journal
     commits: Commits
-    patience: Patience
+    timers: Timers
     clock: Clock
     ids: Ids
     leases: Leases

@@ -26,7 +26,7 @@ from .admission import Admission
 from .committer import Committer
 from .consequences import Consequences
 from .hosts import Hosts
-from .lifetime import patience_of
+from .lifetime import idle_timeout
 from .mailbox import Letter, Note
 from .outbox import Outgoing
 from .reply import draining, refusal_for
@@ -70,8 +70,8 @@ class Actor:
         "_limits",
         "_mailbox",
         "_on_settled",
-        "_stays_for",
         "_tail",
+        "_timeout",
         "hosts",
         "service",
         "state",
@@ -117,7 +117,7 @@ class Actor:
         self._draining = False
         self._leaving: Departure | None = None
         self._departure: Departure | None = None
-        self._stays_for = math.inf  # with nothing to do, in seconds
+        self._timeout = math.inf  # of the timer that runs while the loop waits, in seconds
 
     # The loop
 
@@ -263,31 +263,31 @@ class Actor:
         if self._leaving is None and self._may_depart_drained():
             self._leave(Departure.DRAINED)
             return
-        self._be_patient()
+        self._restart_timer()
         try:
             await self._mailbox.news()
         finally:
-            in_time = self._around.patience.end(self._mailbox, self._stays_for)
+            in_time = self._around.timers.stop(self._mailbox, self._timeout)
         has_come = bool(len(self._mailbox)) or self.service.waiting
-        if not (in_time or has_come or self._patience() == math.inf):
+        if not (in_time or has_come or self._idle_timeout() == math.inf):
             # Without a service, there is no checkpoint from here to the registry's next line, so
             # nothing slips in; what comes while it stops, the next activation serves (I14).
             self._leave(Departure.IDLE)
 
-    def _be_patient(self) -> None:
+    def _restart_timer(self) -> None:
         """Begin anew to count how long nothing comes."""
-        self._around.patience.end(self._mailbox, self._stays_for)
-        self._stays_for = self._patience()
-        self._around.patience.begin(self._mailbox, self._stays_for)
+        self._around.timers.stop(self._mailbox, self._timeout)
+        self._timeout = self._idle_timeout()
+        self._around.timers.start(self._mailbox, self._timeout)
 
-    def _patience(self) -> float:
+    def _idle_timeout(self) -> float:
         """Return for how many seconds the actor stays with nothing to do."""
         running = self.state.live is not None or self._held is not None or self._committer.busy
         if running or self._leaving is not None:
             return math.inf
         if self.state.life is not Life.OPEN:
             return 0.0  # nothing is there that would be worth keeping
-        return patience_of(self._kind.lifetime, self._limits, serving=self.service.running)
+        return idle_timeout(self._kind.lifetime, self._limits, serving=self.service.running)
 
     def _leave(self, departure: Departure) -> None:
         """Depart once the service has stopped, and decide nothing in between."""
@@ -388,7 +388,7 @@ class Actor:
         if self.state.live is not None and not self._committer.failed:
             return
         if self._rests:
-            self._be_patient()
+            self._restart_timer()
         else:
             self._mailbox.nudge()
 

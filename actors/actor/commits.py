@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from .sleeper import Sleeper
+from ..sleeper import Sleeper
 
 if TYPE_CHECKING:
     from ..journal.contract import Append, Journal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ..sleeper import Sleeper
 from .outbox import Outbox, Outgoing, append_of
-from .sleeper import Sleeper
 
 if TYPE_CHECKING:
     from ..core.position import Position

@@ -213,12 +213,12 @@ class Keeper:
     async def _give_back(self) -> None:
         assert self.lease.release is not None
         try:
-            with trio.move_on_after(self.release_seconds, shield=True) as patience:
+            with trio.move_on_after(self.release_seconds, shield=True) as scope:
                 await self.lease.release(self.resource)
         except Exception:  # the lender's failure; nothing more can be done here
             log.exception("giving the lease of thread %s back failed", self.thread)
         else:
-            if patience.cancelled_caught:
+            if scope.cancelled_caught:
                 log.error("giving the lease of thread %s back took too long", self.thread)
 
 

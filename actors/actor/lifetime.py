@@ -48,7 +48,7 @@ class EndAfter:
 Lifetime: TypeAlias = Passivate | EndAfter
 
 
-def patience_of(lifetime: Lifetime, limits: Limits, *, serving: bool) -> float:
+def idle_timeout(lifetime: Lifetime, limits: Limits, *, serving: bool) -> float:
     """Return for how many seconds an actor stays with nothing to do.
 
     Args:

@@ -9,9 +9,9 @@ from attrs import frozen
 
 from ..core.commands import Command, Exited
 from ..errors import Rejected
+from ..sleeper import Sleeper
 from .reply import Reply
 from .service_runner import ServiceExited
-from .sleeper import Sleeper
 
 # What an actor's own tasks tell it.
 Note: TypeAlias = Exited | ServiceExited

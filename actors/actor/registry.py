@@ -27,7 +27,7 @@ from .entry import ThreadEntry
 from .figures import Figures
 from .mailbox import Letter, Mailbox
 from .places import Places
-from .reply import Reply, draining, thread_failed
+from .reply import Awaited, Reply, draining, thread_failed
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..incident.recording import Watched
     from ..journal.contract import Journal
     from ..limits import Limits
+    from ..timers import Timers
     from .activation import Surroundings
     from .actor import Actor
     from .kinds import ThreadKind
@@ -105,6 +106,12 @@ class Registry:
             reply(refusal)
         else:
             self._activate(entry)
+
+    async def ask(self, thread: str, command: Command, principal: str | None = None) -> Result:
+        """Post a command and wait for its answer; raises and is cancelled as `Awaited.result`."""
+        reply = Awaited()
+        self.post(thread, command, reply, principal)
+        return await reply.result()
 
     @trio.lowlevel.enable_ki_protection
     def cast(self, thread: str, waiting: Waiting) -> bool:
@@ -216,6 +223,11 @@ class Registry:
     def limits(self) -> Limits:
         """The limits in force."""
         return self.around.limits
+
+    @property
+    def timers(self) -> Timers:
+        """Timers of those who wait, nearly always in vain."""
+        return self.around.timers
 
     # What the runtime does
 

@@ -143,10 +143,10 @@ class Output:
 
         Shielded from cancellation, and bounded by `limits.close_seconds`.
         """
-        with trio.move_on_after(self._limits.close_seconds, shield=True) as patience:
+        with trio.move_on_after(self._limits.close_seconds, shield=True) as scope:
             async with self._writing:
                 await self._write()
-        if patience.cancelled_caught:
+        if scope.cancelled_caught:
             self._give_up("the disk does not answer")
 
     async def _write(self) -> None:

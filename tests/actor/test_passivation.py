@@ -63,14 +63,14 @@ async def test_a_turn_in_flight_vetoes(autojump_clock: MockClock) -> None:
     assert world.journal.claimed == ["t"]
 
 
-async def test_a_kind_may_have_a_patience_of_its_own(autojump_clock: MockClock) -> None:
+async def test_a_kind_may_have_an_idle_timeout_of_its_own(autojump_clock: MockClock) -> None:
     async with open_world(kind=ThreadKind(on_turn=echo, lifetime=Passivate(idle=3))) as world:
         await world.ends(await world.asked("x"))
         await trio.sleep(4)
         assert active(world) == 0
 
 
-async def test_a_commit_that_takes_longer_than_the_patience_is_waited_for(
+async def test_a_commit_that_takes_longer_than_the_idle_timeout_is_waited_for(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not by looking again and again: virtual time, for one, would not go on."""

@@ -6,8 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from actors.actor.patience import Patience
 from actors.limits import Limits
+from actors.timers import Timers
 from transport.heartbeat import Heartbeat
 from transport.link import Link, LinkClosed
 from transport.testing.memory import memory_links
@@ -25,7 +25,7 @@ async def receive_all(link: Link) -> None:
 
 async def heartbeat(link: Link) -> int:
     """Ping until the peer falls silent, and return how often that was."""
-    clock, silence, beats = Patience(), trio.Event(), 0
+    timers, silence, beats = Timers(), trio.Event(), 0
 
     def on_beat() -> None:
         nonlocal beats
@@ -35,15 +35,15 @@ async def heartbeat(link: Link) -> int:
         assert not silence.is_set()
         silence.set()
 
-    beating = Heartbeat(link, LIMITS, clock, on_beat, on_silence)
+    beating = Heartbeat(link, LIMITS, timers, on_beat, on_silence)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(clock.run)
+        nursery.start_soon(timers.run)
         beating.begin(nursery)
         try:
             await silence.wait()
         finally:
             beating.end()
-            assert not clock._waiting
+            assert not timers._waiting
             nursery.cancel_scope.cancel()
     return beats
 
@@ -84,15 +84,15 @@ async def test_it_ends_with_the_link(autojump_clock: trio.testing.MockClock) -> 
 
 async def test_between_the_pings_there_is_no_task(autojump_clock: trio.testing.MockClock) -> None:
     server, client = memory_links(LIMITS)
-    clock = Patience()
+    timers = Timers()
 
     async def on_silence() -> None:
         raise AssertionError("the peer answers")
 
     async with trio.open_nursery() as clocks, trio.open_nursery() as nursery:
-        clocks.start_soon(clock.run)
+        clocks.start_soon(timers.run)
         clocks.start_soon(receive_all, client)
-        beating = Heartbeat(server, LIMITS, clock, lambda: None, on_silence)
+        beating = Heartbeat(server, LIMITS, timers, lambda: None, on_silence)
         beating.begin(nursery)
         for _ in range(5):
             await trio.sleep(LIMITS.heartbeat_seconds + 1)

@@ -23,7 +23,7 @@ from .failures import CommandFailed
 from .sources import Exported, Listed, View
 
 # Seconds for a server to be reached, and then for each of its answers.
-PATIENCE: Final = 30.0
+ANSWER_SECONDS: Final = 30.0
 
 
 @asynccontextmanager
@@ -48,7 +48,7 @@ async def reach(client: Client, url: str) -> None:
         CommandFailed: nothing answers there.
         ClientClosed: the server does not want this client.
     """
-    with trio.move_on_after(PATIENCE) as scope:
+    with trio.move_on_after(ANSWER_SECONDS) as scope:
 
         def changed(status: ConnectionStatus) -> None:
             if status.state is ConnectionState.RECONNECTING:
@@ -71,7 +71,7 @@ class ServerSource:
         """Yield every thread; see `Source.threads`."""
         after: str | None = None
         while True:
-            with trio.fail_after(PATIENCE):
+            with trio.fail_after(ANSWER_SECONDS):
                 page = await self.client.threads(after, DEFAULT_LIMITS.page_items_max)
             for summary in page.threads:
                 yield Listed(summary.thread, summary.state, summary.active_at, summary.items)
@@ -96,7 +96,7 @@ class ServerSource:
         pages = [snapshot.items]
         count, before = len(snapshot.items), snapshot.before
         while before is not None and (last is None or count < last):
-            with trio.fail_after(PATIENCE):
+            with trio.fail_after(ANSWER_SECONDS):
                 limit = min((last or count + 500) - count, DEFAULT_LIMITS.page_items_max)
                 page = await self.client.history(snapshot.thread, before, limit)
             pages.append(tuple(page.items))
@@ -124,7 +124,7 @@ class ServerSource:
 
 
 async def _next(stream: AsyncIterator[object]) -> object:
-    with trio.fail_after(PATIENCE):
+    with trio.fail_after(ANSWER_SECONDS):
         return await anext(stream)
 
 
@@ -140,7 +140,7 @@ async def rows_until_head(
 
     Raises:
         PositionUnrecoverable: the thread was truncated, compacted at its head, or deleted.
-        trio.TooSlowError: nothing came for `PATIENCE` seconds.
+        trio.TooSlowError: nothing came for `ANSWER_SECONDS` seconds.
     """
     offset, batch = 0, first
     while True:

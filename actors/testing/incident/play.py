@@ -143,7 +143,7 @@ class Play:
         author = asked.principal
         process.note(Called(call, asked.caller, asked.thread, operation, argument, author))
         reply = partial(self._answered, process, call, asked, then)
-        process.runtime.registry.post(asked.thread, command, reply, asked.principal)
+        process.runtime.gateway.post(asked.thread, command, reply, asked.principal)
 
     def _answered(
         self,

@@ -1,4 +1,4 @@
-"""How long idle actors stay: one clock for all of them."""
+"""Timers of many who wait, nearly always in vain: one alarm for all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import trio
 
 
-class Patient(Protocol):
+class Timed(Protocol):
     """Somebody who waits for something, and not for ever."""
 
     def nudge(self) -> None:
@@ -17,7 +17,7 @@ class Patient(Protocol):
         ...
 
 
-class Patience:
+class Timers:
     """Nudges whoever has waited for long enough.
 
     A cancel scope for each of them would take a kilobyte, and trio keeps the deadlines of those
@@ -26,11 +26,16 @@ class Patience:
 
     def __init__(self) -> None:
         # By how long they wait: those who wait equally long are due in the order they came in.
-        self._waiting: dict[float, OrderedDict[Patient, float]] = {}
+        self._waiting: dict[float, OrderedDict[Timed, float]] = {}
         self._alarm = trio.CancelScope()
 
-    def begin(self, who: Patient, seconds: float) -> None:
-        """Nudge once, when so many seconds have passed, unless `end` comes first."""
+    def start(self, who: Timed, seconds: float) -> None:
+        """Nudge once, when so many seconds have passed, unless `stop` comes first.
+
+        Args:
+            who: has at most one timer of as many seconds.
+            seconds: at least 0; infinity never nudges.
+        """
         if seconds == math.inf:
             return
         waiting = self._waiting.setdefault(seconds, OrderedDict())
@@ -38,8 +43,13 @@ class Patience:
         if due < self._alarm.deadline:
             self._alarm.deadline = due
 
-    def end(self, who: Patient, seconds: float) -> bool:
-        """Nudge no more; say whether that came first."""
+    def stop(self, who: Timed, seconds: float) -> bool:
+        """Nudge no more; say whether that came first.
+
+        Args:
+            who: has a timer, or had one.
+            seconds: what it was started with.
+        """
         waiting = self._waiting.get(seconds)
         if waiting is None or waiting.pop(who, None) is None:
             return seconds == math.inf

@@ -1,4 +1,4 @@
-"""One clock for all who wait, and the place where one task sleeps."""
+"""Timers of all who wait, and the place where one task sleeps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.actor.patience import Patience
-from actors.actor.sleeper import Sleeper
+from actors.sleeper import Sleeper
+from actors.timers import Timers
 
 
 class Waiter:
@@ -41,24 +41,24 @@ def test_each_is_nudged_once_when_its_time_is_over(
 ) -> None:
     """Whoever gives up before its time is not nudged, everybody else is, at that very time."""
 
-    async def wait(patience: Patience, began: int, seconds: float, leaves: int | None) -> None:
+    async def wait(timers: Timers, began: int, seconds: float, leaves: int | None) -> None:
         waiter = Waiter()
         await trio.sleep_until(start + began)
-        patience.begin(waiter, seconds)
+        timers.start(waiter, seconds)
         await trio.sleep(100 if leaves is None else leaves + 0.5)
         overdue = leaves is None or seconds < leaves + 0.5
-        assert patience.end(waiter, seconds) is (seconds == math.inf or not overdue)
+        assert timers.stop(waiter, seconds) is (seconds == math.inf or not overdue)
         due = [start + began + seconds] if overdue and seconds != math.inf else []
         assert waiter.nudged == pytest.approx(due)
 
     async def scene() -> None:
         nonlocal start
-        patience, start = Patience(), trio.current_time()
+        timers, start = Timers(), trio.current_time()
         async with trio.open_nursery() as clock:
-            clock.start_soon(patience.run)
+            clock.start_soon(timers.run)
             async with trio.open_nursery() as waiters:
                 for each in plan:
-                    waiters.start_soon(wait, patience, *each)
+                    waiters.start_soon(wait, timers, *each)
             clock.cancel_scope.cancel()
 
     start = 0.0
