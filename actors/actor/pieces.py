@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import trio
@@ -30,6 +31,10 @@ class PieceBuffer:
     Args:
         turn: the turn's id.
         limits: `turn_buffer_bytes`, `turn_buffer_pieces`, `merged_text_bytes`.
+
+    Attributes:
+        closed: whether the turn has ended.
+        spoke_at: when the handler last said something, on trio's clock; before, minus infinity.
     """
 
     def __init__(self, turn: str, limits: Limits) -> None:
@@ -42,6 +47,7 @@ class PieceBuffer:
         self._durable = 0
         self._moved = trio.lowlevel.ParkingLot()
         self.closed = False
+        self.spoke_at = -math.inf
 
     @property
     def full(self) -> bool:
@@ -55,6 +61,11 @@ class PieceBuffer:
     def pieces(self) -> int:
         """How many pieces nobody has taken yet."""
         return self._pieces
+
+    @property
+    def spoken(self) -> bool:
+        """Whether anything was ever accepted."""
+        return self._accepted > 0
 
     @property
     def empty(self) -> bool:

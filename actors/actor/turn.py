@@ -44,6 +44,7 @@ class Turn:
         thread: str,
         id: str,
         attempt: int,
+        history: Sequence[Item],
         message: Item,
         metadata: Mapping[str, Any] | None,
         numbered: int,
@@ -59,7 +60,7 @@ class Turn:
         self.attempt = attempt
         self.metadata = metadata or {}
         self._message = message
-        self._history: Sequence[Item] = ()
+        self._history = history
         self._numbered = self._first = numbered
         self._text: tuple[str | None, str] | None = None  # channel and id of the text in progress
         self._buffer = buffer
@@ -71,7 +72,6 @@ class Turn:
         self._output = 0
         self._burst = 0
         self._burst_began = 0.0
-        self._spoke_at = 0.0
 
     @property
     def content(self) -> Content:
@@ -175,7 +175,7 @@ class Turn:
         except ValueError as exc:
             raise Rejected("bad_request", str(exc)) from exc
         size = len(orjson.dumps(data))
-        self._spoke_at = await self._ready(size)
+        self._buffer.spoke_at = await self._ready(size)
         self._text = None
         item = self._next_item()
         self._buffer.add_item(TurnItem(self.id, item, kind, data), size)
@@ -201,7 +201,7 @@ class Turn:
         """
         kind, data = checked_fact(self._records, kind, data, self._limits)
         size = len(orjson.dumps(data))
-        self._spoke_at = await self._ready(size)
+        self._buffer.spoke_at = await self._ready(size)
         self._recorded += 1
         # Another attempt of the turn counts anew, and what this one records stays.
         item = item_id(f"{self.id}-{self.attempt}-{self._recorded}", 0)
@@ -231,7 +231,7 @@ class Turn:
         now = await self._ready(size)
         if not text:
             return
-        self._spoke_at = now
+        self._buffer.spoke_at = now
         if self._text is None or self._text[0] != channel:
             self._text = (channel, self._next_item())
         self._buffer.add_text(self._text[1], channel, text, size)

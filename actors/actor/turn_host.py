@@ -78,7 +78,7 @@ class TurnHost:
     @property
     def turn(self) -> str | None:
         """The turn that runs, or did not stop."""
-        return self._runner.turn.id if self._runner is not None else None
+        return self._runner.turn if self._runner is not None else None
 
     @property
     def abandoned(self) -> bool:
@@ -110,37 +110,24 @@ class TurnHost:
         """
         turn, limits = live.turn, self._around.limits
         buffer = PieceBuffer(turn, limits)
-        handle = Turn(
-            runtime=self._around.runtime,
-            thread=self._thread,
-            id=turn,
-            attempt=live.attempt,
-            message=live.view.message,
-            metadata=live.metadata,
-            numbered=live.view.numbered,
-            buffer=buffer,
-            announce=self._committer.soon,
-            limits=limits,
-            records=self._kind.records,
-            folding=self._folding,
+        runner = self._runner = TurnRunner(
+            self._thread,
+            turn,
+            buffer,
+            self._kind,
+            limits,
+            lambda end: self._mailbox.note(Exited(turn, end)),
         )
-        grace = self._kind.cancel_grace
-        if grace is None:
-            grace = limits.cancel_grace_seconds
-        runner = TurnRunner(
-            handle, buffer, self._kind, grace, lambda end: self._mailbox.note(Exited(turn, end))
-        )
-        self._runner = runner
         keep = settled < live.place
         context = self._around.contexts.begin(self, self._kind.context_items, keep=keep)
-        self._nursery.start_soon(runner.run, partial(self._history, live.place, context))
+        self._nursery.start_soon(runner.run, partial(self._handle, live, context, buffer))
         self._nursery.start_soon(runner.watch)
         if self.interruption is not None:
             runner.stop(self.interruption)
 
     def stop(self, turn: str, ending: Ending) -> None:
         """Stop a turn; nothing where it is not the one that runs."""
-        if self._runner is not None and self._runner.turn.id == turn:
+        if self._runner is not None and self._runner.turn == turn:
             self._runner.stop(ending)
 
     def interrupt(self, ending: Ending) -> None:
@@ -163,7 +150,7 @@ class TurnHost:
         if runner is None or runner.buffer.empty:
             return None
         count = runner.buffer.pieces
-        return Say(runner.turn.id, runner.buffer.take()), count
+        return Say(runner.turn, runner.buffer.take()), count
 
     def made_durable(self, pieces: int) -> None:
         """Make room for as many pieces: they are on disk."""
@@ -181,6 +168,24 @@ class TurnHost:
     def close(self) -> None:
         """Keep nothing of the history: another activation may have the thread."""
         self._around.contexts.drop(self)
+
+    async def _handle(self, live: LiveTurn, context: Context, buffer: PieceBuffer) -> Turn:
+        """Return what the handler of a turn that starts is given."""
+        return Turn(
+            runtime=self._around.runtime,
+            thread=self._thread,
+            id=live.turn,
+            attempt=live.attempt,
+            history=await self._history(live.place, context),
+            message=live.view.message,
+            metadata=live.metadata,
+            numbered=live.view.numbered,
+            buffer=buffer,
+            announce=self._committer.soon,
+            limits=self._around.limits,
+            records=self._kind.records,
+            folding=self._folding,
+        )
 
     async def _history(self, place: int, context: Context) -> tuple[Item, ...]:
         """Return what the turn that started at `place` is given."""

@@ -16,7 +16,7 @@ from ..errors import Rejected, TurnFailed
 from .handler_check import check_returned, name_of, note_unsaid
 
 if TYPE_CHECKING:
-    from ..core.items import Item
+    from ..limits import Limits
     from .kinds import Handler, ThreadKind
     from .pieces import PieceBuffer
     from .turn import Turn
@@ -32,27 +32,37 @@ class TurnRunner:
     """Runs the handler of one turn and reports once how it ended.
 
     Args:
-        turn: the handle that the handler gets.
-        buffer: what it says through that handle.
+        thread: the thread's id, for the log.
+        turn: the turn's id.
+        buffer: what the handler says, and when it last did.
         kind: the handler and its deadlines.
-        grace: seconds that the handler has to stop in.
+        limits: `cancel_grace_seconds`, where the kind names none, and `failure_chars`.
         report: called once, with the ending, when the scope has exited or the grace ran out.
+
+    Attributes:
+        grace: seconds that the handler has to stop in.
+        over: set when the scope has exited, or the grace ran out.
+        abandoned: whether it was the grace.
     """
 
     def __init__(
         self,
-        turn: Turn,
+        thread: str,
+        turn: str,
         buffer: PieceBuffer,
         kind: ThreadKind,
-        grace: float,
+        limits: Limits,
         report: Callable[[Ending], None],
     ) -> None:
         self.turn = turn
         self.buffer = buffer
         self.over = trio.Event()
         self.abandoned = False
+        grace = kind.cancel_grace
+        self.grace = grace if grace is not None else limits.cancel_grace_seconds
+        self._thread = thread
         self._kind = kind
-        self.grace = grace
+        self._limits = limits
         self._report = report
         self._scope = trio.CancelScope()
         self._ending: Ending | None = None
@@ -64,8 +74,11 @@ class TurnRunner:
         self._scope.cancel()
 
     @trio.lowlevel.enable_ki_protection  # Ctrl-C is for the program's main task, not for a handler
-    async def run(self, load_history: Callable[[], Awaitable[tuple[Item, ...]]]) -> None:
+    async def run(self, prepare: Callable[[], Awaitable[Turn]]) -> None:
         """Run the handler to its end, within a scope that `stop` cancels.
+
+        Args:
+            prepare: gives the handle that the handler gets, with the history read.
 
         Its own failure ends the turn and nothing else. A cancellation from outside goes through.
         """
@@ -74,16 +87,16 @@ class TurnRunner:
                 # What became durable with the turn's start goes out first: a long history takes the
                 # interpreter's lock, and who submitted would wait for it.
                 await trio.lowlevel.checkpoint()
-                self.turn._history = await load_history()
-                handler = self._kind.handler_of(self.turn.id)
-                returned = await call_handler(handler, self.turn)
-                if isinstance(returned, str) and not self.turn._output:
+                turn = await prepare()
+                handler = self._kind.handler_of(self.turn)
+                returned = await call_handler(handler, turn)
+                if isinstance(returned, str) and not self.buffer.spoken:
                     note_unsaid(handler)
         except* _FROM_OUTSIDE:
             raise
         # The boundary of a turn: it fails alone (I10).
         except* BaseException as failed:  # noqa: ASYNC103 - what is not the turn's own went on above
-            self._decide(_failure(self.turn, failed, expected=self._stopping.is_set()))
+            self._decide(self._failure(failed))
         self._decide(Ending(TurnState.COMPLETED))
         self._finish()
 
@@ -99,7 +112,7 @@ class TurnRunner:
         self._abandon()
 
     async def _stop_when_overdue(self) -> None:
-        began = self.turn._spoke_at = trio.current_time()
+        began = trio.current_time()
         while not self._stopping.is_set():
             with trio.move_on_at(self._due(began)[0]):
                 await self._stopping.wait()
@@ -109,7 +122,8 @@ class TurnRunner:
 
     def _due(self, began: float) -> tuple[float, str]:
         deadline = began + (self._kind.deadline or float("inf"))
-        silence = self.turn._spoke_at + (self._kind.no_progress or float("inf"))
+        spoke_at = max(began, self.buffer.spoke_at)
+        silence = spoke_at + (self._kind.no_progress or float("inf"))
         return (deadline, "deadline") if deadline <= silence else (silence, "no_progress")
 
     def _decide(self, ending: Ending) -> None:
@@ -131,13 +145,32 @@ class TurnRunner:
         log.error(
             "handler %s of turn %s, thread %s, did not stop within %g s of being cancelled and is"
             " abandoned",
-            name_of(self._kind.handler_of(self.turn.id)),
-            self.turn.id,
-            self.turn.thread,
+            name_of(self._kind.handler_of(self.turn)),
+            self.turn,
+            self._thread,
             self.grace,
         )
         self.over.set()
         self._report(evolve(self._ending, abandoned=True))
+
+    def _failure(self, exc: BaseException) -> Ending:
+        while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+            exc = exc.exceptions[0]  # what a nursery of the handler's wrapped
+        if isinstance(exc, TurnFailed):
+            log.warning("turn %s of thread %s failed: %r", self.turn, self._thread, exc)
+            return self._failed(exc.error, exc.message)
+        if not self._stopping.is_set():  # one that breaks while it is stopped has nothing to tell
+            log.error("turn %s of thread %s failed", self.turn, self._thread, exc_info=exc)
+        if isinstance(exc, Rejected):
+            return self._failed(exc.code, exc.message)
+        message = "the handler failed; the server's log says how"
+        return self._failed(type(exc).__name__, message)
+
+    def _failed(self, error: object, message: object) -> Ending:
+        # What a handler says of its failure must not break the event that records it.
+        most = self._limits.failure_chars
+        words = [str(each)[:most].encode(errors="replace").decode() for each in (error, message)]
+        return Ending(TurnState.FAILED, error=words[0], message=words[1])
 
 
 async def call_handler(handler: Handler, turn: Turn) -> object:
@@ -161,24 +194,3 @@ async def write_all(pieces: AsyncIterator[str], turn: Turn) -> None:
     """Write what a handler yields; the handler's frames lie right below this one."""
     async for piece in pieces:
         await turn.write(piece)
-
-
-def _failure(turn: Turn, exc: BaseException, *, expected: bool) -> Ending:
-    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]  # what a nursery of the handler's wrapped
-    if isinstance(exc, TurnFailed):
-        log.warning("turn %s of thread %s failed: %r", turn.id, turn.thread, exc)
-        return _failed(turn, exc.error, exc.message)
-    if not expected:  # a handler that breaks while it is being stopped has nothing to tell
-        log.error("turn %s of thread %s failed", turn.id, turn.thread, exc_info=exc)
-    if isinstance(exc, Rejected):
-        return _failed(turn, exc.code, exc.message)
-    message = "the handler failed; the server's log says how"
-    return _failed(turn, type(exc).__name__, message)
-
-
-def _failed(turn: Turn, error: object, message: object) -> Ending:
-    # What a handler says of its failure must not break the event that records it.
-    most = turn._limits.failure_chars
-    words = [str(each)[:most].encode(errors="replace").decode() for each in (error, message)]
-    return Ending(TurnState.FAILED, error=words[0], message=words[1])
