@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
+
+from .core.fields import as_seconds, is_seconds, is_whole
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 
 def _whole(default: int) -> int:
-    at_least_one = [validators.instance_of(int), validators.ge(1)]
-    value: int = field(default=default, validator=at_least_one)
+    value: int = field(default=default, validator=is_whole(1))
     return value
 
 
 def _seconds(default: float) -> float:
-    value: float = field(
-        default=default, converter=float, validator=[validators.ge(0.0), validators.lt(1e9)]
-    )
+    value: float = field(default=default, converter=as_seconds, validator=is_seconds())
     return value
 
 
@@ -28,7 +27,8 @@ class Limits:
     """The figures that bound a runtime. All are at least 1 where they count, 0 where they wait.
 
     Raises:
-        ValueError, TypeError: where a figure is out of its range.
+        TypeError: for a figure that is no number, or no whole one where it counts.
+        ValueError: for one that is out of its range.
     """
 
     # Commands that wait for one thread. A person sends one at a time; beyond this somebody floods.

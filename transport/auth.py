@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import trio
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from actors import Rejected
 from actors.core.arguments import check_principal
+from actors.core.fields import as_seconds, is_seconds
 from actors.handles import LOCAL
 
 
@@ -30,7 +31,7 @@ class Identity:
 
     principal: str = field(validator=_may_speak)
     expires_in: float = field(
-        default=math.inf, converter=float, validator=validators.ge(0.0), kw_only=True
+        default=math.inf, converter=as_seconds, validator=is_seconds(endless=True), kw_only=True
     )
 
 

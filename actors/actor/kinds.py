@@ -8,9 +8,9 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen, validators
 
-from ..core.arguments import shown
 from ..core.casting import Overflow
 from ..core.commands import FINALISING
+from ..core.fields import is_one_of, is_seconds, is_whole, member_of
 from ..core.folds import NO_PROJECTIONS, Projections, check_projections
 from ..core.record_kinds import RecordKinds, check_schemas
 from ..errors import TurnFailed
@@ -24,8 +24,8 @@ Handler: TypeAlias = Callable[[Turn], Awaitable[None] | AsyncIterator[str]]
 
 
 def _seconds(default: float | None) -> float | None:
-    above_zero = validators.optional([validators.gt(0.0), validators.lt(1e9)])
-    value: float | None = field(default=default, validator=above_zero)
+    check = validators.optional(is_seconds(above_zero=True))
+    value: float | None = field(default=default, validator=check)
     return value
 
 
@@ -34,21 +34,12 @@ def _is_handler(kind: Any, attribute: Any, value: Any) -> None:
         check_handler(attribute.name, value)
 
 
-def _is_one_of(*types: type) -> Callable[[Any, Any, Any], None]:
-    def check(kind: Any, attribute: Any, value: Any) -> None:
-        if not isinstance(value, types):
-            names = " or ".join(each.__name__ for each in types)
-            raise TypeError(f"{attribute.name} takes {names}, not {shown(value)}")
-
-    return check
-
-
 def _are_projections(kind: Any, attribute: Any, value: Any) -> None:
     check_projections(value)
 
 
 def _are_schemas(kind: Any, attribute: Any, value: RecordKinds | None) -> None:
-    check_schemas(value)
+    check_schemas(attribute.name, value)
 
 
 class OnExit(enum.StrEnum):
@@ -57,6 +48,14 @@ class OnExit(enum.StrEnum):
     RESTART = "restart"
     END_THREAD = "end_thread"
     LEAVE = "leave"
+
+
+def _on_exit(word: str) -> OnExit:
+    return member_of(OnExit, "on_exit", word)
+
+
+def _overflow(word: str) -> Overflow:
+    return member_of(Overflow, "overflow", word)
 
 
 async def takes_no_turns(turn: Turn) -> None:
@@ -108,26 +107,23 @@ class ThreadKind:
     """
 
     on_turn: Handler = field(default=takes_no_turns, validator=_is_handler)
-    retry: bool = False
+    retry: bool = field(default=False, validator=is_one_of(bool))
     deadline: float | None = _seconds(900.0)
     no_progress: float | None = _seconds(300.0)
     cancel_grace: float | None = _seconds(None)
     on_finalise: Handler | None = field(default=None, validator=_is_handler)
-    lifetime: Lifetime = field(factory=Passivate, validator=_is_one_of(Passivate, EndAfter))
+    lifetime: Lifetime = field(factory=Passivate, validator=is_one_of(Passivate, EndAfter))
     capacity: Capacity | None = field(
-        default=None, validator=validators.optional(_is_one_of(Capacity))
+        default=None, validator=validators.optional(is_one_of(Capacity))
     )
-    presence: bool = False
+    presence: bool = field(default=False, validator=is_one_of(bool))
     records: RecordKinds | None = field(default=None, validator=_are_schemas)
     service: ServiceFunction | None = field(default=None, validator=_is_handler)
     casts: RecordKinds | None = field(default=None, validator=_are_schemas)
-    on_exit: OnExit = field(default=OnExit.RESTART, converter=OnExit)
-    overflow: Overflow = field(default=Overflow.DROP_OLDEST, converter=Overflow)
+    on_exit: OnExit = field(default=OnExit.RESTART, converter=_on_exit)
+    overflow: Overflow = field(default=Overflow.DROP_OLDEST, converter=_overflow)
     projections: Projections = field(default=NO_PROJECTIONS, validator=_are_projections)
-    context_items: int | None = field(
-        default=None,
-        validator=validators.optional([validators.instance_of(int), validators.ge(0)]),
-    )
+    context_items: int | None = field(default=None, validator=validators.optional(is_whole(0)))
 
     def handler_of(self, turn: str) -> Handler:
         """Return what answers a turn, by its id."""

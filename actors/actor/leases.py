@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import trio
 from attrs import field, frozen, validators
 
+from ..core.fields import is_function, is_seconds
 from ..errors import LeaseLost, Rejected
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ log = logging.getLogger("holdfast")
 R = TypeVar("R")
 
 # Of a lease that lasts so long, renewing it is tried so often: two tries may fail.
-_RENEWALS = 3
+_RENEWALS: Final = 3
+
+_A_FUNCTION: Final = validators.optional(is_function)
 
 
 def _seconds() -> Any:
-    above_zero = validators.optional([validators.gt(0.0), validators.lt(1e9)])
-    return field(default=None, validator=above_zero)
+    return field(default=None, validator=validators.optional(is_seconds(above_zero=True)))
 
 
 @frozen(kw_only=True)
@@ -47,12 +49,14 @@ class Lease(Generic[R]):
         allocate_seconds, release_seconds: what each may take; None takes the limit's.
 
     Raises:
-        ValueError: where one of `allocate` and `release`, or of `renew` and `lasts`, is missing.
+        ValueError: where one of `allocate` and `release`, or of `renew` and `lasts`, is missing, or
+            seconds are not above 0.
+        TypeError: for what is no function, or no number of seconds.
     """
 
-    allocate: Callable[[str], Awaitable[R]] | None = None
-    release: Callable[[R], Awaitable[None]] | None = None
-    renew: Callable[[R], Awaitable[None]] | None = None
+    allocate: Callable[[str], Awaitable[R]] | None = field(default=None, validator=_A_FUNCTION)
+    release: Callable[[R], Awaitable[None]] | None = field(default=None, validator=_A_FUNCTION)
+    renew: Callable[[R], Awaitable[None]] | None = field(default=None, validator=_A_FUNCTION)
     lasts: float | None = _seconds()
     static: R | None = None
     allocate_seconds: float | None = _seconds()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import field, frozen, validators
 
 from ..core.arguments import is_text, shown
+from ..core.fields import as_seconds, is_seconds, is_whole
 
 if TYPE_CHECKING:
     import attrs
@@ -25,7 +26,7 @@ class Passivate:
 
     idle: float | None = field(
         default=None,
-        validator=validators.optional([validators.gt(0.0), validators.lt(1e9)]),
+        validator=validators.optional(is_seconds(above_zero=True)),
     )
 
 
@@ -40,9 +41,7 @@ class EndAfter:
         ttl: seconds; the thread ends when nobody has been there for longer than that.
     """
 
-    ttl: float = field(
-        default=90.0, converter=float, validator=[validators.gt(0.0), validators.lt(1e9)]
-    )
+    ttl: float = field(default=90.0, converter=as_seconds, validator=is_seconds(above_zero=True))
 
 
 Lifetime: TypeAlias = Passivate | EndAfter
@@ -81,4 +80,4 @@ class Capacity:
     """
 
     name: str = field(validator=_is_word)
-    most: int = field(validator=[validators.instance_of(int), validators.ge(1)])
+    most: int = field(validator=is_whole(1))

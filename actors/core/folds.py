@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import orjson
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from .arguments import shown
+from .fields import is_function, is_one_of
 from .head import Kept
 
 log = logging.getLogger("holdfast")
@@ -51,9 +52,9 @@ class Projection:
     """
 
     initial: Any
-    fold: Callable[[Any, Fact], Any] = field(validator=validators.is_callable())
-    public: bool = field(default=False, kw_only=True)
-    version: int = field(default=1, kw_only=True, validator=validators.instance_of(int))
+    fold: Callable[[Any, Fact], Any] = field(validator=is_function)
+    public: bool = field(default=False, kw_only=True, validator=is_one_of(bool))
+    version: int = field(default=1, kw_only=True, validator=is_one_of(int))
 
 
 Projections: TypeAlias = Mapping[str, Projection]

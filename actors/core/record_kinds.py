@@ -30,21 +30,26 @@ _COMPLAINTS: Final = 3
 _COMPLAINT_CHARS: Final = 300
 
 
-def check_schemas(kinds: RecordKinds | None) -> None:
+def check_schemas(name: str, kinds: RecordKinds | None) -> None:
     """Refuse, as a programming error, what can be no schema.
 
+    Args:
+        name: the field's, `records` or `casts`.
+        kinds: what came.
+
     Raises:
-        TypeError: naming the kind.
+        TypeError: naming the field and the kind.
     """
     if kinds is None:
         return
     if not isinstance(kinds, Mapping):
-        raise TypeError(f"records and casts take kinds with a schema each, not {shown(kinds)}")
+        raise TypeError(f"{name} takes kinds with a schema each, not {shown(kinds)}")
     for kind, schema in kinds.items():
         if not isinstance(kind, str) or not kind:
-            raise TypeError(f"a kind is a word, not {shown(kind)}")
+            raise TypeError(f"{name} takes a word for each kind, not {shown(kind)}")
         if not (attrs.has(schema) if isinstance(schema, type) else callable(schema)):
-            raise TypeError(f"{kind!r} takes an attrs class or a function, not {shown(schema)}")
+            wanted = "an attrs class or a function"
+            raise TypeError(f"{name}: {shown(kind)} takes {wanted}, not {shown(schema)}")
 
 
 def checked_record(

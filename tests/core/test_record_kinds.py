@@ -133,5 +133,5 @@ def test_values_are_bounded_and_plain() -> None:
 
 @pytest.mark.parametrize("schema", [int, "Segment", None, 3])
 def test_a_schema_is_an_attrs_class_or_a_function(schema: Any) -> None:
-    with pytest.raises(TypeError, match="'odd'"):
-        check_schemas({"odd": schema})
+    with pytest.raises(TypeError, match="records: 'odd'"):
+        check_schemas("records", {"odd": schema})
