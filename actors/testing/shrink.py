@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, combinations, count, cycle, product
 from random import Random
 from typing import Final, TypeAlias
@@ -22,6 +23,8 @@ TURNS: Final = tuple(range(7, 256, 7))
 # How many guesses there are for each step that is left, and of how many steps at most.
 GUESSES: Final = 40
 FEW: Final = 5
+# How many guesses there are at the end among all steps of the case, for each step over one.
+ONCE_MORE: Final = 700
 # By how much a delay may come earlier in a tape at most.
 EARLIER: Final = 12
 
@@ -35,12 +38,24 @@ def shrink(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int =
         tries: how many others to try at most.
     """
     budget = iter(range(tries))
-    return _descend(_descend(case, fails, _shorter, budget), fails, _smaller, budget)
+    return _descend(_shortest(case, fails, budget), fails, _smaller, budget)
 
 
 def fewest_steps(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int = 1000) -> int:
     """Return to how many steps a failing case comes down, whatever its delays; see `shrink`."""
-    scenario, _ = _descend(case, fails, _shorter, iter(range(tries)))
+    scenario, _ = _shortest(case, fails, iter(range(tries)))
+    return _length(scenario)
+
+
+def _shortest(
+    case: Case, fails: Callable[[Scenario, Schedule], bool], budget: Iterator[int]
+) -> Case:
+    """Go down from a case, and look beside the way then: what is left may be there for its sake."""
+    left = _descend(case, fails, _shorter, budget)
+    return _descend(left, fails, partial(_once_more, case), budget)
+
+
+def _length(scenario: Scenario) -> int:
     return sum(map(len, scenario.phases))
 
 
@@ -77,12 +92,26 @@ def _guesses(scenario: Scenario, explorer: Explorer) -> Iterator[Case]:
 
     They are drawn, and the same ones every time.
     """
-    steps = sum(map(len, scenario.phases))
+    steps = _length(scenario)
     for number in range(GUESSES * steps if steps > 1 else 0):
-        random = Random(number)
-        few = random.sample(range(steps), random.randint(1, min(steps - 1, FEW)))
-        for phases in _only(scenario.phases, {*few}):
-            yield Scenario(phases), sample_schedule(random, explorer)
+        yield from _guess(scenario, explorer, number, (1, min(steps - 1, FEW)))
+
+
+def _once_more(first: Case, left: Case) -> Iterator[Case]:
+    """Yield a few of the steps of the first case, one or two fewer than are left of it."""
+    (scenario, schedule), most = first, _length(left[0]) - 1
+    for number in range(ONCE_MORE * most):
+        yield from _guess(scenario, schedule.explorer, number, (max(1, most - 1), most))
+
+
+def _guess(
+    scenario: Scenario, explorer: Explorer, number: int, steps: tuple[int, int]
+) -> Iterator[Case]:
+    """Yield some of the steps under any schedule: from so many to so many."""
+    random = Random(number)
+    few = random.sample(range(_length(scenario)), random.randint(*steps))
+    for phases in _only(scenario.phases, {*few}):
+        yield Scenario(phases), sample_schedule(random, explorer)
 
 
 def _others(schedule: Schedule) -> Iterator[Schedule]:

@@ -40,6 +40,18 @@ def test_steps_that_are_there_for_each_others_sake_go_together() -> None:
     assert fewest_steps(case, fails) == 2
 
 
+def test_what_no_step_can_leave_is_left_for_fewer_of_the_first_steps() -> None:
+    filled = scenario((Attach(), Delete(), Attach(), Attach()), (Attach(), End(), Attach()))
+
+    def fails(tried: Scenario, schedule: Schedule) -> bool:
+        # Step by step the way goes down to four that stay; these two were others.
+        done = operations(tried)
+        return done.count(Attach()) > 3 or done == [Delete(), End()]
+
+    case = filled, sample_schedule(Random(1))
+    assert fewest_steps(case, fails) == 2
+
+
 def test_a_case_is_made_small_within_its_tries() -> None:
     tried = []
 
