@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .answer import Answer
-from .core.amounts import checked_amount
+from .core.amounts import checked_page
 from .core.arguments import check_principal, shown
 from .core.casting import checked_cast
 from .core.commands import (
@@ -295,8 +295,7 @@ class Thread:
         Cancellation changes nothing.
         """
         limits = self._registry.limits
-        usual, most = limits.page_items, limits.page_items_max
-        want = checked_amount(limit, "limit", usual=usual, most=most)
+        want = checked_page(limit, limits)
         if not isinstance(before, str | None):  # a journal takes a place as well
             raise no_such_item()
         page = await self._registry.journal.history(self.id, before, want, limits.page_bytes)

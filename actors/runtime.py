@@ -14,7 +14,7 @@ from .actor.contexts import Contexts
 from .actor.leases import Leases
 from .actor.registry import Registry
 from .actor.reply import refusal_for
-from .core.amounts import checked_amount
+from .core.amounts import checked_page
 from .core.commands import Ending
 from .core.turn_lifecycle import TurnState
 from .errors import (
@@ -110,9 +110,7 @@ class Runtime:
 
         Cancellation changes nothing.
         """
-        usual, most = self.limits.page_items, self.limits.page_items_max
-        want = checked_amount(limit, "limit", usual=usual, most=most)
-        return await self.registry.journal.summaries(after, want)
+        return await self.registry.journal.summaries(after, checked_page(limit, self.limits))
 
     async def compact(self, *, everything: bool = False) -> int:
         """Merge the deltas of turns that ended long enough ago, and return how many turns.

@@ -81,20 +81,13 @@ class Registry:
         self._reads = self._reporting(around.journal)
         self._attending = Attending(nursery, around, kind_of, self.post, self._tidy)
 
-    # What callers do
+    # What callers do: each as in `Gateway`
 
     @trio.lowlevel.enable_ki_protection
     def post(
         self, thread: str, command: Command, reply: Reply, principal: str | None = None
     ) -> None:
-        """Hand a command to the thread's actor, activating it where it is not there.
-
-        Args:
-            thread: the thread's id.
-            command: what is asked.
-            reply: gets the one answer, at once where the command is refused here.
-            principal: who asks; None where it is the runtime itself.
-        """
+        """Hand a command to the thread's actor, activating it where it is not there."""
         if self.around.recording is not None:
             reply = self.around.recording.asked(thread, command, principal, reply)
         if isinstance(command, Fork):
@@ -108,26 +101,14 @@ class Registry:
             self._activate(entry)
 
     async def ask(self, thread: str, command: Command, principal: str | None = None) -> Result:
-        """Post a command and wait for its answer; raises and is cancelled as `Awaited.result`."""
+        """Post a command and wait for its answer."""
         reply = Awaited()
         self.post(thread, command, reply, principal)
         return await reply.result()
 
     @trio.lowlevel.enable_ki_protection
     def cast(self, thread: str, waiting: Waiting) -> bool:
-        """Hand something ephemeral to the thread's service, activating it where it is not there.
-
-        Args:
-            thread: the thread's id.
-            waiting: the cast, and who is told where it turns out later that nobody will take it.
-
-        Returns:
-            Whether it waits for the service; False where the overflow policy dropped it.
-
-        Raises:
-            Rejected: `unsupported` where the thread has no service, `too_large` or `overloaded`
-                where the inbox does not take it, and what every command may raise.
-        """
+        """Hand something ephemeral to the thread's service, activating it where it is not there."""
         kind = self.kind(thread)
         if kind.service is None:
             raise Rejected("unsupported", "this thread has no service to cast to")
@@ -147,13 +128,7 @@ class Registry:
         principal: str | None,
         on_ready: Callable[[Subscription], None] | None = None,
     ) -> Subscription:
-        """Return a subscription that is yet to be attached; it activates nothing (I5).
-
-        Args:
-            thread: the thread's id.
-            principal: who is attached; None where nobody is to be counted.
-            on_ready: as `Subscription`'s.
-        """
+        """Return a subscription that is yet to be attached; it activates nothing (I5)."""
         entry = self._entry(thread)
         kind = self._attending.kind(thread)
         return Subscription(
@@ -183,11 +158,7 @@ class Registry:
         return folded
 
     def kind(self, thread: str) -> ThreadKind:
-        """Return a thread's kind, to check at the edge what is asked of it.
-
-        Raises:
-            Rejected: `internal`, where the application does not say.
-        """
+        """Return a thread's kind, to check at the edge what is asked of it."""
         try:
             return self._kind_of(thread)
         except Exception as exc:  # the application's own code, called on a client's behalf

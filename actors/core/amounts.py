@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Rejected
 from .arguments import shown
+
+if TYPE_CHECKING:
+    from ..limits import Limits
 
 
 def checked_amount(number: Any, name: str, *, usual: int, most: int, least: int = 1) -> int:
@@ -27,3 +30,8 @@ def checked_amount(number: Any, name: str, *, usual: int, most: int, least: int 
         wanted = f"a whole number of at least {least}"
         raise Rejected("bad_request", f"{name} is {wanted}, not {shown(number)}")
     return min(number, most)
+
+
+def checked_page(limit: Any, limits: Limits) -> int:
+    """Return how many items or threads are to be on a page; raises as `checked_amount`."""
+    return checked_amount(limit, "limit", usual=limits.page_items, most=limits.page_items_max)

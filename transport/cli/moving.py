@@ -21,8 +21,8 @@ from actors.transfer import import_thread
 
 from .failures import CommandFailed, counted, run
 from .hermes import read_session
+from .options import db_option
 from .progress import Tell, progress
-from .serve import DEFAULT_DB
 from .sources import Source, open_file, open_source, source_options, split_words
 from .thread_lines import Complete, Refused, header_line, lines_of, read_threads
 
@@ -141,13 +141,7 @@ async def _export_thread(
     type=click.Choice(["holdfast", "hermes"]),
     help="What the files are: an export, or sessions of Hermes WebUI, one in each.",
 )
-@click.option(
-    "--db",
-    default=DEFAULT_DB,
-    show_default=True,
-    type=click.Path(dir_okay=False),
-    help="The journal to put the threads into, made where it is not there.",
-)
+@db_option("The journal to put the threads into, made where it is not there.")
 def import_(files: tuple[BinaryIO, ...], format_: str, db: str) -> None:
     """Put the threads of files into a journal. FILE may be - for standard input.
 

@@ -14,7 +14,7 @@ from actors import HoldfastError, ThreadKind
 
 from .failures import CommandFailed, WrongUsage
 from .handler_name import is_handler, load_maker
-from .serve import DEFAULT_DB
+from .options import db_option
 
 if TYPE_CHECKING:
     from actors.testing import Kept, MakeHandler, Replayed, Run
@@ -46,13 +46,7 @@ DEFAULT: Final = "actors.testing:scripted"
     metavar="MODULE:FUNCTION",
     help="Which threads are whose, likewise; of a case over a network.",
 )
-@click.option(
-    "--db",
-    default=DEFAULT_DB,
-    show_default=True,
-    type=click.Path(dir_okay=False),
-    help="Of an incident: the file of its journal, or a copy.",
-)
+@db_option("Of an incident: the file of its journal, or a copy.")
 def replay(
     case: str,
     handler: str | None,

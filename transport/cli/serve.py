@@ -28,11 +28,10 @@ from ..server import serve as serve_runtime
 from .collector import patient_collector
 from .failures import ABANDONED, INTERRUPTED, CommandFailed, run
 from .handler_name import load_kind
+from .options import db_option
 
 if TYPE_CHECKING:
     from types import FrameType
-
-DEFAULT_DB: Final = "holdfast.db"
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -87,13 +86,7 @@ def _origin(origin: str) -> str:
     help="What answers a turn: an async function, an async generator function or a ThreadKind. "
     "The module is looked for in the current directory first. By default the built-in one.",
 )
-@click.option(
-    "--db",
-    default=DEFAULT_DB,
-    show_default=True,
-    type=click.Path(dir_okay=False),
-    help="The journal's file, made where it is not there.",
-)
+@db_option("The journal's file, made where it is not there.")
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Where to listen.")
 @click.option(
     "--port",

@@ -41,6 +41,7 @@ from .stored import (
     blocks_between,
     check_progress,
     check_run,
+    floor_of,
     head_of,
     highest_of,
     page_by_page,
@@ -360,13 +361,9 @@ class Reader:
         try:
             check_run(rows, first, last)
         except JournalCorrupt:
-            if part.first > self._floor(number):
+            if part.first > floor_of(self.db, number):
                 raise
         return rows
-
-    def _floor(self, number: int) -> int:
-        (row,) = gather(self.db, f"{_HEADS} WHERE number = ? LIMIT 1", (number,))
-        return sealing.decode_head(row.checked(number, "the head"))[1].floor
 
     # Listing.
 

@@ -26,6 +26,8 @@ _BLOCKS = (
     " WHERE spot BETWEEN ? AND ? ORDER BY spot LIMIT ?"
 )
 
+_HEAD_ALONE = "SELECT number k, 0 x, crc, body FROM thread WHERE number = ? LIMIT 1"
+
 # The offset of a thread's last event, for a query of the table of threads. It is that of the row at
 # the least, whatever a damaged one says, so that whoever reads up to it meets the damage.
 LAST_EVENT = (
@@ -48,6 +50,16 @@ def head_of(row: Sealed) -> tuple[str, Head]:
     if head.open_from is not None and row.extra > head.offset:  # see `sealing.moves_only`
         head = evolve(head, offset=row.extra)
     return thread, head
+
+
+def floor_of(db: sqlite3.Connection, number: int) -> int:
+    """Return a thread's floor, as its head is stored.
+
+    Raises:
+        JournalCorrupt: where the head is damaged.
+    """
+    (row,) = gather(db, _HEAD_ALONE, (number,))
+    return sealing.decode_head(row.checked(number, "the head"))[1].floor
 
 
 def blocks_between(
