@@ -23,7 +23,7 @@ from actors.core.refusals import no_such_thread
 from .auth import Auth, forbidden
 from .event_stream import CONTENT_TYPE, EventStream, EventStreams
 from .exchange import Request, Response
-from .outgoing import as_rejected, snapshot_message
+from .showing import as_rejected, snapshot_message
 from .translating import reply_body, summary_of, translate
 from .wire import client_messages as client
 from .wire import replies

@@ -12,6 +12,8 @@ from typing import Final, Protocol
 
 import trio
 
+from actors.sleeper import Sleeper
+
 # Connections that are served before the others get their turn of the loop: each takes some ten
 # microseconds.
 _BURST: Final = 32
@@ -32,14 +34,14 @@ class Courier:
 
     def __init__(self) -> None:
         self._waiting: dict[Sender, None] = {}
-        self._news = trio.lowlevel.ParkingLot()
+        self._news = Sleeper()
         self.running = False
 
     def add(self, sender: Sender) -> None:
         """Have a sender's `send_now` called, behind those that came earlier."""
+        if not self._waiting:  # it does not sleep while somebody waits
+            self._news.wake()
         self._waiting[sender] = None
-        if self._news:
-            self._news.unpark_all()
 
     async def run(self) -> None:
         """Serve until cancelled, as long as there are connections."""
@@ -47,7 +49,7 @@ class Courier:
         try:
             while True:
                 await self._serve_all()
-                await self._news.park()
+                await self._news.sleep()
         finally:
             self.running = False
 

@@ -18,7 +18,8 @@ from actors import CaughtUp, Detached, Events, Presence, Snapshot, Subscription
 from actors.core.resume import Mode
 from actors.limits import DEFAULT_LIMITS, Limits
 
-from .outgoing import message_of, next_batch
+from .outgoing import next_batch
+from .showing import message_of
 from .wire.client_messages import Ping
 from .wire.codec import encode_server
 

@@ -15,24 +15,19 @@ import trio
 from attrs import define
 
 from actors import (
-    CaughtUp,
     Detached,
-    Events,
     JournalCorrupt,
     JournalError,
-    Presence,
     Rejected,
-    Snapshot,
     Subscription,
-    TurnItems,
 )
 
 from .auth import forbidden
-from .frames import SharedText
 from .link import SendsNow
+from .showing import as_rejected, events_frame_of, frame_of
 from .wire import server_messages as wire
 from .wire.client_messages import Attach, Detach
-from .wire.codec import encode_server, events_frame
+from .wire.codec import encode_server
 from .wire.replies import DetachReply
 
 if TYPE_CHECKING:
@@ -95,7 +90,7 @@ class SendingHalf:
         self._nursery: trio.Nursery | None = None
         self._running = False
         self._unflushed = False
-        self._moved = trio.lowlevel.ParkingLot()
+        self._moved: trio.lowlevel.ParkingLot | None = None  # made for the first who waits
 
     def say(self, message: wire.ServerMessage) -> None:
         """Send a message as soon as may be, behind earlier ones."""
@@ -128,12 +123,18 @@ class SendingHalf:
     async def room(self) -> None:
         """Wait until another command may be taken."""
         while self.full:
-            await self._moved.park()
+            await self._move()
 
     async def idle(self) -> None:
         """Wait until there is nothing to send."""
         while self._has_work:
-            await self._moved.park()
+            await self._move()
+
+    async def _move(self) -> None:
+        """Wait until less waits."""
+        if self._moved is None:
+            self._moved = trio.lowlevel.ParkingLot()
+        await self._moved.park()
 
     def begin(self, nursery: trio.Nursery) -> None:
         """Send from now on, in a task that is there only while there is something to send.
@@ -290,9 +291,9 @@ class SendingHalf:
         if batch is None:
             return
         if self._link_now is None:
-            await self._link.send_text(_frame(batch))
+            await self._link.send_text(frame_of(batch))
         else:  # what does not go at once waits without its batch, whose rows may be out of the tail
-            self._unflushed = not self._link_now.send_text_now(_frame(batch))
+            self._unflushed = not self._link_now.send_text_now(frame_of(batch))
         if isinstance(batch, Detached):
             self._forget(subscription.thread)
         elif subscription.behind:
@@ -309,7 +310,7 @@ class SendingHalf:
         if events is None:
             return False
         subscription.ready = False
-        self._unflushed = not self._link_now.send_text_now(events.once(_events_frame))
+        self._unflushed = not self._link_now.send_text_now(events.once(events_frame_of))
         if subscription.behind:
             subscription.wake()
         return True
@@ -338,62 +339,6 @@ async def next_batch(subscription: Subscription, may_see: Callable[[str], bool])
     return batch
 
 
-def _frame(batch: Batch) -> bytes:
-    if isinstance(batch, Events):
-        return batch.once(_events_frame)
-    return encode_server(message_of(batch))
-
-
-def message_of(batch: Snapshot | CaughtUp | Presence | Detached) -> wire.StreamMessage:
-    """Return a batch that is no events as clients are shown it."""
-    match batch:
-        case Snapshot():
-            return snapshot_message(batch)
-        case Presence():
-            return _presence(batch)
-        case CaughtUp(thread=thread):
-            return wire.CaughtUp(thread, batch.cursor)
-        case Detached(thread=thread, reason=reason):
-            return wire.Detached(thread, batch.cursor, reason)
-
-
-def _events_frame(events: Events) -> SharedText:
-    bodies = [row.body for row in events.rows]
-    return SharedText(events_frame(events.thread, bodies, events.cursor))
-
-
-def snapshot_message(snapshot: Snapshot) -> wire.Snapshot:
-    """Return a snapshot as clients are shown it."""
-    return wire.Snapshot(
-        thread=snapshot.thread,
-        cursor=snapshot.cursor,
-        items=snapshot.items,
-        before=snapshot.before,
-        turn=_live(snapshot.turn),
-        queue=tuple(wire.SnapshotQueued(turn.turn, turn.items) for turn in snapshot.queue),
-        attributes=snapshot.attributes,
-    )
-
-
-def _presence(presence: Presence) -> wire.Presence:
-    roll = presence.roll
-    attached = tuple(wire.PresentPrincipal(who.principal, who.count) for who in roll.attendees)
-    return wire.Presence(presence.thread, attached, roll.total)
-
-
-def _live(turn: TurnItems | None) -> wire.SnapshotTurn | None:
-    return None if turn is None else wire.SnapshotTurn(turn.turn, turn.attempt, turn.items)
-
-
 def _refused(id: str, failure: Rejected | JournalError) -> wire.ErrorMessage:
     refusal = as_rejected(failure)
     return wire.ErrorMessage(refusal.code, refusal.message, refusal.retryable, id, refusal.details)
-
-
-def as_rejected(failure: Rejected | JournalError) -> Rejected:
-    """Return a failed read as the refusal that a client is told; it says nothing of the store."""
-    if isinstance(failure, Rejected):
-        return failure
-    if isinstance(failure, JournalCorrupt):
-        return Rejected("thread_failed", "this thread's history is damaged and was set aside")
-    return Rejected("journal_unavailable", "the journal cannot be read at present")

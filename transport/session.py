@@ -26,7 +26,8 @@ from actors.sleeper import Sleeper
 from .auth import Auth, forbidden
 from .heartbeat import Heartbeat
 from .link import ABNORMAL, GOODBYES, HearsNow, Link, LinkClosed
-from .outgoing import SendingHalf, as_rejected
+from .outgoing import SendingHalf
+from .showing import as_rejected
 from .translating import Commands, reply_body, summary_of, translate
 from .wire import client_messages as client
 from .wire import replies

@@ -330,11 +330,6 @@ class Actor:
             self._admission.receipts.add(receipt)
         self._committer.send(Outgoing(step, reply, None, pieces))
 
-    @property
-    def undecided(self) -> bool:
-        """Whether the turn's handler has said something since the last look; see `Decider`."""
-        return self.turns.undecided
-
     def gather(self) -> None:
         """Decide what the turn's handler has said since the last look; see `Decider`."""
         said = self.turns.take()

@@ -58,11 +58,12 @@ class Commits:
 
     def add(self, author: Author) -> None:
         """Have an author's append go into the next commit, behind those that came earlier."""
+        is_first = not self._waiting
         self._waiting[author] = None
         if not self._running:
             self._running = True
             self._nursery.start_soon(self._run)
-        else:
+        elif is_first:  # the task does not sleep while somebody waits
             self._news.wake()
 
     def retire(self) -> None:

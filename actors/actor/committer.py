@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ..core.position import Position
 from ..sleeper import Sleeper
-from .outbox import Outbox, Outgoing, append_of
+from .outbox import append_of, replies_of, take_batch
 
 if TYPE_CHECKING:
-    from ..core.position import Position
     from ..core.thread_state import ThreadState
     from ..delivery.folding import Folding
     from ..delivery.tail import Tail
     from ..journal.contract import Append
     from .commits import Commits
+    from .outbox import Outgoing
     from .reply import Reply
 
 
 class Decider(Protocol):
     """Whose decisions are committed. The calls return at once."""
-
-    @property
-    def undecided(self) -> bool:
-        """Whether something has come together that is yet to be decided."""
-        ...
 
     def gather(self) -> None:
         """Decide what has come together: an append is about to be made."""
@@ -62,6 +58,7 @@ class Committer:
         "_folding",
         "_generation",
         "_gone",
+        "_more",
         "_on_its_way",
         "_open",
         "_outbox",
@@ -87,12 +84,16 @@ class Committer:
         self._folding = folding
         self._decider = decider
         self._bound = bound
-        self._outbox = Outbox()
+        # A list, since an empty deque takes 700 bytes, and there is one for each thread. Bounded by
+        # who fills it: commands wait for `room`, and besides there are only what a turn has said
+        # and its ending.
+        self._outbox: list[Outgoing] = []
         self._taken = 0
         self._gone = 0
         self._batch: tuple[Outgoing, ...] = ()
         self._on_its_way: tuple[Append, ThreadState] | None = None
         self._running = False
+        self._more = False  # something has come together since the append on its way was made
         self._open = True
         self._failure: Exception | None = None
         self._actor = Sleeper()
@@ -104,7 +105,7 @@ class Committer:
     @property
     def busy(self) -> bool:
         """Whether something decided is not durable or not carried out."""
-        return self._running or bool(len(self._outbox))
+        return self._running or bool(self._outbox)
 
     @property
     def failed(self) -> bool:
@@ -119,12 +120,14 @@ class Committer:
     def send(self, outgoing: Outgoing) -> None:
         """Take a decision, behind the earlier ones."""
         self._taken += 1
-        self._outbox.put(outgoing)
+        self._outbox.append(outgoing)
         self.soon()
 
     def soon(self) -> None:
-        """Have what has come together committed, where nothing is on its way."""
-        if not self._running and self._open:
+        """Have what has come together committed, behind what is on its way."""
+        if self._running:
+            self._more = True
+        elif self._open:
             self._running = True
             self._commits.add(self)
 
@@ -165,9 +168,10 @@ class Committer:
 
     def take_replies(self) -> tuple[Reply, ...]:
         """Take everybody who waits for a decision that was not carried out."""
-        replies = tuple(outgoing.reply for outgoing in self._batch if outgoing.reply)
+        replies = replies_of((*self._batch, *self._outbox))
         self._batch = ()
-        return replies + self._outbox.take_replies()
+        self._outbox.clear()
+        return replies
 
     def begin(self) -> Append | None:
         """Return all that was decided as one append; see `Author`.
@@ -197,14 +201,14 @@ class Committer:
         try:
             if wrong is not None:
                 raise wrong
-            self._durable = state.position
+            self._durable = Position(state.epoch, state.offset)
             folded = self._folding.take(append.settled, deleted=append.delete)
             self._tail.publish(append.rows, state, folded)
             self._carry_out_batch()
         except Exception as exc:  # raised in the actor's loop, the one place that winds down
             self.fail(exc)
             return
-        if len(self._outbox) or self._decider.undecided:
+        if self._more:
             self._commits.add(self)
         else:
             self._stop()
@@ -216,7 +220,8 @@ class Committer:
 
     def _take_batch(self) -> bool:
         self._decider.gather()
-        self._batch = self._outbox.take_batch()
+        self._batch = take_batch(self._outbox)
+        self._more = bool(self._outbox)
         return bool(self._batch)
 
     def _carry_out_batch(self) -> None:

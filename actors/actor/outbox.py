@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -34,46 +34,23 @@ class Outgoing:
     pieces: int = 0
 
 
-class Outbox:
-    """Decisions that have not gone out yet.
+def take_batch(outbox: list[Outgoing]) -> tuple[Outgoing, ...]:
+    """Take what goes out in one append: everything, up to a truncation or a deletion."""
+    if len(outbox) == 1:  # the rule while a turn runs
+        return (outbox.pop(),)
+    ends = (
+        number
+        for number, outgoing in enumerate(outbox, 1)
+        if outgoing.step.cut is not None or outgoing.step.deletes
+    )
+    batch = tuple(outbox[: next(ends, len(outbox))])
+    del outbox[: len(batch)]
+    return batch
 
-    Bounded by who fills it: commands wait for `Committer.room`, and besides them there are only the
-    pieces of one turn's buffer and its ending.
-    """
 
-    __slots__ = ("_waiting",)
-
-    def __init__(self) -> None:
-        # A list, since an empty deque takes 700 bytes, and there is one for each thread.
-        self._waiting: list[Outgoing] = []
-
-    def __len__(self) -> int:
-        """How many decisions wait."""
-        return len(self._waiting)
-
-    def put(self, outgoing: Outgoing) -> None:
-        """Add a decision behind the earlier ones."""
-        self._waiting.append(outgoing)
-
-    def take_batch(self) -> tuple[Outgoing, ...]:
-        """Take what goes out in one append: everything, up to a truncation or a deletion."""
-        if len(self._waiting) == 1:  # the rule while a turn runs
-            batch, self._waiting = (self._waiting[0],), []
-            return batch
-        ends = (
-            number
-            for number, outgoing in enumerate(self._waiting, 1)
-            if outgoing.step.cut is not None or outgoing.step.deletes
-        )
-        count = next(ends, len(self._waiting))
-        whole, self._waiting = tuple(self._waiting[:count]), self._waiting[count:]
-        return whole
-
-    def take_replies(self) -> tuple[Reply, ...]:
-        """Take everybody who waits for a decision that will not go out."""
-        replies = tuple(outgoing.reply for outgoing in self._waiting if outgoing.reply)
-        self._waiting.clear()
-        return replies
+def replies_of(batch: Iterable[Outgoing]) -> tuple[Reply, ...]:
+    """Return everybody who waits for one of these decisions."""
+    return tuple([outgoing.reply for outgoing in batch if outgoing.reply])
 
 
 def append_of(

@@ -33,44 +33,35 @@ class PieceBuffer:
         limits: `turn_buffer_bytes`, `turn_buffer_pieces`, `merged_text_bytes`.
 
     Attributes:
+        pieces: how many pieces nobody has taken yet.
         closed: whether the turn has ended.
         spoke_at: when the handler last said something, on trio's clock; before, minus infinity.
     """
 
     def __init__(self, turn: str, limits: Limits) -> None:
+        self.pieces = 0
+        self.closed = False
+        self.spoke_at = -math.inf
         self._turn = turn
         self._limits = limits
         self._runs: list[_Run | TurnItem | Recorded] = []
         self._bytes = 0
-        self._pieces = 0
-        self._accepted = 0
+        self._taken = 0
         self._durable = 0
-        self._moved = trio.lowlevel.ParkingLot()
-        self.closed = False
-        self.spoke_at = -math.inf
+        self._moved: trio.lowlevel.ParkingLot | None = None  # made for the first who waits
 
     @property
     def full(self) -> bool:
         """Whether a further piece has to wait."""
         return (
             self._bytes >= self._limits.turn_buffer_bytes
-            or self._pieces >= self._limits.turn_buffer_pieces
+            or self.pieces >= self._limits.turn_buffer_pieces
         )
-
-    @property
-    def pieces(self) -> int:
-        """How many pieces nobody has taken yet."""
-        return self._pieces
 
     @property
     def spoken(self) -> bool:
         """Whether anything was ever accepted."""
-        return self._accepted > 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to take."""
-        return not self._runs
+        return self._taken + self.pieces > 0
 
     def add_text(self, item: str, channel: str | None, text: str, size: int) -> None:
         """Accept a piece of text of `size` bytes.
@@ -78,7 +69,8 @@ class PieceBuffer:
         Raises:
             TurnOver: where the turn has ended (I7).
         """
-        self.check_open()
+        if self.closed:
+            self.check_open()
         last = self._runs[-1] if self._runs else None
         if (
             not isinstance(last, _Run)
@@ -89,20 +81,25 @@ class PieceBuffer:
             self._runs.append(last)
         last.texts.append(text)
         last.size += size
-        self._count(size)
+        self._bytes += size
+        self.pieces += 1
 
     def add_item(self, item: TurnItem | Recorded, size: int) -> None:
         """Accept a whole item, or a record, of `size` bytes; raises as `add_text`."""
         self.check_open()
         self._runs.append(item)
-        self._count(size)
+        self._bytes += size
+        self.pieces += 1
 
     def take(self) -> tuple[tuple[TurnDelta | TurnItem | Recorded, int], ...]:
         """Take all that was accepted: events, each with the number of offsets that it covers."""
         runs, self._runs = self._runs, []
-        self._bytes = self._pieces = 0
-        if self._moved:  # to ask first costs a tenth, and this is done for each piece
+        self._taken += self.pieces
+        self._bytes = self.pieces = 0
+        if self._moved:
             self._moved.unpark_all()
+        if len(runs) == 1:  # the rule
+            return (self._event(runs[0]),)
         return tuple([self._event(run) for run in runs])
 
     def made_durable(self, pieces: int) -> None:
@@ -114,7 +111,8 @@ class PieceBuffer:
     def close(self) -> None:
         """Accept nothing more; those who wait are told that the turn is over."""
         self.closed = True
-        self._moved.unpark_all()
+        if self._moved:
+            self._moved.unpark_all()
 
     def check_open(self) -> None:
         """Raise `TurnOver` where the turn has ended (I7)."""
@@ -131,7 +129,7 @@ class PieceBuffer:
         """
         while self.full:
             self.check_open()
-            await self._moved.park()
+            await self._move()
 
     async def flushed(self) -> None:
         """Wait until everything accepted so far is in the journal.
@@ -141,15 +139,16 @@ class PieceBuffer:
 
         Cancellation ends the wait alone: what was accepted goes on to the disk.
         """
-        goal = self._accepted
+        goal = self._taken + self.pieces
         while self._durable < goal:
             self.check_open()
-            await self._moved.park()
+            await self._move()
 
-    def _count(self, size: int) -> None:
-        self._bytes += size
-        self._pieces += 1
-        self._accepted += 1
+    async def _move(self) -> None:
+        """Wait until something was taken or became durable, or the turn has ended."""
+        if self._moved is None:
+            self._moved = trio.lowlevel.ParkingLot()
+        await self._moved.park()
 
     def _event(
         self, run: _Run | TurnItem | Recorded

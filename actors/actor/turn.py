@@ -256,7 +256,7 @@ class Turn:
         # a handler that never waits starve everybody else. It waited where what it said was taken
         # meanwhile: that is done by another task.
         now = trio.current_time()
-        if self._buffer.empty:
+        if not self._buffer.pieces:
             self._burst = 0
             self._burst_began = now
         self._burst += 1

@@ -95,11 +95,6 @@ class TurnHost:
         """How many pieces it has said that are not durable."""
         return self._runner.buffer.pieces if self._runner is not None else 0
 
-    @property
-    def undecided(self) -> bool:
-        """Whether it has said something that was not taken."""
-        return self._runner is not None and not self._runner.buffer.empty
-
     def start(self, live: LiveTurn, settled: int) -> None:
         """Start a turn, the thread's live one; the one before it is over.
 
@@ -147,9 +142,8 @@ class TurnHost:
     def take(self) -> tuple[Say, int] | None:
         """Return what it has said since the last look, and in how many pieces; None for nothing."""
         runner = self._runner
-        if runner is None or runner.buffer.empty:
+        if runner is None or not (count := runner.buffer.pieces):
             return None
-        count = runner.buffer.pieces
         return Say(runner.turn, runner.buffer.take()), count
 
     def made_durable(self, pieces: int) -> None:

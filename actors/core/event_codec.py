@@ -116,13 +116,14 @@ def event_type(event: Event) -> str:
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
     """Return the entry as the object that `protocol` describes."""
-    place: dict[str, Any] = {"offset": entry.offset}
+    told: dict[str, Any] = {"offset": entry.offset}
     if entry.to != entry.offset:
-        place["to"] = entry.to
+        told["to"] = entry.to
     event = entry.event
-    place["type"] = TAGS.get(type(event)) or event_type(event)
-    place["at"] = entry.at
-    return {**place, **_to_fields[type(event)](event)}
+    told["type"] = TAGS.get(type(event)) or event_type(event)
+    told["at"] = entry.at
+    told |= _to_fields[type(event)](event)
+    return told
 
 
 def entry_from_json(raw: Mapping[str, Any]) -> Entry:

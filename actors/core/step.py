@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .apply import apply
 from .effects import Effect
 from .event_codec import Row, encode
-from .events import Entry, Recorded, ThreadDeleted, TurnEnded
+from .events import Entry, Recorded, ThreadDeleted, TurnDelta, TurnEnded
 from .head import Cut, Receipt, Settled
 from .items import item_owner
 from .position import Position
@@ -67,12 +67,13 @@ def take_step(state: ThreadState, decision: Decision, now: float) -> Step:
     deletes = False
     for event, width in decision.events:
         entry = Entry(state.offset + 1, state.offset + width, now, event)
-        part = _settles(state, entry)
-        if part is not None:
-            settled.append(part)
-        if isinstance(event, TurnEnded):
-            ended.append((event, entry.offset))
-        deletes = deletes or isinstance(event, ThreadDeleted)
+        if not isinstance(event, TurnDelta):  # the rule while a turn runs
+            part = _settles(state, entry)
+            if part is not None:
+                settled.append(part)
+            if isinstance(event, TurnEnded):
+                ended.append((event, entry.offset))
+            deletes = deletes or isinstance(event, ThreadDeleted)
         rows.append(encode(entry))
         state = apply(state, entry)
     return Step(

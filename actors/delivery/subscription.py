@@ -82,7 +82,7 @@ class Subscription:
         self._snapshot: Snapshot | None = None
         self._goal: Position | None = None
         self._until: tuple[Position, str] | None = None
-        self._news = trio.lowlevel.ParkingLot()
+        self._news: trio.lowlevel.ParkingLot | None = None  # made for the first who waits
         self._begun = False
         self._closed = False
 
@@ -164,7 +164,9 @@ class Subscription:
     def behind(self) -> bool:
         """Whether a pull might return something now; False only where it would not."""
         due = self._snapshot or self._goal or self._until
-        return due is not None or self._tail.is_behind(self.position) or self._roll_is_news
+        if due is not None or self._tail.is_behind(self.position):
+            return True
+        return self._presence and self._roll_is_news
 
     @property
     def finished(self) -> bool:
@@ -207,7 +209,8 @@ class Subscription:
         self.ready = False
         self.local.clear()
         self._tail.unwatch(self)
-        self._news.unpark_all()
+        if self._news:
+            self._news.unpark_all()
         if self._attendance is not None and self._counted:
             self._attendance.leave(self._principal, broken=broken)
         if self._watched is not None:
@@ -227,8 +230,14 @@ class Subscription:
             if batch is not None:
                 return batch
             if not self.ready and not self._closed:
-                await self._news.park()
+                await self._come()
         raise StopAsyncIteration
+
+    async def _come(self) -> None:
+        """Wait for news, or for the end."""
+        if self._news is None:
+            self._news = trio.lowlevel.ParkingLot()
+        await self._news.park()
 
     def _is_behind(self, end: Position, reason: str) -> bool:
         """Say whether the stream begins behind an end that came while the attach looked.

@@ -153,7 +153,8 @@ class Tail:
             self._clear()
             self._epoch = self.state.epoch
         self._rows.extend(rows)
-        self._bytes += sum([len(row.body) for row in rows])
+        for row in rows:
+            self._bytes += len(row.body)
         self.state, self.folded = state, folded
         self._shared = None
         if self._bytes > self._limits.tail_bytes:
@@ -265,4 +266,5 @@ class Tail:
     def _wake_all(self) -> None:
         if self._moved is not None:
             self._moved.unpark_all()
-        self.tell()
+        for watcher in self._watchers:
+            watcher.wake()

@@ -7,7 +7,7 @@ infinity, no lone surrogate. Of a key given twice the last counts, as in JavaScr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -112,7 +112,7 @@ def encode_server(message: ServerMessage) -> bytes:
     return to_bytes(_TAGS[type(message)], message)
 
 
-def events_frame(thread: str, bodies: Sequence[bytes], cursor: str) -> bytes:
+def events_frame(thread: str, bodies: Iterable[bytes], cursor: str) -> bytes:
     """Return an `events` message as the UTF-8 of its text frame, of events encoded before.
 
     Args:
