@@ -34,7 +34,7 @@ from .wire.shapes import describe
 if TYPE_CHECKING:
     from actors import Thread
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.server")
 
 COOKIE: Final = "holdfast_token"
 _JSON: Final = "application/json"
@@ -143,7 +143,7 @@ async def answer_api(
     except (Rejected, JournalError) as failure:
         return _refusal(as_rejected(failure))
     except Exception:  # the application's own `authenticate` or `authorise`, or a bug of ours
-        logger.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %s failed", request.method, request.path)
         return _refusal(Rejected("internal", "the request failed; the server's log says how"))
 
 

@@ -30,7 +30,7 @@ from .websocket import serve_websocket
 if TYPE_CHECKING:
     from .exchange import Pieces
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.server")
 
 _READ_BYTES: Final = 4 * 1024
 _BODILESS: Final = (204, 304)
@@ -143,7 +143,7 @@ async def _dispatch(request: Request, site: Site) -> Response:
     except Exception:
         # A handler that fails is a bug, but of no other request's concern; it says nothing of
         # itself to the client.
-        logger.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %s failed", request.method, request.path)
         return Response(500, b"internal error\n")
 
 

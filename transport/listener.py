@@ -15,7 +15,7 @@ from attrs import define
 
 from actors.limits import DEFAULT_LIMITS, Limits
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.server")
 
 Listener: TypeAlias = trio.abc.Listener[trio.abc.Stream]
 # Serves one connection; the stream is closed when it returns.
@@ -60,7 +60,7 @@ async def _accept_all(listener: Listener, door: _Door) -> None:
             except OSError as error:
                 # Out of descriptors or memory, most likely. It passes, and the queue of the
                 # system keeps whoever waits.
-                logger.error("cannot accept, trying on: %s", error)
+                log.error("cannot accept, trying on: %s", error)
                 await trio.sleep(door.limits.accept_pause_seconds)
             except trio.ClosedResourceError:
                 return
@@ -107,9 +107,9 @@ async def _isolated(handle: Handle, stream: trio.abc.Stream) -> None:
     try:
         await handle(stream)
     except* _ROUTINE as routine:
-        logger.debug("a connection broke: %r", routine.exceptions)
+        log.debug("a connection broke: %r", routine.exceptions)
     except* Exception:
         # Nothing that one connection meets, not even a bug of ours, may end the others.
-        logger.exception("serving a connection failed")
+        log.exception("serving a connection failed")
     finally:
         await trio.aclose_forcefully(stream)

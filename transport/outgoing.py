@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .link import Link
 
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.server")
 
 # Frames that a connection may send in a row, where its peer takes them all: a frame takes some ten
 # microseconds, and the other connections and the turns wait that long for their turn.
@@ -332,7 +332,7 @@ async def next_batch(subscription: Subscription, may_see: Callable[[str], bool])
         batch = await subscription.pull()
     except (Rejected, JournalError) as exc:
         if isinstance(exc, JournalCorrupt):  # no actor has met it: nobody else would tell (I16)
-            logger.error("thread %s: a reader met damage: %s", subscription.thread, exc)
+            log.error("thread %s: a reader met damage: %s", subscription.thread, exc)
         batch = Detached(subscription.thread, subscription.position, "failed")
     if batch is not None and not may_see(subscription.thread):
         batch = Detached(subscription.thread, stood, "failed")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .frame_stream import FrameStream
 
-logger = logging.getLogger("transport.websocket")
+log = logging.getLogger("holdfast.link")
 
 # What the library raises where a connection is over.
 GONE: Final = (
@@ -125,9 +125,9 @@ class SocketOwner:
         if isinstance(failure, ConnectionRejected):
             self._status = int(failure.status_code)
         elif isinstance(failure, (*GONE, EOFError)):
-            logger.debug("%s: the link ended by %r", self.peer, failure)
+            log.debug("%s: the link ended by %r", self.peer, failure)
         else:
-            logger.error("%s: reading from the link failed", self.peer, exc_info=failure)
+            log.error("%s: reading from the link failed", self.peer, exc_info=failure)
 
     def _violation(self) -> int | None:
         """What the peer has to be told, where the library would only have hung up."""

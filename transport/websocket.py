@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from .exchange import Request
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.server")
 
 # Bytes read at a time: commands are small, what a server sends is not.
 _SERVER_READ: Final = 4 * 1024
@@ -247,7 +247,7 @@ async def _serve_and_close(link: WebSocketLink, request: Request, serve_link: Se
         pass
     except* Exception:
         # What fails here is a bug, but of no other connection's concern.
-        logger.exception("%s: serving the link failed", link.peer)
+        log.exception("%s: serving the link failed", link.peer)
         code, reason = CloseCode.INTERNAL, CloseCode.INTERNAL.reason
     await link.aclose(code, reason)
 

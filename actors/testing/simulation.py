@@ -49,6 +49,8 @@ NEWCOMER = -1
 DEADLINE = 256 * TICK
 # Virtual seconds in which a phase, and the rest after the last one, has to come to its end.
 PATIENCE = 4096 * TICK
+# Where the product logs; what is disabled is one logger, and not those below it.
+LOGGERS = ("holdfast", *(f"holdfast.{each}" for each in ("client", "journal", "link", "server")))
 # How often a grace is waited for at the end, while a thread is still active.
 RESTS = 128
 
@@ -381,7 +383,7 @@ class Simulation:
 @contextmanager
 def quiet_log() -> Iterator[None]:
     """Keep the runtime from logging: handlers are meant to fail here, again and again."""
-    logs = [logging.getLogger(name) for name in ("holdfast", "holdfast.client")]
+    logs = [logging.getLogger(name) for name in LOGGERS]
     were = [log.disabled for log in logs]
     for log in logs:
         log.disabled = True

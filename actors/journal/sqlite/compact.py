@@ -22,7 +22,7 @@ from .spots import all_spots, number_of, offset_of, spot
 from .statements import Sealed, gather, insert_many, is_corrupt, transaction
 from .stored import blocks_between, check_progress, part_of, rows_of, spans_of
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.journal")
 
 # What a step reads: it takes a few milliseconds, and merges nothing across its end.
 _EVENTS_AT_ONCE = 512
@@ -171,7 +171,7 @@ class Compactor:
         """Take damage off the list, and leave it as it is for `verify` to report."""
         self._left.add(row.key)
         where = number_of(row.key), offset_of(row.key)
-        _log.warning("compaction left damage alone: thread number %d, offset %d", *where)
+        log.warning("compaction left damage alone: thread number %d, offset %d", *where)
         if row.extra:
             self.reader.db.execute("DELETE FROM dropped WHERE spot = ?", (row.key,))
         else:

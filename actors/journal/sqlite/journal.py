@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ...core.position import Position
     from .fork import Forking
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.journal")
 
 T = TypeVar("T")
 
@@ -331,4 +331,4 @@ class SqliteJournal:
         """Use the file no more: what an I/O error leaves behind is not known (fail-stop)."""
         self._unavailable = FAILED
         self._opened.lock.mark_failed()
-        _log.error("the journal failed and has to be opened anew", exc_info=error)
+        log.error("the journal failed and has to be opened anew", exc_info=error)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...core.position import Position
     from ..contract import Append, Copy, Loaded
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.journal")
 
 _NEWEST = "SELECT id FROM thread WHERE active_at IS NOT NULL ORDER BY active_at DESC, id LIMIT ?"
 
@@ -107,7 +107,7 @@ class Opened:
         busy, frames, moved = self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if busy or moved < frames:
             # Harmless, but the log grows for as long as somebody reads.
-            _log.warning("checkpoint moved %d of %d pages: another process reads", moved, frames)
+            log.warning("checkpoint moved %d of %d pages: another process reads", moved, frames)
 
     def close(self, *, failed: bool) -> None:
         """Close the file, and let others have it. What was committed is safe whatever happens here.
@@ -125,7 +125,7 @@ class Opened:
             self.db.close()
         except sqlite3.Error as exc:
             self.lock.mark_failed()
-            _log.error("%s could not be closed in good order", self.path, exc_info=exc)
+            log.error("%s could not be closed in good order", self.path, exc_info=exc)
         finally:
             self.lock.release()
 
@@ -195,5 +195,5 @@ def _look_twice(reader: Reader, path: Path) -> None:
             reader.load(reader.find(thread))
         except HoldfastError as exc:
             damaged += 1
-            _log.error("thread %s was found damaged after an I/O error: %s", thread, exc)
-    _log.warning("%s met an I/O error when it was last open; %d damaged threads", path, damaged)
+            log.error("thread %s was found damaged after an I/O error: %s", thread, exc)
+    log.warning("%s met an I/O error when it was last open; %d damaged threads", path, damaged)

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from ...core.items import Item
     from ...core.position import Position
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("holdfast.journal")
 
 # How much one statement reads, as `stored.EVENTS_AT_ONCE` for events.
 RECORDS_AT_ONCE = 512
@@ -150,7 +150,7 @@ class Reader:
             try:
                 body = row.checked(number, "the fold of its records", row.extra)
             except JournalCorrupt as exc:  # the records tell it anew
-                _log.warning("thread number %d: %s", number, exc)
+                log.warning("thread number %d: %s", number, exc)
             else:
                 return Kept(row.extra, body)
         return None
