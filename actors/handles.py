@@ -39,7 +39,7 @@ from .core.record_kinds import checked_record
 from .core.refusals import no_such_item
 from .core.thread_id import is_thread_id
 from .errors import InternalError
-from .outcome import settled
+from .outcome import wait_outcome
 
 if TYPE_CHECKING:
     from .actor.registry import Registry
@@ -340,6 +340,8 @@ class Thread:
             Rejected: `overloaded`, where the thread has as many viewers as it may have;
                 `bad_request` for a window below 0.
             JournalCorrupt, JournalUnavailable: as the journal does.
+
+        Cancellation detaches, and changes nothing else.
         """
         subscription = self._subscription()
         try:
@@ -381,7 +383,7 @@ class Thread:
 
         Cancellation does not touch the turn.
         """
-        return await settled(self._registry, self.id, turn)
+        return await wait_outcome(self._registry, self.id, turn)
 
     async def _ask(self, command: Command) -> Result:
         return await self._registry.ask(self.id, command, self.principal)

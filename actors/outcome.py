@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .core.head import Settled
 
 
-async def settled(registry: Registry, thread: str, turn: str) -> Settled:
-    """Wait until a turn has ended; see `Thread.outcome`."""
+async def wait_outcome(registry: Registry, thread: str, turn: str) -> Settled:
+    """Wait until a turn has ended; see `Thread.outcome`, which raises and is cancelled alike."""
     if not is_text(turn):  # no journal is to look for it
         raise no_such_turn()
     subscription = registry.subscribe(thread, None)  # who waits is not there to watch

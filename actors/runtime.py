@@ -314,7 +314,7 @@ class Runtime:
         with trio.move_on_after(self._grace()):
             await registry.quiet()
         if self._leases is not None:
-            await self._leases.settle()
+            await self._leases.release_all()
         self._drained.set()
 
     def _note_failure(self, failure: JournalUnavailable) -> None:

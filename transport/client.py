@@ -237,6 +237,8 @@ class Client:
                 `Limits.attachments` threads.
             ClientClosed: there is no connection and there will be none.
             ValueError: an argument is none that the protocol knows.
+
+        Cancellation detaches, and changes nothing else.
         """
         self._dispatcher.check_open()
         subscription = self._dispatcher.following.attach(thread, cursor, window)

@@ -121,12 +121,12 @@ class SendingHalf:
         )
 
     async def room(self) -> None:
-        """Wait until another command may be taken."""
+        """Wait until another command may be taken. Cancellation is harmless."""
         while self.full:
             await self._move()
 
     async def idle(self) -> None:
-        """Wait until there is nothing to send."""
+        """Wait until there is nothing to send. Cancellation is harmless."""
         while self._has_work:
             await self._move()
 

@@ -126,7 +126,10 @@ class Session:
         self._outgoing.say(wire.Goaway(retry_after_seconds))
 
     async def leave(self) -> None:
-        """Send what there is to send, for a moment, and close as draining."""
+        """Send what there is to send, for a moment, and close as draining.
+
+        Cancellation cuts the connection.
+        """
         await self._say_goodbye(CloseCode.DRAINING)
 
     async def _receive(self) -> None:

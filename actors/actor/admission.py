@@ -75,7 +75,7 @@ class Admission:
         return with_known_receipt(command, self.receipts)
 
     async def with_facts(self, state: ThreadState, command: Command) -> Command:
-        """Return a command with what the journal knows; see `facts.with_facts`."""
+        """Return a command with what the journal knows; in all as `facts.with_facts`."""
         now = self._around.clock.now()
         own = Asking(self._thread, state.offset, self._generation, now)
         return await with_facts(own, command, self.receipts, self._around.journal)

@@ -161,7 +161,10 @@ class Committer:
         self.check()
 
     async def room(self) -> None:
-        """Wait until one more decision may wait for the commit in flight; raises as `flushed`."""
+        """Wait until one more decision may wait for the append on its way.
+
+        Raises as `flushed`. Cancellation ends the wait alone.
+        """
         while self.full and self._failure is None:
             await self._actor.sleep()
         self.check()

@@ -57,6 +57,7 @@ class Hosts:
         """Stop turn and service, and wait for both or their grace; True where one was abandoned.
 
         What the turn ended as is not recorded: the next activation settles it from disk (I9).
+        Cancellation ends the wait; both are stopped all the same.
         """
         self.turns.interrupt(ending)
         self.service.stop()

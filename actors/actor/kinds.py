@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import field, frozen, validators
 
@@ -18,6 +18,9 @@ from .handler_check import check_handler
 from .lifetime import Capacity, EndAfter, Lifetime, Passivate
 from .service_runner import ServiceFunction
 from .turn import Turn
+
+if TYPE_CHECKING:
+    from ..limits import Limits
 
 # An async function that writes to its turn, or an async generator that yields the pieces.
 Handler: TypeAlias = Callable[[Turn], Awaitable[None] | AsyncIterator[str]]
@@ -134,6 +137,10 @@ class ThreadKind:
     def may_retry(self, turn: str) -> bool:
         """Say whether a turn that was left open may be run again."""
         return self.retry or turn == FINALISING
+
+    def grace(self, limits: Limits) -> float:
+        """Return how many seconds a handler, or the service, has to stop in."""
+        return limits.cancel_grace_seconds if self.cancel_grace is None else self.cancel_grace
 
 
 async def _nothing_to_do(turn: Turn) -> None:

@@ -93,7 +93,7 @@ class Leases:
         self._nursery.start_soon(self._run, keeper)
         return keeper
 
-    async def settle(self) -> None:
+    async def release_all(self) -> None:
         """Give everything back; what is asked for and does not come in time is given up.
 
         Returns after twice `limits.lease_release_seconds` at the most. Cancellation ends the wait;
@@ -270,7 +270,7 @@ class Holdings:
 
     @asynccontextmanager
     async def hold(self, lease: Lease[R]) -> AsyncIterator[R | None]:
-        """Hold a resource for as long as the body runs; see `Service.hold`."""
+        """Hold a resource for as long as the body runs; in all as `Service.hold`."""
         if lease.static is not None or lease.allocate is None:
             yield lease.static
             return

@@ -148,7 +148,14 @@ class Registry:
         return recording.attaching(thread, principal) if recording and principal else None
 
     async def folded(self, thread: str) -> Folded:
-        """Return what a thread's projections come to; it activates nothing (I5)."""
+        """Return what a thread's projections come to; it activates nothing (I5).
+
+        Raises:
+            Rejected: as `kind`.
+            JournalError: as the journal does.
+
+        Cancellation changes nothing.
+        """
         entry = self._entries.get(thread)
         if entry is not None and entry.tail.folded is not None:
             return entry.tail.folded
@@ -205,7 +212,8 @@ class Registry:
     async def settle(self, thread: str, *, restarted: bool) -> None:
         """Activate a thread to settle what was left open, and wait until that is durable (I9).
 
-        A quarantined one stays as it is (I10). After a restart, nobody is attached.
+        A quarantined one stays as it is (I10). After a restart, nobody is attached. Cancellation
+        ends the wait alone.
         """
         entry = self._entry(thread)
         if entry.quarantined is None:
@@ -238,7 +246,7 @@ class Registry:
             actor.fail(failure)
 
     async def quiet(self) -> None:
-        """Wait until no thread is active; abandoned turns do not count."""
+        """Wait until no thread is active, abandoned turns apart. Cancellation is harmless."""
         while any(entry.active for entry in self._entries.values()):
             await self._quiet.park()
 

@@ -191,11 +191,8 @@ class ServiceHost:
             clock=around.clock,
             limits=limits,
         )
-        grace = self._kind.cancel_grace
-        grace = limits.cancel_grace_seconds if grace is None else grace
-        runner = ServiceRunner(
-            service, self._kind.service, grace + limits.lease_release_seconds, self._mailbox.note
-        )
+        grace = self._kind.grace(limits) + limits.lease_release_seconds
+        runner = ServiceRunner(service, self._kind.service, grace, self._mailbox.note)
         self._runner = runner
         self._nursery.start_soon(runner.run)
         self._nursery.start_soon(runner.watch)

@@ -17,9 +17,9 @@ log = logging.getLogger("holdfast")
 # The function that is a thread's service: it runs for as long as the thread is active.
 ServiceFunction: TypeAlias = "Callable[[Service], Awaitable[None]]"
 
-# What a service does not raise of itself: it comes from whoever ends the program or the actor.
-# Ctrl-C is not in it: trio keeps that from system tasks, so a KeyboardInterrupt is the service's.
-_FROM_OUTSIDE: Final = (trio.Cancelled, GeneratorExit)
+# What a service, or a handler, does not raise of itself: it comes from whoever ends the program or
+# the actor. Ctrl-C is not in it: trio keeps that from system tasks, so it is the service's own.
+FROM_OUTSIDE: Final = (trio.Cancelled, GeneratorExit)
 
 
 @frozen
@@ -81,7 +81,7 @@ class ServiceRunner:
         try:
             with self._scope:
                 await self._function(self._service)
-        except* _FROM_OUTSIDE:
+        except* FROM_OUTSIDE:
             raise
         # The boundary of a service: its supervision policy decides what its failure means (I10).
         except* BaseException as failure:  # noqa: ASYNC103 - what is not its own went on above
@@ -96,7 +96,10 @@ class ServiceRunner:
 
     @trio.lowlevel.enable_ki_protection
     async def watch(self) -> None:
-        """Abandon the service when it does not stop in its grace."""
+        """Abandon the service when it does not stop in its grace.
+
+        Cancellation ends the watch alone.
+        """
         await self._stopping.wait()
         with trio.move_on_after(self.grace):
             await self.over.wait()

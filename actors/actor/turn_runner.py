@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 import trio
 from attrs import evolve
@@ -14,6 +14,7 @@ from ..core.commands import Ending
 from ..core.turn_lifecycle import TurnState
 from ..errors import Rejected, TurnFailed
 from .handler_check import check_returned, name_of, note_unsaid
+from .service_runner import FROM_OUTSIDE
 
 if TYPE_CHECKING:
     from ..limits import Limits
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 log = logging.getLogger("holdfast")
-
-# What a handler does not raise of itself: it comes from whoever ends the program or the actor.
-# Ctrl-C is not in it: trio keeps that from system tasks, so a KeyboardInterrupt is the handler's.
-_FROM_OUTSIDE: Final = (trio.Cancelled, GeneratorExit)
 
 
 class TurnRunner:
@@ -58,8 +55,7 @@ class TurnRunner:
         self.buffer = buffer
         self.over = trio.Event()
         self.abandoned = False
-        grace = kind.cancel_grace
-        self.grace = grace if grace is not None else limits.cancel_grace_seconds
+        self.grace = kind.grace(limits)
         self._thread = thread
         self._kind = kind
         self._limits = limits
@@ -92,7 +88,7 @@ class TurnRunner:
                 returned = await call_handler(handler, turn)
                 if isinstance(returned, str) and not self.buffer.spoken:
                     note_unsaid(handler)
-        except* _FROM_OUTSIDE:
+        except* FROM_OUTSIDE:
             raise
         # The boundary of a turn: it fails alone (I10).
         except* BaseException as failed:  # noqa: ASYNC103 - what is not the turn's own went on above
@@ -102,7 +98,10 @@ class TurnRunner:
 
     @trio.lowlevel.enable_ki_protection
     async def watch(self) -> None:
-        """End the turn when it is overdue, and abandon it when it does not stop in its grace."""
+        """End the turn when it is overdue, and abandon it when it does not stop in its grace.
+
+        Cancellation ends the watch alone.
+        """
         await self._stop_when_overdue()
         if self.over.is_set():
             return
@@ -176,7 +175,8 @@ class TurnRunner:
 async def call_handler(handler: Handler, turn: Turn) -> object:
     """Call a handler of either sort; its frames lie right below this one.
 
-    Returns what it returned, which is None unless its author mistook it for the answer.
+    Returns what it returned, which is None unless its author mistook it for the answer. Raises what
+    the handler raises. Cancellation is the handler's, whose generator is closed.
     """
     answer = handler(turn)
     if isinstance(answer, AsyncGenerator):
@@ -191,6 +191,9 @@ async def call_handler(handler: Handler, turn: Turn) -> object:
 
 
 async def write_all(pieces: AsyncIterator[str], turn: Turn) -> None:
-    """Write what a handler yields; the handler's frames lie right below this one."""
+    """Write what a handler yields; the handler's frames lie right below this one.
+
+    Raises as `Turn.write`, and what the handler raises. Cancellation leaves the rest unsaid.
+    """
     async for piece in pieces:
         await turn.write(piece)

@@ -80,7 +80,10 @@ class Folding:
         self._fresh = 0
 
     async def catch_up(self, thread: str, journal: Journal) -> Folded:
-        """Read what the projections come to, and return it; raises as `read_folded`."""
+        """Read what the projections come to, and return it.
+
+        Raises as `read_folded`. A cancelled call changes nothing.
+        """
         self.folded, self._fresh = await read_folded(
             thread, self._projections, self._kept, journal, self._limits
         )

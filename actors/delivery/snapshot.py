@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def shown_state(tail: Tail, journal: Journal) -> ThreadState:
     """Return the durable state of a thread, reading it where no activation has published it.
 
-    Activates nothing and changes nothing (I5). Raises as `Journal.load`.
+    Activates nothing and changes nothing (I5), cancelled or not. Raises as `Journal.load`.
     """
     while tail.state is None:
         forgotten = tail.forgotten
@@ -36,8 +36,8 @@ async def shown_state(tail: Tail, journal: Journal) -> ThreadState:
 async def shown(tail: Tail, journal: Journal, limits: Limits) -> tuple[ThreadState, Folded]:
     """Return the durable state of a thread, and what its projections come to there.
 
-    Activates nothing and changes nothing (I5). Raises as `Journal.load`, and `Rejected`,
-    `internal`, where the thread's kind cannot be told.
+    Activates nothing and changes nothing (I5), cancelled or not. Raises as `Journal.load`, and
+    `Rejected`, `internal`, where the thread's kind cannot be told.
     """
     while True:
         state = await shown_state(tail, journal)
