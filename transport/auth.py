@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import trio
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from actors import Rejected
 from actors.core.arguments import check_principal
-from actors.core.fields import as_seconds, is_seconds
+from actors.core.fields import as_seconds, is_function, is_seconds
 from actors.handles import LOCAL
 
 
@@ -58,8 +58,10 @@ class Auth:
             is. Where nobody is authenticated, everybody may.
     """
 
-    authenticate: Authenticate | None = None
-    authorise: Authorise = anything
+    authenticate: Authenticate | None = field(
+        default=None, validator=validators.optional(is_function)
+    )
+    authorise: Authorise = field(default=anything, validator=is_function)
     operators: frozenset[str] = frozenset()
 
     async def identity_of(self, token: str | None, seconds: float) -> Identity | None:

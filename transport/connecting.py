@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from .conversation import OpenLink
+    from .connection import OpenLink
     from .link import Link
 
 DEFAULT_URL: Final = "http://127.0.0.1:8420"

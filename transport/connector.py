@@ -11,7 +11,7 @@ import trio
 from attrs import frozen
 
 from .background import background_nursery
-from .conversation import Conversation, Ending, OpenLink
+from .connection import Connection, Disconnection, OpenLink
 from .wire.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Connector:
         self._open_link = open_link
         self._limits = limits
         self._backoff = Backoff(random, limits)
-        self._conversation: Conversation | None = None
+        self._connection: Connection | None = None
         self._watchers: list[Callable[[ConnectionStatus], None]] = []
         self._changed = trio.lowlevel.ParkingLot()
         self._closing = False
@@ -123,7 +123,7 @@ class Connector:
         Cancellation cuts the connection.
         """
         self._closing = True
-        link = self._conversation.link if self._conversation is not None else None
+        link = self._connection.link if self._connection is not None else None
         if link is not None:
             await link.aclose()
 
@@ -133,14 +133,14 @@ class Connector:
             self._dispatcher.close(reason, code)
             self._tell(ConnectionStatus(ConnectionState.CLOSED, reason=reason))
 
-    async def _connect(self) -> Ending:
-        conversation = Conversation(
+    async def _connect(self) -> Disconnection:
+        connection = Connection(
             self._dispatcher, self._limits, self._welcomed, self._backoff.goaway
         )
-        self._conversation = conversation
+        self._connection = connection
         async with background_nursery() as nursery:
-            await conversation.hold(nursery, self._open_link)
-        return conversation.ending
+            await connection.hold(nursery, self._open_link)
+        return connection.ending
 
     async def _wait(self, attempt: int, reason: str) -> None:
         delay = self._backoff.next_wait(trio.current_time())

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from actors.core.arguments import check_is
+from actors.core.arguments import check_is, shown
 
 from .websocket import connect_link
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from actors.limits import Limits
 
-    from .conversation import OpenLink
+    from .connection import OpenLink
 
 _SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
@@ -33,7 +33,7 @@ def websocket_url(url: str) -> str:
     parts = urlsplit(url)
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None or not parts.hostname:
-        raise ValueError(f"a server's address is like http://127.0.0.1:8420, not {url!r:.200}")
+        raise ValueError(f"a server's address is like http://127.0.0.1:8420, not {shown(url)}")
     _ = parts.port  # raises ValueError where it is none
     path = parts.path.rstrip("/").removesuffix("/ws").rstrip("/") + "/ws"
     return urlunsplit((scheme, parts.netloc, path, parts.query, ""))

@@ -80,11 +80,11 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+RequestHandler = Callable[[Request], Awaitable[Response]]
 
 # (method, path) to handler. The path is compared as sent: nothing is decoded, joined or looked up
 # on a disk, so there is no traversal. `GET` answers `HEAD` too.
-Routes = Mapping[tuple[str, str], Handler]
+Routes = Mapping[tuple[str, str], RequestHandler]
 
 # First segment of a path, as `threads`, to the handler of what is below it, whatever the method.
-Mounts = Mapping[str, Handler]
+Mounts = Mapping[str, RequestHandler]

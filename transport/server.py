@@ -15,13 +15,14 @@ import trio
 from attrs import define, field
 
 from actors import Runtime
+from actors.core.arguments import check_is, checked_words
 
 from .access import AccessPolicy, listens_on_loopback
 from .api import answer_api
 from .auth import Auth, Authenticate, Authorise, anything
 from .courier import Courier
 from .event_stream import EventStreams
-from .exchange import Handler, Request, Response, Routes
+from .exchange import Request, RequestHandler, Response, Routes
 from .http import Site, refuse_overload, serve_connection
 from .listener import Listener, serve_connections
 from .metrics import EXPOSITION, exposition
@@ -152,21 +153,21 @@ async def serve(
 
     Raises:
         OSError: the address cannot be listened on.
+        TypeError: an argument is of another sort than it has to be.
 
     Cancellation cuts every connection at once; call `Server.stop` for an ordered shutdown. No turn
     is touched by either: the runtime drains when it is closed.
     """
+    check_is("runtime", runtime, Runtime)
+    auth = Auth(authenticate, authorise, checked_words("operators", operators))
+    names, pages = checked_words("hosts", hosts), checked_words("origins", origins)
     listeners = await trio.open_tcp_listeners(port, host=host)
     bound_port = int(listeners[0].socket.getsockname()[1])
     instance = runtime.ids.fresh("i")
-    auth = Auth(authenticate, authorise, frozenset(operators))
     streams = EventStreams(runtime.limits)
     server = Server(_url(host, bound_port), runtime, tuple(listeners), instance, auth, streams)
-    access = AccessPolicy(
-        loopback=listens_on_loopback(listeners),
-        hosts=frozenset(hosts),
-        origins=frozenset(origins),
-    )
+    loopback = listens_on_loopback(listeners)
+    access = AccessPolicy(loopback=loopback, hosts=names, origins=pages)
     site = Site(
         routes=_routes(runtime, server),
         serve_link=server.serve_link,
@@ -192,12 +193,12 @@ def _routes(runtime: Runtime, server: Server) -> Routes:
     }
 
 
-def _page_routes() -> dict[tuple[str, str], Handler]:
+def _page_routes() -> dict[tuple[str, str], RequestHandler]:
     """Return the page's packaged files by their names, but two by what browsers ask for.
 
     They are read once, so that what a running server serves fits together.
     """
-    routes: dict[tuple[str, str], Handler] = {}
+    routes: dict[tuple[str, str], RequestHandler] = {}
     for file in files("transport").joinpath("web").iterdir():
         content_type = _CONTENT_TYPES.get(file.name.rpartition(".")[2])
         if content_type is not None:

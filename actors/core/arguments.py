@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import Rejected
@@ -60,6 +61,19 @@ def check_is(name: str, value: object, sort: type) -> None:
     """
     if not isinstance(value, sort):
         raise TypeError(f"{name} takes {sort.__name__}, not {shown(value)}")
+
+
+def checked_words(name: str, words: object) -> frozenset[str]:
+    """Return an argument that is several texts; one text alone would pass for its letters.
+
+    Raises:
+        TypeError: naming the argument, and what came.
+    """
+    if isinstance(words, Iterable) and not isinstance(words, str):
+        several = tuple(words)
+        if all(isinstance(word, str) for word in several):
+            return frozenset(several)
+    raise TypeError(f"{name} takes several texts, not {shown(words)}")
 
 
 def check_has(name: str, value: object, method: str) -> None:

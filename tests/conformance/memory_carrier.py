@@ -17,7 +17,7 @@ from transport.api import answer_api
 from transport.auth import Auth
 from transport.background import background_nursery
 from transport.event_stream import EventStreams
-from transport.exchange import Handler, Request
+from transport.exchange import Request, RequestHandler
 from transport.http import Site, serve_connection
 from transport.link import Link, LinkClosed
 from transport.session import Session
@@ -27,7 +27,7 @@ from transport.testing.memory import MemoryLink, memory_links
 # Puts something between a session and its link.
 Wrap = Callable[[Link], Link]
 # Puts something between the API and its clients.
-WrapAnswer = Callable[[Handler], Handler]
+WrapAnswer = Callable[[RequestHandler], RequestHandler]
 
 
 @frozen

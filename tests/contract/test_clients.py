@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from actors.limits import Limits
-    from transport.conversation import OpenLink
+    from transport.connection import OpenLink
 
 
 def connect_client(open_link: OpenLink, limits: Limits) -> AbstractAsyncContextManager[Client]:

@@ -13,7 +13,7 @@ from actors.errors import HoldfastError
 from actors.limits import Limits
 
 from ..background import background_nursery
-from ..conversation import OpenLink
+from ..connection import OpenLink
 from ..wire.client_messages import Attach
 from ..wire.replies import SubmitReply
 from .scripted_server import ScriptedConnection, ScriptedServer

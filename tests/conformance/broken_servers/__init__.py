@@ -16,7 +16,7 @@ from .events import EventLie
 from .lying_link import Lie, LyingLink
 
 if TYPE_CHECKING:
-    from transport.exchange import Handler
+    from transport.exchange import RequestHandler
     from transport.link import Link
 
 _RULES: Final[Mapping[type[Lie], str]] = {
@@ -63,7 +63,7 @@ def broken_link(name: str, link: Link) -> Link:
     return LyingLink(link, lie())
 
 
-def broken_answer(name: str, answer: Handler) -> Handler:
+def broken_answer(name: str, answer: RequestHandler) -> RequestHandler:
     """Put what is wrong with a server between its API and a client."""
     lie, _ = BROKEN[name]
     return partial(lie.answer, answer) if issubclass(lie, EventLie) else answer

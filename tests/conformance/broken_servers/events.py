@@ -11,14 +11,14 @@ from attrs import evolve
 from .lying_link import Lie
 
 if TYPE_CHECKING:
-    from transport.exchange import Handler, Pieces, Request, Response
+    from transport.exchange import Pieces, Request, RequestHandler, Response
 
 
 class EventLie(Lie):
     """Changes nothing; each broken server changes one thing."""
 
     @classmethod
-    async def answer(cls, answer: Handler, request: Request) -> Response:
+    async def answer(cls, answer: RequestHandler, request: Request) -> Response:
         """Answer with the lie in it."""
         if not request.path.endswith("/events"):
             return await answer(request)
@@ -28,7 +28,7 @@ class EventLie(Lie):
         return evolve(response, body=cls._pieces(response.body))
 
     @classmethod
-    async def answered_to(cls, answer: Handler, request: Request) -> Response:
+    async def answered_to(cls, answer: RequestHandler, request: Request) -> Response:
         """Return the answer to an event stream."""
         return await answer(request)
 
@@ -110,7 +110,7 @@ class NeverFinished(EventLie):
     """Who comes back to a finished stream is shown the thread again."""
 
     @classmethod
-    async def answered_to(cls, answer: Handler, request: Request) -> Response:
+    async def answered_to(cls, answer: RequestHandler, request: Request) -> Response:
         response = await answer(request)
         if response.status == 204:
             return await answer(_without(request, "last-event-id"))

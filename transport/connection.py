@@ -33,7 +33,7 @@ _LATER: Final = frozenset({408, 425, 429})
 
 
 @frozen
-class Ending:
+class Disconnection:
     """How a connection ended, or why there was none.
 
     Args:
@@ -47,7 +47,7 @@ class Ending:
     final: bool = False
 
 
-class Conversation:
+class Connection:
     """Holds one connection: frames out, frames in, a look at the clock.
 
     Args:
@@ -69,14 +69,14 @@ class Conversation:
         on_goaway: Callable[[float], None],
     ) -> None:
         self.link: Link | None = None
-        self.ending = Ending("the connection ended")
+        self.ending = Disconnection("the connection ended")
         self._dispatcher = dispatcher
         self._limits = limits
         self._on_welcome = on_welcome
         self._on_goaway = on_goaway
         self._welcomed = trio.Event()
         self._heard_at = trio.current_time()
-        self._gave_up: Ending | None = None
+        self._gave_up: Disconnection | None = None
         # Seconds that what runs on the server may go on for, once it is about to stop.
         self._stay_seconds = limits.drain_seconds
         self._leaving = False
@@ -93,7 +93,7 @@ class Conversation:
         try:
             self.link = link = await open_link(nursery)
         except ConnectFailed as failure:
-            self.ending = Ending(str(failure), final=_is_for_good(failure.status))
+            self.ending = Disconnection(str(failure), final=_is_for_good(failure.status))
             return
         self._dispatcher.begin(nursery)
         for task in (self._send, self._await_welcome, self._watch_for_silence):
@@ -103,7 +103,7 @@ class Conversation:
         except LinkClosed as closed:
             self.ending = self._gave_up or _ending(closed)
         except RemoteProtocolError as error:
-            self.ending = Ending(str(error))
+            self.ending = Disconnection(str(error))
         finally:
             self.link = None
             link.abort()
@@ -170,19 +170,19 @@ class Conversation:
         What runs too long there is stopped when the time is over, and has its grace to stop in.
         """
         await trio.sleep(self._stay_seconds + self._limits.cancel_grace_seconds)
-        self._gave_up = Ending("the server is about to stop")
+        self._gave_up = Disconnection("the server is about to stop")
         await link.aclose()
 
     def _give_up(self, link: Link, reason: str) -> None:
-        self._gave_up = self._gave_up or Ending(reason)
+        self._gave_up = self._gave_up or Disconnection(reason)
         link.abort()
 
 
-def _ending(closed: LinkClosed) -> Ending:
+def _ending(closed: LinkClosed) -> Disconnection:
     if closed.code == ABNORMAL:
-        return Ending("the connection broke", closed.code)
+        return Disconnection("the connection broke", closed.code)
     reason = closed.reason or f"closed with {closed.code}"
-    return Ending(
+    return Disconnection(
         f"the server closed the connection: {reason}",
         closed.code,
         final=not should_reconnect(closed.code),
