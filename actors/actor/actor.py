@@ -160,7 +160,7 @@ class Actor:
     @property
     def busy(self) -> bool:
         """Whether a turn runs or waits, as far as was decided."""
-        return self.state.live is not None or bool(self.state.queue)
+        return self.state.busy
 
     def drain(self) -> None:
         """Start nothing new, and depart as soon as nothing runs and everything is answered."""

@@ -46,8 +46,7 @@ def needs_facts(state: ThreadState, command: Command, receipts: ReceiptCache) ->
         case Finalise():
             return True
         case Fork(key=key, principal=principal):
-            busy = state.live is not None or bool(state.queue)
-            return not busy and (key is None or receipts.find(principal, key) is None)
+            return not state.busy and (key is None or receipts.find(principal, key) is None)
         case Cancel(turn=turn):
             live = state.live.turn if state.live else None
             return turn is not None and turn != live and state.queued(turn) is None

@@ -104,7 +104,7 @@ def check_key(key: Any) -> None:
         Rejected: `bad_request`.
     """
     if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
-        raise Rejected("bad_request", "a key is a text of 1 to 128 characters")
+        raise Rejected("bad_request", f"a key is a text of 1 to 128 characters, not {shown(key)}")
 
 
 def checked_submit(
@@ -134,11 +134,14 @@ def checked_submit(
     body = taken_over([content, metadata, attachments, key], "the command", limit_bytes)
     content, metadata, attachments, key = body
     if not is_content(content):
-        raise Rejected("bad_request", "content is a text, or a list of objects with a type")
+        wanted = "a text, or a list of objects with a type"
+        raise Rejected("bad_request", f"content is {wanted}, not {shown(content)}")
     if is_blank(content):
         raise Rejected("bad_request", "content must not be blank")
-    if not isinstance(metadata, dict | None) or not isinstance(attachments, list | None):
-        raise Rejected("bad_request", "metadata is an object and attachments are a list")
+    if not isinstance(metadata, dict | None):
+        raise Rejected("bad_request", f"metadata is an object, not {shown(metadata)}")
+    if not isinstance(attachments, list | None):
+        raise Rejected("bad_request", f"attachments are a list, not {shown(attachments)}")
     if not isinstance(truncate, Truncation | None):
         raise Rejected("bad_request", f"truncate is a Truncation, not {shown(truncate)}")
     check_key(key)
@@ -230,7 +233,7 @@ def checked_fork(thread: str, *, to: Any, after: Any, principal: str, key: Any =
         Rejected: `bad_request`, for what cannot be the id of another thread, or no item.
     """
     if not isinstance(to, str) or not is_thread_id(to) or to == thread:
-        raise Rejected("bad_request", "`to` is the id of another thread")
+        raise Rejected("bad_request", f"`to` is the id of another thread, not {shown(to)}")
     _is_item_or_none(None, None, after)
     check_key(key)
     return Fork(to=to, after=after, principal=principal, key=key)

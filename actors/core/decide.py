@@ -263,7 +263,7 @@ def _truncate(state: ThreadState, command: Truncate, now: float, limits: Limits)
 
 
 def _end(state: ThreadState, command: End, now: float, limits: Limits) -> Decision:
-    if state.life is not Life.OPEN or (_is_busy(state) and command.unless_busy):
+    if state.life is not Life.OPEN or (state.busy and command.unless_busy):
         return Decision((), (AnswerNow(Closed(existed=False)),))
     return _close(state, "ended", ThreadEnded())
 
@@ -277,14 +277,10 @@ def _open(state: ThreadState, command: Open, now: float, limits: Limits) -> Deci
 
 
 def _delete(state: ThreadState, command: Delete, now: float, limits: Limits) -> Decision:
-    used = state.transcript_items > 0 or _is_busy(state)
+    used = state.transcript_items > 0 or state.busy
     if state.life is Life.ABSENT or (used and command.unless_used):
         return Decision((), (AnswerNow(Closed(existed=False)),))
     return _close(state, "deleted", ThreadDeleted())
-
-
-def _is_busy(state: ThreadState) -> bool:
-    return state.live is not None or bool(state.queue)
 
 
 def _close(state: ThreadState, reason: str, last: ThreadEnded | ThreadDeleted) -> Decision:

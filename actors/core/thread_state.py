@@ -102,6 +102,11 @@ class ThreadState:
             first,
         )
 
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is live or waits."""
+        return self.live is not None or bool(self.queue)
+
     def queued(self, turn: str) -> QueuedTurn | None:
         """Return a waiting turn, or None."""
         return next((queued for queued in self.queue if queued.turn == turn), None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from ..core.arguments import shown
 from ..core.event_codec import Row, decode, encode
 from ..core.events import Entry, TurnDelta, TurnItem, turn_of
 from ..core.items import Item, item_owner
@@ -165,5 +166,5 @@ def parse_token(token: str) -> tuple[float, str]:
     except (ValueError, OverflowError):
         key = math.nan, thread
     if not slash or not math.isfinite(key[0]) or page_token(*key) != token:
-        raise Rejected("bad_request", "`after` is not what an earlier page gave")
+        raise Rejected("bad_request", f"`after` is what an earlier page gave, not {shown(token)}")
     return key

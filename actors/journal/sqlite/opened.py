@@ -30,7 +30,6 @@ log = logging.getLogger("holdfast.journal")
 
 _NEWEST = "SELECT id FROM thread WHERE active_at IS NOT NULL ORDER BY active_at DESC, id LIMIT ?"
 
-
 # A page that an append touches, and how many it does: in its thread's events and head, mostly.
 _PAGE_BYTES = 4096
 _PAGES_TOUCHED = 3
