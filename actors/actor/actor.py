@@ -380,7 +380,7 @@ class Actor:
         """Nothing is left to commit, or can be; see `Decider`."""
         # While a turn runs the loop waits for what comes in, whatever is durable; each piece would
         # wake it for nothing.
-        if self.state.live is not None and not self._committer.failed:
+        if self.state.live is not None and self._committer.failure is None:
             return
         if self._rests:
             self._restart_timer()
@@ -391,5 +391,5 @@ class Actor:
     def _rests(self) -> bool:
         """Whether the loop would only wait again, if it were woken."""
         is_at_rest = self._mailbox.waited_for and self._stays and self._held is None
-        served = self._kind.service is not None or self._committer.failed
+        served = self._kind.service is not None or self._committer.failure is not None
         return is_at_rest and self.state.life is Life.OPEN and not served

@@ -45,6 +45,9 @@ class Committer:
         folding: what the thread's records come to, moved on with what becomes durable.
         decider: whose decisions they are.
         bound: how many decisions may wait for the append on its way.
+
+    Attributes:
+        failure: what ended the commits; None while they go on.
     """
 
     __slots__ = (
@@ -54,7 +57,6 @@ class Committer:
         "_commits",
         "_decider",
         "_durable",
-        "_failure",
         "_folding",
         "_generation",
         "_gone",
@@ -65,6 +67,7 @@ class Committer:
         "_running",
         "_tail",
         "_taken",
+        "failure",
     )
 
     def __init__(
@@ -95,7 +98,7 @@ class Committer:
         self._running = False
         self._more = False  # something has come together since the append on its way was made
         self._open = True
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
         self._actor = Sleeper()
 
     def close(self) -> None:
@@ -106,11 +109,6 @@ class Committer:
     def busy(self) -> bool:
         """Whether something decided is not durable or not carried out."""
         return self._running or bool(self._outbox)
-
-    @property
-    def failed(self) -> bool:
-        """Whether it commits nothing more."""
-        return self._failure is not None
 
     @property
     def full(self) -> bool:
@@ -133,16 +131,16 @@ class Committer:
 
     def fail(self, failure: Exception) -> None:
         """Commit nothing more; `check` and `flushed` raise `failure` from now on."""
-        if self._failure is None:
-            self._failure = failure
+        if self.failure is None:
+            self.failure = failure
         self._open = False
         self._actor.wake()
         self._decider.committed()
 
     def check(self) -> None:
         """Raise the failure that there was, if any."""
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
 
     async def flushed(self) -> None:
         """Wait until everything decided so far is durable and carried out.
@@ -156,7 +154,7 @@ class Committer:
         Cancellation ends the wait alone: what was decided goes on to the disk.
         """
         goal = self._taken
-        while self._gone < goal and self._failure is None:
+        while self._gone < goal and self.failure is None:
             await self._actor.sleep()
         self.check()
 
@@ -165,7 +163,7 @@ class Committer:
 
         Raises as `flushed`. Cancellation ends the wait alone.
         """
-        while self.full and self._failure is None:
+        while self.full and self.failure is None:
             await self._actor.sleep()
         self.check()
 
@@ -205,7 +203,9 @@ class Committer:
             if wrong is not None:
                 raise wrong
             self._durable = Position(state.epoch, state.offset)
-            folded = self._folding.take(append.settled, deleted=append.delete)
+            folded = self._folding.folded
+            if append.settled or append.delete:
+                folded = self._folding.take(append.settled, deleted=append.delete)
             self._tail.publish(append.rows, state, folded)
             self._carry_out_batch()
         except Exception as exc:  # raised in the actor's loop, the one place that winds down

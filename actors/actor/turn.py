@@ -240,25 +240,26 @@ class Turn:
     async def _ready(self, size: int) -> float:
         """Wait until so many bytes may be said, and return the time."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._buffer.check_open()
+        if self._buffer.closed:
+            self._buffer.check_open()
         if self._output + size > self._limits.turn_output_bytes:
             raise Rejected(
                 "too_large", f"a turn says at most {self._limits.turn_output_bytes} bytes"
             )
         self._output += size
-        if self._buffer.full:
-            await self._buffer.room()
-            return trio.current_time()
-        return await self._yield_now_and_then()
-
-    async def _yield_now_and_then(self) -> float:
-        # A checkpoint for each piece is what costs most with many viewers; none at all would let
-        # a handler that never waits starve everybody else. It waited where what it said was taken
-        # meanwhile: that is done by another task.
         now = trio.current_time()
-        if not self._buffer.pieces:
-            self._burst = 0
-            self._burst_began = now
+        if not self._buffer.pieces:  # what it said was taken, by another task: so it has waited
+            self._burst, self._burst_began = 1, now
+        elif self._buffer.full:
+            await self._buffer.room()
+            now = trio.current_time()
+        else:
+            now = await self._yield_now_and_then(now)
+        return now
+
+    async def _yield_now_and_then(self, now: float) -> float:
+        # A checkpoint for each piece is what costs most with many viewers; none at all would let
+        # a handler that never waits starve everybody else.
         self._burst += 1
         long_held = now - self._burst_began > self._limits.write_burst_seconds
         if long_held or self._burst >= self._limits.write_burst_pieces:

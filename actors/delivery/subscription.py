@@ -149,8 +149,7 @@ class Subscription:
 
         None says nothing: what there is, `pull` returns.
         """
-        due = self._snapshot or self._goal or self._until or self._presence or self._closed
-        if due or not self._tail.is_behind(self.position):
+        if self._snapshot or self._goal or self._until or self._presence or self._closed:
             return None
         try:
             events = self._tail.after(self.position)

@@ -235,4 +235,4 @@ async def test_a_piece_at_a_pace_takes_few_calls(tmp_path: Path) -> None:
         counted.set()
     pieces = viewers * len(rounds)
     assert after.rows - before.rows == pieces
-    assert calls.total() / pieces <= 62, calls.most_common()
+    assert calls.total() / pieces <= 55, calls.most_common()

@@ -148,7 +148,7 @@ class SqliteJournal:
         copy = forking.copy
         async with self._lock:
             if self._claims.get(copy.thread) != copy.generation:
-                raise JournalFenced("another writer has the thread")
+                raise _fenced()
             made = await self._blocking(partial(self._opened.fork_on, forking))
             if made is not None:
                 self._claims.pop(copy.to, None)
@@ -184,25 +184,19 @@ class SqliteJournal:
         """Commit a batch; the lock is held, and nothing cancels it."""
         if self._unavailable is not None:
             return [JournalUnavailable(self._unavailable) for _ in appends]
-        outcomes = [self._check_generation(append) for append in appends]
-        current = [i for i, wrong in enumerate(outcomes) if wrong is None]
+        fenced = [self._claims.get(append.thread) != append.generation for append in appends]
+        current = [a for a, is_out in zip(appends, fenced, strict=True) if not is_out]
         try:
-            written = await self._write([appends[i] for i in current])
+            wrongs = iter(await self._write(current))
         except Exception as exc:  # whatever it was: what became of the transaction is not known
             self._fail(exc)
             return [JournalUnavailable(FAILED) for _ in appends]
         except BaseException as exc:
             self._fail(exc)
             raise
-        for i, wrong in zip(current, written, strict=True):
-            outcomes[i] = wrong
+        outcomes = [_fenced() if is_out else next(wrongs) for is_out in fenced]
         self._count_appends(appends, outcomes)
         return outcomes
-
-    def _check_generation(self, append: Append) -> HoldfastError | None:
-        if self._claims.get(append.thread) == append.generation:
-            return None
-        return JournalFenced("another writer has the thread")
 
     async def _write(self, appends: Sequence[Append]) -> Sequence[HoldfastError | None]:
         # The difference of a set and a dict's keys would look at every claim there is.
@@ -215,14 +209,14 @@ class SqliteJournal:
     def _count_appends(
         self, appends: Sequence[Append], outcomes: Sequence[HoldfastError | None]
     ) -> None:
-        durable = [a for a, wrong in zip(appends, outcomes, strict=True) if wrong is None]
+        rows = [len(a.rows) for a, wrong in zip(appends, outcomes, strict=True) if wrong is None]
         was = self._statistics
-        self._statistics = evolve(
-            was,
-            commits=was.commits + bool(durable),
-            appends=was.appends + len(durable),
-            rows=was.rows + sum([len(append.rows) for append in durable]),
-            refused=was.refused + len(appends) - len(durable),
+        self._statistics = Statistics(
+            commits=was.commits + bool(rows),
+            appends=was.appends + len(rows),
+            rows=was.rows + sum(rows),
+            refused=was.refused + len(appends) - len(rows),
+            compacted=was.compacted,
         )
 
     # Reading.
@@ -332,3 +326,7 @@ class SqliteJournal:
         self._unavailable = FAILED
         self._opened.lock.mark_failed()
         log.error("the journal failed and has to be opened anew", exc_info=error)
+
+
+def _fenced() -> JournalFenced:
+    return JournalFenced("another writer has the thread")

@@ -56,7 +56,7 @@ class Opened:
     def write(self, appends: Sequence[Append]) -> Outcomes:
         """Commit appends, after a checkpoint where one is due; see `Writer.commit`."""
         self._checkpoint_when_due()
-        bodies = sum(len(row.body) for append in appends for row in append.rows)
+        bodies = sum([len(row.body) for append in appends for row in append.rows])
         self._since_checkpoint += bodies + _PAGES_TOUCHED * _PAGE_BYTES * len(appends)
         return self.writer.commit(appends)
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 from ...core.value import value
@@ -52,7 +53,7 @@ def insert_many(
             at_once //= 2
         some = rows[done : done + at_once]
         sql = _values(table, len(rows[0]), at_once, conflict)
-        db.execute(sql, [value for row in some for value in row])
+        db.execute(sql, list(chain.from_iterable(some)))
         done += at_once
 
 

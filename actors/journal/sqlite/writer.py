@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, evolve, field
 
-from ...core.value import value
 from ...errors import HoldfastError, InternalError, JournalCorrupt, JournalFenced
 from .. import rules
 from ..contract import Append, Cut, Head, Receipt, Settled
@@ -49,14 +48,6 @@ _NEWEST_FOLD: Final = (
 )
 
 
-@value
-class Written:
-    """A claimed thread as the file has it: its number there, and its head."""
-
-    number: int
-    head: Head
-
-
 @define
 class _Batch:
     """The rows of many appends for each table but `thread`."""
@@ -75,7 +66,8 @@ class _Batch:
         if append.kept is not None:
             last, body = append.kept.offset, append.kept.body
             self.folds.append((spot(number, 0), last, sealing.seal(number, body, last), body))
-        self.receipts += [_receipt_row(number, receipt) for receipt in append.receipts]
+        for receipt in append.receipts:
+            self.receipts.append(_receipt_row(number, receipt))
 
     def _add_part(self, number: int, part: Settled) -> None:
         key, is_turn = spot(number, part.place), part.state is not None
@@ -106,13 +98,16 @@ class Writer:
         self._reader = reader
         self._db = db = reader.db
         self._limits = reader.limits
-        self._claimed: dict[str, Written] = {}
+        # Of each claimed thread its number in the file, and its head as of the last commit.
+        self._numbers: dict[str, int] = {}
+        self._heads: dict[str, Head] = {}
         (newest,) = db.execute("SELECT max(number) FROM thread").fetchone()
         self._newest: int = newest or 0
 
     def claim(self, thread: str, number: int | None, head: Head) -> None:
         """Remember where a thread stands; one without a number is not in the file yet."""
-        self._claimed[thread] = Written(self.number_for(number), head)
+        self._numbers[thread] = self.number_for(number)
+        self._heads[thread] = head
 
     def number_for(self, number: int | None) -> int:
         """Return the number of a thread: a fresh one where it is not in the file yet."""
@@ -128,8 +123,7 @@ class Writer:
 
     def write_head(self, thread: str, number: int, head: Head) -> None:
         """Write a thread's head, within the caller's transaction."""
-        row = _head_row(thread, Written(number, head))
-        insert_many(self._db, "thread", [row], _HEAD_AND_LISTING)
+        insert_many(self._db, "thread", [_head_row(thread, number, head)], _HEAD_AND_LISTING)
 
     def name_thread(self, thread: str, number: int, head: Head) -> None:
         """Make the rows under a number those of a thread, within the caller's transaction."""
@@ -142,7 +136,8 @@ class Writer:
 
     def release(self, thread: str) -> None:
         """Forget a thread that has no writer any more."""
-        self._claimed.pop(thread, None)
+        self._numbers.pop(thread, None)
+        self._heads.pop(thread, None)
 
     def commit(self, appends: Sequence[Append]) -> Outcomes:
         """Write appends in one transaction, each of them wholly or not at all.
@@ -163,24 +158,24 @@ class Writer:
     def _transaction(
         self,
         appends: Sequence[Append],
-        write: Callable[[Sequence[Append], dict[str, Written]], Outcomes],
+        write: Callable[[Sequence[Append], dict[str, Head]], Outcomes],
     ) -> Outcomes:
-        moved: dict[str, Written] = {}
+        moved: dict[str, Head] = {}
         with transaction(self._db):
             outcomes = write(appends, moved)
-        self._claimed.update(moved)
+        self._heads.update(moved)
         return outcomes
 
-    def _write_together(self, appends: Sequence[Append], moved: dict[str, Written]) -> Outcomes:
+    def _write_together(self, appends: Sequence[Append], moved: dict[str, Head]) -> Outcomes:
         outcomes = [self._admit(append, moved) for append in appends]
         admitted = [a for a, wrong in zip(appends, outcomes, strict=True) if wrong is None]
         self._write(admitted, {}, moved)
         return outcomes
 
-    def _write_one_by_one(self, appends: Sequence[Append], moved: dict[str, Written]) -> Outcomes:
+    def _write_one_by_one(self, appends: Sequence[Append], moved: dict[str, Head]) -> Outcomes:
         return [self._write_alone(append, moved) for append in appends]
 
-    def _write_alone(self, append: Append, moved: dict[str, Written]) -> HoldfastError | None:
+    def _write_alone(self, append: Append, moved: dict[str, Head]) -> HoldfastError | None:
         before = dict(moved)
         wrong = self._admit(append, moved)
         if wrong is not None:
@@ -198,26 +193,24 @@ class Writer:
         self._db.execute("RELEASE alone")
         return wrong
 
-    def _admit(self, append: Append, moved: dict[str, Written]) -> HoldfastError | None:
+    def _admit(self, append: Append, moved: dict[str, Head]) -> HoldfastError | None:
         """Say what is wrong with an append at first sight; where nothing is, move its thread on."""
-        written = moved.get(append.thread) or self._claimed[append.thread]
-        head, expected = written.head, append.expected
-        if (head.epoch, head.offset) != (expected.epoch, expected.offset):
+        head, expected = moved.get(append.thread) or self._heads[append.thread], append.expected
+        if head.offset != expected.offset or head.epoch != expected.epoch:
             return JournalFenced("the thread is not where the writer believes it to be")
         try:
             rules.check_append(append, self._limits.frame_bytes)
         except InternalError as exc:
             return exc
-        head = Head(epoch=append.head.epoch) if append.delete else append.head
-        moved[append.thread] = Written(written.number, head)
+        moved[append.thread] = Head(append.head.epoch) if append.delete else append.head
         return None
 
     def _write(
-        self, appends: Sequence[Append], before: Mapping[str, Written], after: Mapping[str, Written]
+        self, appends: Sequence[Append], before: Mapping[str, Head], after: Mapping[str, Head]
     ) -> None:
         batch = _Batch()
         for append in appends:
-            number = after[append.thread].number
+            number = self._numbers[append.thread]
             if not append.delete:
                 batch.add(number, append)
             if append.cut is not None or append.delete:
@@ -226,19 +219,19 @@ class Writer:
                 batch = _Batch()
                 self._take_away(number, append)
         batch.insert(self._db)
-        self._write_heads(dict.fromkeys(a.thread for a in appends), before, after)
+        self._write_heads(dict.fromkeys([a.thread for a in appends]), before, after)
 
     def _write_heads(
-        self, threads: Iterable[str], before: Mapping[str, Written], after: Mapping[str, Written]
+        self, threads: Iterable[str], before: Mapping[str, Head], after: Mapping[str, Head]
     ) -> None:
         listed: list[tuple[Any, ...]] = []
         alike: list[tuple[Any, ...]] = []
         for thread in threads:
-            old, new = before.get(thread) or self._claimed[thread], after[thread]
-            if sealing.moves_only(old.head, new.head):
+            old, new = before.get(thread) or self._heads[thread], after[thread]
+            if sealing.moves_only(old, new):
                 continue
-            row = _head_row(thread, new)
-            same = old.head.offset and sealing.listing(old.head) == row[2:4]
+            row = _head_row(thread, self._numbers[thread], new)
+            same = old.offset and sealing.listing(old) == row[2:4]
             (alike if same else listed).append(row)
         insert_many(self._db, "thread", alike, _HEAD_ONLY)
         insert_many(self._db, "thread", listed, _HEAD_AND_LISTING)
@@ -279,10 +272,9 @@ def _receipt_row(number: int, receipt: Receipt) -> tuple[Any, ...]:
     return *who, spot(number, receipt.offset), sealing.seal(number, body), body
 
 
-def _head_row(thread: str, written: Written) -> tuple[Any, ...]:
-    body = sealing.encode_head(thread, written.head)
-    crc = sealing.seal(written.number, body)
-    return written.number, thread, *sealing.listing(written.head), crc, body
+def _head_row(thread: str, number: int, head: Head) -> tuple[Any, ...]:
+    body = sealing.encode_head(thread, head)
+    return number, thread, *sealing.listing(head), sealing.seal(number, body), body
 
 
 def _own_fault(exc: Exception) -> HoldfastError | None:
