@@ -49,11 +49,11 @@ class Request:
         return frozenset(word.strip().lower() for word in words) - {""}
 
 
-class Pieces(Protocol):
+class Chunks(Protocol):
     """The body of an answer that goes on, such as an async generator."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Iterate over the pieces, none of them empty."""
+        """Iterate over the chunks, none of them empty."""
         ...
 
     async def aclose(self) -> None:
@@ -67,7 +67,7 @@ class Response:
 
     Args:
         status: 200–599.
-        body: the whole of it, or its pieces for an answer that goes on (Server-Sent Events). They
+        body: the whole of it, or its chunks for an answer that goes on (Server-Sent Events). They
             are closed when the peer goes away, or takes nothing for `Limits.slow_seconds`: the
             `finally` of a generator that was begun runs.
         content_type: with its charset.
@@ -75,7 +75,7 @@ class Response:
     """
 
     status: int
-    body: bytes | Pieces = b""
+    body: bytes | Chunks = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = ()
 

@@ -28,7 +28,7 @@ from .upgrade import ENDPOINT, asks_for_websocket, refuse_upgrade
 from .websocket import serve_websocket
 
 if TYPE_CHECKING:
-    from .exchange import Pieces
+    from .exchange import Chunks
 
 log = logging.getLogger("holdfast.server")
 
@@ -239,10 +239,10 @@ class _Exchange:
         if isinstance(response.body, bytes):
             await self._send(self._whole(response, response.body))
             return
-        async with aclosing(response.body) as pieces:
+        async with aclosing(response.body) as chunks:
             await self._send(self._head(response))
             if not self._head_only:
-                await self._send_pieces(pieces)
+                await self._send_chunks(chunks)
             await self._send(self._h11.send(h11.EndOfMessage()))
 
     async def refuse(self, response: Response) -> None:
@@ -278,12 +278,12 @@ class _Exchange:
             headers.append(("content-length", str(len(response.body))))
         return self._h11.send(h11.Response(status_code=response.status, headers=headers))
 
-    async def _send_pieces(self, pieces: Pieces) -> None:
+    async def _send_chunks(self, chunks: Chunks) -> None:
         expect_acknowledgement(self._stream, self._limits.slow_seconds)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_for_leaving)
-            async for piece in pieces:
-                await self._send(self._h11.send(h11.Data(data=piece)))
+            async for chunk in chunks:
+                await self._send(self._h11.send(h11.Data(data=chunk)))
             nursery.cancel_scope.cancel()
 
     async def _watch_for_leaving(self) -> None:

@@ -33,7 +33,9 @@ async def shown_state(tail: Tail, journal: Journal) -> ThreadState:
     return tail.state
 
 
-async def shown(tail: Tail, journal: Journal, limits: Limits) -> tuple[ThreadState, Folded]:
+async def _state_and_fold(
+    tail: Tail, journal: Journal, limits: Limits
+) -> tuple[ThreadState, Folded]:
     """Return the durable state of a thread, and what its projections come to there.
 
     Activates nothing and changes nothing (I5), cancelled or not. Raises as `Journal.load`, and
@@ -66,7 +68,7 @@ async def take_snapshot(tail: Tail, journal: Journal, window: int, limits: Limit
     Cancellation changes nothing.
     """
     while True:
-        state, folded = await shown(tail, journal, limits)
+        state, folded = await _state_and_fold(tail, journal, limits)
         # Bounded by place, so that what settles during the read is not there already.
         page = await journal.history(tail.thread, state.settled, max(window, 1), limits.page_bytes)
         if _agree(page, state):

@@ -20,7 +20,7 @@ from . import sealing
 from .reader import Reader
 from .spots import all_spots, offset_of
 from .statements import Sealed
-from .stored import blocks_between, part_of, rows_of
+from .stored import blocks_between, part_of, rows_in
 
 _PARTS = (
     "SELECT part.*, items.crc, items.body FROM part LEFT JOIN items ON items.spot = part.spot"
@@ -96,7 +96,7 @@ class ThreadCheck:
     def _check_block(self, block: Sealed) -> Iterator[Damage]:
         start, end = offset_of(block.key), block.extra >> 1
         try:
-            entries = [decode(row) for row in rows_of(self.number, block)]
+            entries = [decode(row) for row in rows_in(self.number, block)]
         except JournalCorrupt as exc:
             yield self._damage("events", str(exc))
             self._state, self._to = None, max(self._to, end)

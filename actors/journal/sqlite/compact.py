@@ -20,7 +20,7 @@ from .reader import Reader
 from .sealing import Part
 from .spots import all_spots, number_of, offset_of, spot
 from .statements import Sealed, gather, insert_many, is_corrupt, transaction
-from .stored import blocks_between, check_progress, part_of, rows_of, spans_of
+from .stored import blocks_between, check_progress, part_of, rows_in, spans_of
 
 log = logging.getLogger("holdfast.journal")
 
@@ -140,7 +140,7 @@ class Compactor:
     def _rewrite(self, due: _Due, number: int, blocks: list[Sealed]) -> None:
         own, gone = [], []
         for block in blocks:
-            mine = rules.rows_of(rows_of(number, block), due.part.settled.owner)
+            mine = rules.rows_of(rows_in(number, block), due.part.settled.owner)
             own += mine
             if mine:  # a packed block holds one turn's rows only
                 gone.append(block.key)

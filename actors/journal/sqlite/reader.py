@@ -46,7 +46,7 @@ from .stored import (
     highest_of,
     page_by_page,
     part_of,
-    rows_of,
+    rows_in,
     spans_of,
 )
 
@@ -179,7 +179,7 @@ class Reader:
             return ()
         args = spot(number, after + 1), all_spots(number)[1], RECORDS_AT_ONCE
         found = gather(self.db, _RECORDS, args)
-        rows = (row for block in found for row in rows_of(number, block))
+        rows = (row for block in found for row in rows_in(number, block))
         return tuple(rules.first_bytes(rows, limit_bytes))
 
     def rows(self, number: int, first: int, last: int) -> Iterator[Row]:
@@ -190,7 +190,7 @@ class Reader:
         """
         start, end = self._block_with(number, first), spot(number, last)
         for block in itertools.chain.from_iterable(blocks_between(self.db, start, end)):
-            yield from (r for r in rows_of(number, block) if r.to >= first and r.offset <= last)
+            yield from (r for r in rows_in(number, block) if r.to >= first and r.offset <= last)
 
     def _block_with(self, number: int, offset: int) -> int:
         """Return the key of the last block that begins at or before an offset."""

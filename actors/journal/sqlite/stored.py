@@ -82,7 +82,7 @@ def check_progress(made: bool) -> None:
         raise damaged("the order of rows")
 
 
-def rows_of(number: int, block: Sealed) -> list[Row]:
+def rows_in(number: int, block: Sealed) -> list[Row]:
     """Return the rows in a block, from `blocks_between`."""
     offset = offset_of(block.key)
     body = block.checked(number, f"the event at offset {offset}", block.extra)

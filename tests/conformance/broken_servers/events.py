@@ -11,7 +11,7 @@ from attrs import evolve
 from .lying_link import Lie
 
 if TYPE_CHECKING:
-    from transport.exchange import Pieces, Request, RequestHandler, Response
+    from transport.exchange import Chunks, Request, RequestHandler, Response
 
 
 class EventLie(Lie):
@@ -43,7 +43,7 @@ class EventLie(Lie):
         return piece
 
     @classmethod
-    async def _pieces(cls, pieces: Pieces) -> AsyncGenerator[bytes, None]:
+    async def _pieces(cls, pieces: Chunks) -> AsyncGenerator[bytes, None]:
         try:
             async for piece in pieces:
                 yield cls.told(piece)
