@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     from .core.effects import Submitted
     from .core.items import Item
     from .delivery.batches import Batch
-    from .delivery.subscription import Subscription
 
 
 class Answer:
     """The answer to one submit as it is being written.
 
-    Attributes:
+    Args:
         receipt: the submit's receipt.
+        batches: the thread's stream from the receipt's position on, such as a subscription.
+
+    Attributes:
+        receipt: likewise.
         ending: the turn's terminal event, once the iteration saw it; None where a reader that
             fell behind saw a snapshot instead.
     """
 
-    def __init__(self, receipt: Submitted, subscription: Subscription) -> None:
+    def __init__(self, receipt: Submitted, batches: AsyncIterator[Batch]) -> None:
         self.receipt = receipt
         self.ending: TurnEnded | None = None
-        self._subscription = subscription
+        self._batches = batches
         self._yielded: dict[str, int] = {}  # characters of each item, in case a snapshot comes
         self._texts: deque[str] = deque()  # of one batch
         self._over = False
@@ -56,7 +59,7 @@ class Answer:
             JournalCorrupt, JournalUnavailable: as the journal does.
         """
         while not self._texts and not self._over:
-            self._take(await anext(self._subscription))
+            self._take(await anext(self._batches))
         if self._texts:
             return self._texts.popleft()
         if self._failure is not None:

@@ -104,18 +104,6 @@ def _not_before_it_is_done(_: object) -> trio.lowlevel.Abort:
     return trio.lowlevel.Abort.FAILED
 
 
-async def acquire(lock: trio.Lock) -> None:
-    """Acquire a lock; one that is free costs no turn of the loop.
-
-    A cancelled call has not acquired it.
-    """
-    await trio.lowlevel.checkpoint_if_cancelled()
-    try:
-        lock.acquire_nowait()
-    except trio.WouldBlock:
-        await lock.acquire()
-
-
 class Inline:
     """Runs the call where it stands: for simulation, and for tests on a virtual clock."""
 

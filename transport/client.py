@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from actors.answer import Answer
 from actors.core.commands import OnBusy
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import random
 
     from actors.core.items import Content
-    from actors.delivery.subscription import Subscription
 
     from .connector import ConnectionStatus, Connector
     from .dispatcher import Dispatcher
@@ -201,11 +200,7 @@ class Client:
         receipt = await self.submit(thread, content, key=key, on_busy=on_busy)
         async with self.attach(thread, receipt.cursor) as subscription:
             position = parse_cursor(receipt.cursor)
-            yield Answer(
-                Submitted(receipt.turn, position, receipt.duplicate),
-                # An answer only iterates over it, and both sorts give the same batches.
-                cast("Subscription", subscription),
-            )
+            yield Answer(Submitted(receipt.turn, position, receipt.duplicate), subscription)
 
     # Reading.
 

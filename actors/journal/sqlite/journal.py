@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ...errors import HoldfastError, JournalCorrupt, JournalFenced, JournalUnavailable
 from ...limits import DEFAULT_LIMITS, Limits
-from ...ports import Executor, WorkerThread, acquire
+from ...ports import Executor, WorkerThread
 from ..contract import (
     Append,
     Claim,
@@ -171,7 +171,7 @@ class SqliteJournal:
 
     async def append_many(self, appends: Sequence[Append]) -> Sequence[Exception | None]:
         """Make many durable; see `Journal.append_many`. A commit that began is not cancelled."""
-        await acquire(self._lock)
+        await _acquire(self._lock)
         try:
             outcomes: Sequence[Exception | None] = ()
             with trio.CancelScope(shield=True):
@@ -330,3 +330,12 @@ class SqliteJournal:
 
 def _fenced() -> JournalFenced:
     return JournalFenced("another writer has the thread")
+
+
+async def _acquire(lock: trio.Lock) -> None:
+    """Acquire a lock; one that is free costs no turn of the loop."""
+    await trio.lowlevel.checkpoint_if_cancelled()
+    try:
+        lock.acquire_nowait()
+    except trio.WouldBlock:
+        await lock.acquire()
