@@ -22,11 +22,11 @@ from ..delivery.tail import Tail
 from ..errors import JournalUnavailable, Rejected
 from ..journal.reporting import ReportingJournal
 from .attending import Attending
+from .capacities import Capacities
 from .commits import Commits
 from .entry import ThreadEntry
 from .figures import Figures
 from .mailbox import Letter, Mailbox
-from .places import Places
 from .reply import Awaited, Reply, draining, thread_failed
 from .supervisor import Supervisor
 
@@ -73,7 +73,7 @@ class Registry:
         self._projections_of = lambda thread: self.kind(thread).projections
         self._refusal: Rejected | None = None
         self._quiet = trio.lowlevel.ParkingLot()
-        self._places = Places()
+        self._capacities = Capacities()
         self._supervisor = Supervisor(
             nursery, around, kind_of, on_journal_failure, on_over=self._retire
         )
@@ -305,7 +305,7 @@ class Registry:
             raise thread_failed()
         if not entry.active and not isinstance(command, End | Delete):
             try:
-                self._places.check(self._attending.capacity(thread))
+                self._capacities.check(self._attending.capacity(thread))
             except Rejected:
                 self._tidy(thread)
                 raise
@@ -348,12 +348,12 @@ class Registry:
         if not entry.active:
             entry.active = True
             entry.is_settled = False
-            self._places.take(self._attending.capacity(entry.thread), entry.thread)
+            self._capacities.take(self._attending.capacity(entry.thread), entry.thread)
             self._supervisor.start(entry)
 
     def _retire(self, entry: ThreadEntry) -> None:
         entry.active = False
-        self._places.leave(entry.thread)
+        self._capacities.leave(entry.thread)
         entry.note_settled()
         self._tidy(entry.thread)
         self._quiet.unpark_all()

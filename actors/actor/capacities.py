@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .lifetime import Capacity
 
 
-class Places:
+class Capacities:
     """The active threads by the capacity that bounds them.
 
     A place is held by a thread's name, so giving it back twice gives it back once.
