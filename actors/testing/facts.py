@@ -20,9 +20,11 @@ from ..core.resume import Mode
 from ..delivery.batches import Batch
 from ..handles import LOCAL
 from ..limits import Limits
+from .disk_facts import Compacted
 from .operations import Operation
 from .read_facts import Listing, Page
 from .service_facts import ServiceFact
+from .turn_facts import TurnFact
 
 # The process
 
@@ -234,24 +236,7 @@ class Said:
     turn: str
     attempt: int
     text: str
-
-
-@frozen
-class Flushes:
-    """A handler waits until all that it said is durable."""
-
-    thread: str
-    turn: str
-    attempt: int
-
-
-@frozen
-class Flushed:
-    """A handler was told that all it said is durable."""
-
-    thread: str
-    turn: str
-    attempt: int
+    channel: str | None = None
 
 
 @frozen
@@ -382,14 +367,14 @@ Fact: TypeAlias = (
     | Entered
     | Read
     | Said
-    | Flushes
-    | Flushed
+    | TurnFact
     | Exited
     | Acted
     | ServiceFact
     | Claimed
     | Stored
     | Copied
+    | Compacted
     | Struck
     | AtRest
     | Stuck

@@ -21,8 +21,6 @@ from .facts import (
     Entered,
     Exited,
     Fault,
-    Flushed,
-    Flushes,
     Killed,
     KindGiven,
     Left,
@@ -47,6 +45,7 @@ from .history_parts import (
     TurnHistory,
 )
 from .service_facts import ServiceEntered, ServiceExited
+from .turn_facts import Flushed, Flushes
 from .wire_facts import Connected, Sent
 
 if TYPE_CHECKING:
@@ -244,7 +243,9 @@ def _entered(history: History, index: int, life: int, fact: Entered) -> None:
 
 
 def _said(history: History, index: int, life: int, fact: Said) -> None:
-    history.runs[fact.turn, fact.attempt, life].said.append((index, fact.text))
+    run = history.runs[fact.turn, fact.attempt, life]
+    run.said.append((index, fact.text))
+    run.channels.append(fact.channel)
 
 
 def _flushes(history: History, index: int, life: int, fact: Flushes) -> None:

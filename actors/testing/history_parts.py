@@ -98,6 +98,7 @@ class HandlerRun:
     exited: int | None = None
     error: str | None = None
     said: list[tuple[int, str]] = field(factory=list)
+    channels: list[str | None] = field(factory=list)  # of what it said, one by one
     flushes: list[int] = field(factory=list)
     flushed: list[int] = field(factory=list)
     acted: list[tuple[int, str]] = field(factory=list)

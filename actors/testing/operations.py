@@ -166,12 +166,14 @@ class Cast:
 
 @frozen
 class ReadPage:
-    """Read the newest items of the history, at most so many."""
+    """Read the newest items of the history, or those before the newest message, at most so many."""
 
     limit: int | None = None
+    older: bool = False
 
     def __str__(self) -> str:
-        return f"read {'the newest page' if self.limit is None else f'{self.limit} items'}"
+        where = " before the newest message" if self.older else ""
+        return f"read {'the newest page' if self.limit is None else f'{self.limit} items'}{where}"
 
 
 @frozen

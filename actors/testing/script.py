@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import frozen
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from .world import World
 
 
+# The kind of what a scripted handler records; clients have one of their own.
+CALLED: Final = "called"
+
+
 class Then(enum.StrEnum):
     """What a scripted handler does when it has said its pieces."""
 
@@ -21,9 +25,13 @@ class Then(enum.StrEnum):
     HANG = "hang"  # wait to be cancelled
     LINGER = "linger"  # likewise, and take its time to clean up
     FLUSH = "flush"  # wait until it is all durable, and stop
-    TOOL = "tool"  # call a tool, note the result, and stop
+    TOOL = "tool"  # call a tool, put that on record, note the result, and stop
     FAIL = "fail"  # raise
     DEAF = "deaf"  # not heed a cancellation until long after its grace
+
+
+# Whose first half is reasoning.
+_THINKING: Final = (Then.FLUSH, Then.TOOL, Then.LINGER)
 
 
 @frozen
@@ -50,10 +58,16 @@ def scripted(world: World) -> Handler:
         pieces, _, then = turn.text.partition(" ")
         for number in range(int(pieces)):
             await world.pause()
-            await turn.write(f"{turn.id}/{number} ")
+            say = turn.think if _thinks(number, int(pieces), then) else turn.write
+            await say(f"{turn.id}/{number} ")
         await _finish(world, turn, Then(then))
 
     return on_turn
+
+
+def _thinks(number: int, pieces: int, then: str) -> bool:
+    """Say whether a piece is reasoning: the first half of what some say."""
+    return then in _THINKING and number < pieces // 2
 
 
 async def _finish(world: World, turn: Turn, then: Then) -> None:
@@ -62,6 +76,7 @@ async def _finish(world: World, turn: Turn, then: Then) -> None:
             await turn.flush()
         case Then.TOOL:
             call = await turn.tool_call("look", {"at": turn.id})
+            await turn.record(CALLED, 1)
             await world.pause()
             await turn.tool_result(call, "found")
         case Then.FAIL:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from ..errors import HoldfastError, JournalUnavailable
+from .disk_facts import Compacted
 from .facts import Claimed, Copied, Fault, Stored, Struck
 from .faults import ActorBug
 from .operations import Moment
@@ -127,9 +128,7 @@ class SimulatedJournal:
 
     async def compact(self, ended_before: float, keys_before: float, limit: int) -> int:
         """See `Journal.compact`."""
-        return await self._there_and_back(
-            lambda: self._disk.compact(ended_before, keys_before, limit)
-        )
+        return await self._there_and_back(lambda: self._compact(ended_before, keys_before, limit))
 
     def statistics(self) -> Statistics:
         """See `Journal.statistics`."""
@@ -181,6 +180,12 @@ class SimulatedJournal:
             case _:
                 self._process.note(Struck(Fault.ACTOR, thread))
                 raise ActorBug("a bug, as the scenario says")
+
+    async def _compact(self, ended_before: float, keys_before: float, limit: int) -> int:
+        count = await self._disk.compact(ended_before, keys_before, limit)
+        for thread, epoch, rows in self._disk.everything():
+            self._process.note(Compacted(thread, epoch, rows))
+        return count
 
     async def _fork(self, copy: Copy) -> Position:
         made = await self._disk.fork(copy)

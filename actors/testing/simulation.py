@@ -355,7 +355,7 @@ class Simulation:
         await self._settled()
         # Twice: what a fork made may be activated once more, only to be shown.
         await trio.sleep(2 * self._world.limits.idle_seconds + TICK)
-        await self._passive(process)
+        await passive(process, self._world.limits)
         await self._world.delays.quiet()
         if process.runtime.statistics().active:
             self._note(Stuck("a thread without anything to do is still active"))
@@ -370,14 +370,18 @@ class Simulation:
             await self._world.recorder.moved()
             await self._world.delays.quiet()
 
-    async def _passive(self, process: Process) -> None:
-        """Wait until no thread is active: a service may take its time over each of its casts."""
-        for _ in range(RESTS):
-            if process.runtime.statistics().active:
-                await trio.sleep(self._world.limits.cancel_grace_seconds)
-
     def _note(self, fact: Fact) -> None:
         self._world.recorder.note(self._lives, fact)
+
+
+async def passive(process: Process, limits: Limits) -> None:
+    """Wait until no thread is active, but not for ever.
+
+    A kind may have its threads stay, and a service may take its time over each of its casts.
+    """
+    for _ in range(RESTS):
+        if process.runtime.statistics().active:
+            await trio.sleep(limits.cancel_grace_seconds)
 
 
 @contextmanager

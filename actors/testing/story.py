@@ -13,7 +13,9 @@ from . import facts
 from . import read_facts as reads
 from . import service_facts as services
 from . import wire_facts as wire
+from .disk_facts import Compacted
 from .schedule import TICK
+from .turn_facts import Flushed, Flushes, Kept
 
 if TYPE_CHECKING:
     from ..core.event_codec import Row
@@ -125,9 +127,10 @@ def _handler(
     | facts.Exited
     | facts.Read
     | facts.Said
-    | facts.Flushes
-    | facts.Flushed
-    | facts.Acted,
+    | Flushes
+    | Flushed
+    | facts.Acted
+    | Kept,
 ) -> str:
     attempt = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
     return f"handler of {fact.turn}{attempt}"
@@ -211,8 +214,9 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Entered: lambda fact: f"{_handler(fact)} runs",
     facts.Read: _read,
     facts.Said: lambda fact: f"{_handler(fact)} says {fact.text!r}",
-    facts.Flushes: lambda fact: f"{_handler(fact)} waits until all that is durable",
-    facts.Flushed: lambda fact: f"{_handler(fact)} knows all that durable",
+    Flushes: lambda fact: f"{_handler(fact)} waits until all that is durable",
+    Flushed: lambda fact: f"{_handler(fact)} knows all that durable",
+    Kept: lambda fact: f"{_handler(fact)} knows {fact.item} durable",
     facts.Exited: _exited,
     facts.Acted: lambda fact: f"{_handler(fact)}: {fact.what} takes effect",
     services.ServiceEntered: lambda fact: f"service {fact.run} of thread {fact.thread} runs",
@@ -227,6 +231,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Claimed: lambda fact: f"thread {fact.thread} is claimed ({fact.generation})",
     facts.Stored: _stored,
     facts.Copied: _copied,
+    Compacted: lambda fact: f"disk {fact.thread} {fact.epoch}, compacted: {_rows(fact.rows)}",
     facts.Struck: _struck,
     facts.AtRest: lambda fact: "everything is at rest",
     facts.Stuck: lambda fact: f"stuck: {fact.what}",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
-from .facts import Acted, Entered, Exited, Flushed, Flushes, Read, Said
+from .facts import Acted, Entered, Exited, Read, Said
+from .turn_facts import Flushed, Flushes, Kept
 
 if TYPE_CHECKING:
     from ..actor.kinds import Handler
@@ -48,7 +49,7 @@ class WatchedTurn:
         """See `Turn.think`."""
         with self.process.connection():
             await self._turn.think(text)
-            self.process.note(Said(*self._place, text))
+            self.process.note(Said(*self._place, text, "reasoning"))
 
     async def flush(self) -> None:
         """See `Turn.flush`."""
@@ -56,6 +57,29 @@ class WatchedTurn:
             self.process.note(Flushes(*self._place))
             await self._turn.flush()
             self.process.note(Flushed(*self._place))
+
+    async def item(self, kind: str, data: Any) -> str:
+        """See `Turn.item`."""
+        return await self._kept(self._turn.item(kind, data))
+
+    async def tool_call(self, name: str, arguments: Any) -> str:
+        """See `Turn.tool_call`."""
+        return await self._kept(self._turn.tool_call(name, arguments))
+
+    async def tool_result(self, call: str, data: Any) -> str:
+        """See `Turn.tool_result`."""
+        return await self._kept(self._turn.tool_result(call, data))
+
+    async def record(self, kind: str, data: Any) -> str:
+        """See `Turn.record`."""
+        return await self._kept(self._turn.record(kind, data))
+
+    async def _kept(self, adding: Awaitable[str]) -> str:
+        item = ""
+        with self.process.connection():
+            item = await adding
+            self.process.note(Kept(*self._place, item))
+        return item
 
 
 def watched(handler: Handler, process: Process) -> Handler:

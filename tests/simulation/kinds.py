@@ -11,6 +11,7 @@ from actors import OnExit, Overflow, Passivate, Projection, ThreadKind
 from actors.testing import DEADLINE, SIMULATION_LIMITS, Scenario
 from actors.testing.operations import Cast, Record
 from actors.testing.scenario import FORKED
+from actors.testing.schedule import TICK
 
 if TYPE_CHECKING:
     from actors import Fact
@@ -35,9 +36,14 @@ PROJECTIONS: Final = {
 }
 
 
+# Of thread b, whose activations outlive many of its commands: what they keep is of use, or stale.
+STAYS: Final = Passivate(idle=64 * TICK)
+
+
 def kind(thread: str, handler: Handler) -> ThreadKind:
-    """Thread b has a turn retried that a crash cut short; the others do not."""
-    return ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=None, retry=thread == "b")
+    """Thread b stays active, and has a turn retried that a crash cut short; the others do not."""
+    plain = ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=None)
+    return evolve(plain, retry=True, lifetime=STAYS) if thread == "b" else plain
 
 
 def recording(thread: str, handler: Handler) -> ThreadKind:
@@ -59,13 +65,14 @@ def served(thread: str, handler: Handler) -> ThreadKind:
 
 def has_casts(scenario: Scenario) -> bool:
     """Say whether anything is cast to a service."""
-    return _has(scenario, Cast)
+    return has(scenario, Cast)
 
 
 def has_records(scenario: Scenario) -> bool:
     """Say whether a client records anything."""
-    return _has(scenario, Record)
+    return has(scenario, Record)
 
 
-def _has(scenario: Scenario, sort: type) -> bool:
+def has(scenario: Scenario, sort: type) -> bool:
+    """Say whether an operation of a sort is in it."""
     return any(isinstance(step.operation, sort) for phase in scenario.phases for step in phase)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from actors.testing.facts import AtRest, Flushed, Flushes, Opening, Said
+from actors.testing.facts import AtRest, Opening, Said
+from actors.testing.turn_facts import Flushed, Flushes
 from tests.simulation.histories import Told, delta, started, submitted
 
 if TYPE_CHECKING:

@@ -82,6 +82,29 @@ def test_i15_a_page_may_show_what_was_or_what_came_while_it_was_read() -> None:
     assert told.broken("I15, of reads") == []
 
 
+def test_i15_a_page_may_end_before_an_item() -> None:
+    told = two_turns()
+    told.call(ReadPage(older=True), Page(items("t1.0"), None), argument="t2.0")
+    told.call(ReadPage(older=True), Page((), None), argument="t1.0")
+    told.call(ReadPage(older=True), Refused("item_not_found"), argument="t3.0")
+    assert told.broken("I15, of reads") == []
+
+
+@pytest.mark.parametrize("page", [Page(items("t1.0", "t2.0"), None), Page((), None)])
+def test_i15_finds_a_page_that_ends_elsewhere(page: Page) -> None:
+    told = two_turns()
+    told.call(ReadPage(older=True), page, argument="t2.0")
+    (found,) = told.broken("I15, of reads")
+    assert "which the history never was" in found
+
+
+def test_i15_finds_an_item_that_passes_for_none() -> None:
+    told = two_turns()
+    call = told.call(ReadPage(older=True), Refused("item_not_found"), argument="t2.0")
+    message = f"page {call} is told of no item t2.0, and it was there"
+    assert told.broken("I15, of reads") == [message]
+
+
 def test_i16_finds_a_thread_that_passes_for_none() -> None:
     told = two_turns()
     told.call(ReadPage(), Refused("thread_not_found"), thread="b")

@@ -131,6 +131,24 @@ def test_i10_a_service_that_fails_now_and_then_is_begun_anew() -> None:
     assert found(failures(*often, period + 1, *often[1:]), "I10") == []
 
 
+def test_i10_a_service_that_is_over_is_begun_anew_by_the_next_activation() -> None:
+    for policy, error in ((OnExit.LEAVE, "RuntimeError"), (OnExit.RESTART, None)):
+        told = served(policy)
+        told.note(ServiceExited("a", 1, error))
+        told.claim(2)
+        told.note(ServiceEntered("a", 2))
+        assert found(told, "I10, of services") == []
+    assert found(failures(1), "I10, of services") == []
+
+
+def test_i10_finds_a_service_that_is_begun_anew_where_it_is_over() -> None:
+    for policy, error in ((OnExit.LEAVE, "RuntimeError"), (OnExit.RESTART, None)):
+        told = served(policy)
+        told.note(ServiceExited("a", 1, error), ServiceEntered("a", 2))
+        message = "I10: the service of a was over, and was begun once more"
+        assert found(told, "I10, of services") == [message]
+
+
 def test_i10_finds_a_service_that_is_begun_again_and_again() -> None:
     told = failures(*[1] * (SIMULATION_LIMITS.restart_intensity + 1))
     message = "the service of a was begun anew, although it failed too often"

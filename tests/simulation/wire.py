@@ -27,8 +27,10 @@ from actors.testing import (
     scripted,
     shrink,
 )
+from actors.testing.operations import Leave
 from actors.testing.scenario import PHASES
-from tests.simulation.campaign import keep, kind
+from tests.simulation.campaign import keep
+from tests.simulation.kinds import has, kind
 from transport.testing import simulate_wire, wire_everything
 
 if TYPE_CHECKING:
@@ -50,12 +52,21 @@ def may(principal: str, thread: str) -> bool:
 
 def present(thread: str, handler: Handler) -> ThreadKind:
     """Who is attached to thread b is told who is."""
-    return evolve(kind(thread, handler), presence=thread == "b")
+    return everywhere(thread, handler) if thread == "b" else kind(thread, handler)
+
+
+def everywhere(thread: str, handler: Handler) -> ThreadKind:
+    """Who is attached is told who is, on every thread."""
+    return evolve(kind(thread, handler), presence=True)
 
 
 def race(scenario: Scenario, schedule: Schedule) -> Run:
-    """Run one case, with the handler that follows the scripts in the messages."""
-    return simulate_wire(scenario, scripted, schedule=schedule, authorise=may, kind=present)
+    """Run one case, with the handler that follows the scripts in the messages.
+
+    Where people leave, they are told of each other everywhere; it makes streams slower to send.
+    """
+    told = everywhere if has(scenario, Leave) else present
+    return simulate_wire(scenario, scripted, schedule=schedule, authorise=may, kind=told)
 
 
 def sample(random: Random, phases: int = PHASES, steps: int = STEPS) -> Scenario:

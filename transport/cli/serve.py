@@ -29,7 +29,6 @@ from .collector import patient_collector
 from .failures import ABANDONED, INTERRUPTED, CommandFailed, run
 from .handler_name import load_kind
 from .options import db_option
-from .switching import prompt_switching
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -179,7 +178,7 @@ def serve(
     )
     if not is_loopback(host):
         _warn_of_strangers(host)
-    with patient_collector(), prompt_switching():
+    with patient_collector():
         run(partial(serve_until_stopped, options))
 
 

@@ -8,8 +8,9 @@ scenarios and schedules it takes. It needs the extra `testing`.
 from . import client_contract, link_contract, strategies
 from .network import Connection, SimulatedNetwork
 from .simulated_link import SimulatedLink
+from .wire_limits import WIRE_LIMITS
 from .wire_operations import cut, leave, renew, revoke, stall, wire_everything
-from .wire_simulation import PRINCIPALS, WIRE_LIMITS, replay_wire, simulate_wire
+from .wire_simulation import PRINCIPALS, replay_wire, simulate_wire
 
 __all__ = [
     "PRINCIPALS",

@@ -57,6 +57,10 @@ class RawClient:
                 for _ in range(self._around.world.delays.choose(_TIMES)):
                     await self._say(link, self._message(step))
 
+    async def connect(self) -> None:
+        """Be connected."""
+        await self._connected()
+
     async def come_back(self) -> None:
         """Be connected, and follow whatever was followed."""
         link = await self._connected()
@@ -133,7 +137,9 @@ class RawClient:
                 keyed = {} if key is None else {"key": key}
                 return {"type": "fork", "to": to, "after": argument, **keyed}
             case do.ReadPage(limit=limit):
-                return {"type": "history", **({} if limit is None else {"limit": limit})}
+                page = {"limit": limit, "before": argument}
+                given = {name: value for name, value in page.items() if value is not None}
+                return {"type": "history", **given}
             case do.ListThreads():
                 return {"type": "threads"}
             case do.Detach() | do.End() | do.Delete() as plain:

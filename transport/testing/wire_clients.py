@@ -250,7 +250,7 @@ async def _carry_out(client: Client, step: Step, argument: str | None) -> Answer
             made = await client.fork(thread, to, argument, key=key)
             return ForkReceipt(parse_cursor(made.cursor))
         case do.ReadPage(limit=limit):
-            page = await client.history(thread, limit=limit)
+            page = await client.history(thread, argument, limit=limit)
             return Page(tuple(page.items), page.before)
         case do.ListThreads():
             return listing_of(await client.threads())

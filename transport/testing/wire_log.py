@@ -202,7 +202,8 @@ class WatchedLink:
             case "fork":
                 return do.Fork(raw["to"], key=raw.get("key")), raw["after"]
             case "history":
-                return do.ReadPage(raw.get("limit")), None
+                before = raw.get("before")
+                return do.ReadPage(raw.get("limit"), before is not None), before
             case "threads":
                 return do.ListThreads(), None
             case "truncate":

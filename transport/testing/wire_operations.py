@@ -36,7 +36,7 @@ from actors.testing.scenario import (
 )
 
 # Answers that are still under way when something befalls those who read them.
-_LONG: Final = ("8 stop", "6 flush", "6 tool", "6 hang", "6 linger", "6 deaf")
+_LONG: Final = ("8 stop", "8 flush", "6 tool", "6 hang", "6 linger", "6 deaf")
 
 
 def cut() -> Choices:
@@ -66,7 +66,8 @@ def revoke() -> Choices:
 
 def reads() -> Choices:
     """Return what is read without being followed: histories, and the list of threads."""
-    return (ReadPage(), ReadPage(2), ListThreads(), ListThreads())
+    pages = (ReadPage(), ReadPage(2), ReadPage(older=True), ReadPage(1, older=True))
+    return (*pages, *[ListThreads()] * 4)
 
 
 @cache

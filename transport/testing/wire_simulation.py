@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import trio
 
 from actors.testing import operations as do
@@ -16,19 +15,30 @@ from actors.testing.facts import AtRest, Fact, Stuck, Surprise
 from actors.testing.process import Process
 from actors.testing.run import Run
 from actors.testing.schedule import PLAIN, TICK, Schedule
-from actors.testing.simulation import PATIENCE, KindOf, MakeHandler, drive, with_deadline
+from actors.testing.simulation import (
+    PATIENCE,
+    KindOf,
+    MakeHandler,
+    drive,
+    passive,
+    with_deadline,
+)
 from actors.testing.wire_facts import Allowed, Welcomed, WireFact
-from actors.testing.world import SIMULATION_LIMITS, World
+from actors.testing.world import World
 
 from ..access import AccessPolicy
+from ..api import answer_api
 from ..auth import Auth, Authorise, Identity, anything
+from ..event_stream import EventStreams
 from ..exchange import Request
 from ..http import Site
 from ..link import LinkClosed
 from ..server import Server
 from .network import Connection, SimulatedNetwork
+from .page_client import PageClient
 from .raw_client import RawClient
 from .wire_clients import LibraryClient
+from .wire_limits import WIRE_LIMITS
 from .wire_log import DeliveringLink, WireLog
 from .wire_steps import Surroundings
 
@@ -39,31 +49,12 @@ if TYPE_CHECKING:
 # Whom the clients of a scenario speak for: two connections of one principal, and one of another.
 PRINCIPALS: Final = ("ada", "ada", "eve")
 
-# Small enough that a few steps reach every bound and every timer.
-WIRE_LIMITS: Final = attrs.evolve(
-    SIMULATION_LIMITS,
-    handshake_seconds=128 * TICK,
-    # Longer than all that waits for the disk, so that who waits for a reader stands out.
-    heartbeat_seconds=768 * TICK,
-    slow_seconds=512 * TICK,
-    # Longer than it takes to come back, shorter than it takes to come to rest.
-    presence_seconds=16 * TICK,
-    # Over by then as well, with all that it holds back.
-    presence_window_seconds=8 * TICK,
-    reconnect_first_seconds=TICK,
-    reconnect_most_seconds=8 * TICK,
-    reconnect_health_seconds=64 * TICK,
-    client_buffer_chars=1500,
-    reply_bytes=600,
-    unanswered_commands=4,
-)
-
 # Messages under way in each direction, few enough that a reader who stalls is noticed.
 _IN_FLIGHT: Final = 2
-# Who speaks for a user: the library, or nobody.
-_SORTS: Final[tuple[type[LibraryClient | RawClient], ...]] = (
-    *(LibraryClient, LibraryClient),
-    RawClient,
+# Who speaks for a user: the library, a page without it, or nobody.
+_SORTS: Final[tuple[type[LibraryClient | RawClient | PageClient], ...]] = (
+    *[LibraryClient] * 4,
+    *(RawClient, PageClient),
 )
 # Ticks that credentials may be good for.
 _GOOD_FOR: Final = (math.inf, math.inf, math.inf, 32.0)
@@ -149,7 +140,7 @@ class _WireSimulation:
         self._overruled: dict[tuple[str, str], bool] = {}
         self._log = WireLog(world.recorder)
         self._lives = 0
-        self._clients: dict[int, LibraryClient | RawClient] = {}
+        self._clients: dict[int, LibraryClient | RawClient | PageClient] = {}
         self._changed = trio.lowlevel.ParkingLot()
         self._patience = trio.CancelScope()
         world.faults.crash = self._crash
@@ -161,7 +152,14 @@ class _WireSimulation:
             world = self._world
             self._network = SimulatedNetwork(world.delays, nursery, world.limits, _IN_FLIGHT)
             self._around = Surroundings(
-                world, self._network, self._log, nursery, self._note, lambda: self._process
+                world,
+                self._network,
+                self._log,
+                nursery,
+                self._note,
+                lambda: self._process,
+                self._listening,
+                lambda request: self._answers(request),
             )
             with self._patience:
                 await self._play_all()
@@ -230,7 +228,7 @@ class _WireSimulation:
                 case _:
                     await self._client(step.client).perform(step)
 
-    def _client(self, number: int) -> LibraryClient | RawClient:
+    def _client(self, number: int) -> LibraryClient | RawClient | PageClient:
         if number not in self._clients:
             principal = self._principals[number % len(self._principals)]
             sort = self._world.delays.choose(_SORTS)
@@ -284,7 +282,9 @@ class _WireSimulation:
     def _on_open(self) -> None:
         process = self._process
         auth = Auth(self._authenticate, self._may)
-        self._server = Server("simulated", process.runtime, (), f"i{self._lives}", auth)
+        streams = EventStreams(self._world.limits, lambda: 0.5)
+        self._server = Server("simulated", process.runtime, (), f"i{self._lives}", auth, streams)
+        self._answers = partial(answer_api, process.runtime, auth, streams)
         self._nursery.start_soon(self._serve, process, self._server, self._stopped)
         self._network.listener = partial(self._serve_and_close, process, self._server)
         self._changed.unpark_all()
@@ -298,6 +298,8 @@ class _WireSimulation:
         )
         with process.connection():
             await server.run(site)
+        for scope in list(self._around.requests):
+            scope.cancel()
         stopped.set()
 
     async def _serve_and_close(
@@ -342,6 +344,11 @@ class _WireSimulation:
             await self._changed.park()
         return self._process
 
+    async def _listening(self) -> Process:
+        while self._network.listener is None:
+            await self._changed.park()
+        return self._process
+
     # The end
 
     async def _come_to_rest(self) -> None:
@@ -358,6 +365,7 @@ class _WireSimulation:
         limits = self._world.limits
         await trio.sleep(limits.idle_seconds + 2 * limits.reconnect_most_seconds)
         await self._quiet()
+        await passive(process, limits)
         if process.runtime.statistics().active:
             self._note(Stuck("a thread without anything to do is still active"))
         self._note(AtRest())

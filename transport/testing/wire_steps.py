@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,6 +16,7 @@ from actors.testing.process import Process
 from actors.testing.wire_facts import Befell, WireFact
 from actors.testing.world import World
 
+from ..exchange import Request, Response
 from .network import SimulatedNetwork
 from .wire_log import WatchedLink, WireLog
 
@@ -37,6 +38,9 @@ class Surroundings:
         nursery: where clients live.
         note: notes a fact in the present life of the process.
         process: returns that life.
+        listening: returns it once it listens.
+        answer: has that life answer a request for a thread.
+        requests: those that are under way, which a server cuts when it stops.
     """
 
     world: World
@@ -45,8 +49,11 @@ class Surroundings:
     nursery: trio.Nursery
     note: Callable[[Fact | WireFact], None]
     process: Callable[[], Process]
+    listening: Callable[[], Awaitable[Process]]
+    answer: Callable[[Request], Awaitable[Response]]
     numbers: int = 0
     asking: dict[int, None] = field(factory=dict)
+    requests: dict[trio.CancelScope, None] = field(factory=dict)
 
     def number(self) -> int:
         """Return the number of the next ask or reader."""
@@ -84,6 +91,8 @@ class Surroundings:
             case do.Cancel(target=do.Target.UNKNOWN):
                 return "t0"
             case do.Truncate(clear=False) | do.Fork(place=do.Place.MESSAGE | do.Place.SHOWN):
+                return item_id(turns[-1], 0)
+            case do.ReadPage(older=True):
                 return item_id(turns[-1], 0)
             case do.Fork(place=do.Place.EARLIER):
                 return item_id(turns[-2:][0], 0)

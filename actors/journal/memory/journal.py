@@ -6,7 +6,7 @@ It needs no other task and no worker thread, so that a simulated run is the same
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -91,6 +91,11 @@ class MemoryJournal:
     def rows(self, thread: str) -> tuple[Row, ...]:
         """Return all rows of a thread, for whoever looks at the store itself."""
         return tuple(self._thread(thread).rows)
+
+    def everything(self) -> Iterator[tuple[str, int, tuple[Row, ...]]]:
+        """Yield each thread that was ever written to, with its epoch and its rows."""
+        for name, thread in self._threads.items():
+            yield name, thread.head.epoch, tuple(thread.rows)
 
     async def aclose(self) -> None:
         """Close; see `Journal.aclose`."""

@@ -13,17 +13,20 @@ from .i2_one_ending import one_ending
 from .i3_stream import contiguous_streams
 from .i4_durable import nothing_unsaid
 from .i5_bystanders import bystanders_change_nothing
+from .i6_as_asked import stopped_as_asked
 from .i6_cancel import settled_cancels
 from .i7_silence import silence_after_the_end
 from .i8_keys import keys_bind
 from .i9_recovery import settled_once
 from .i10_failures import failures_stay_small
+from .i10_services import services_stay_over
 from .i11_leases import leases_returned_once
 from .i12_bounds import bounds_hold
 from .i13_forks import forks_are_whole
 from .i13_gone import gone_for_good
 from .i14_passivation import passivation_loses_nothing
 from .i15_context import contexts_in_turn_order
+from .i15_items import ids_are_used_once
 from .i16_damage import damage_is_set_aside
 from .i17_same_trace import same_trace
 from .i18_one_order import one_order
@@ -52,10 +55,12 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I5": bystanders_change_nothing,
     "I5, of presence": rolls_are_true,
     "I6": settled_cancels,
+    "I6, as asked": stopped_as_asked,
     "I7": silence_after_the_end,
     "I8": keys_bind,
     "I9": settled_once,
     "I10": failures_stay_small,
+    "I10, of services": services_stay_over,
     "I11": leases_returned_once,
     "I12": bounds_hold,
     "I13": gone_for_good,
@@ -63,6 +68,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I14": passivation_loses_nothing,
     "I14, of casts": casts_come_in_order,
     "I15": contexts_in_turn_order,
+    "I15, of items": ids_are_used_once,
     "I15, of records": projections_are_folds,
     "I15, of reads": reads_show_what_was,
     "I16": damage_is_set_aside,

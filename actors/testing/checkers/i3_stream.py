@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-import orjson
+from typing import TYPE_CHECKING, Final
 
 from ...core.position import Position
 from ...core.resume import Mode
 from ...delivery.batches import CaughtUp, Detached, Events, Presence, Snapshot
+from ..disk_facts import Compacted
 from ..facts import AtRest, Attached
 from ..operations import Compact
 from .broken import Broken
 from .model import Shown, model_of
+from .on_disk import is_on_disk
 
 if TYPE_CHECKING:
-    from ...core.event_codec import Row
     from ...core.items import Item
+    from ...delivery.batches import Batch
     from ..history import Call, History, Logged
+
+# What detaches those who are attached, by the reason that they are told.
+_ENDS: Final = {"ended": "thread.ended", "deleted": "thread.deleted"}
 
 
 def contiguous_streams(history: History) -> Iterator[Broken]:
     """Find gaps, repeats, foreign events, wrong snapshots, and what never came."""
     for log in history.logs.values():
         yield from _gaps_on_disk(log)
+    yield from _compacted(history)
     for call in history.calls.values():
         if isinstance(call.answer, Attached):
             yield from _Stream(history, call, call.answer).check()
@@ -39,6 +43,16 @@ def _gaps_on_disk(log: list[Logged]) -> Iterator[Broken]:
         head = Position(event.epoch + 1, 0) if deleted else event.position
 
 
+def _compacted(history: History) -> Iterator[Broken]:
+    for index, record in history.of(Compacted):
+        if isinstance(record.fact, Compacted):
+            place = record.fact.thread, record.fact.epoch
+            for row in record.fact.rows:
+                if not is_on_disk(history, *place, row):
+                    message = f"compaction left offset {row.offset} of {place[0]} as it never was"
+                    yield Broken("I3", message, index)
+
+
 class _Stream:
     """What came to one attachment, held against what is on disk."""
 
@@ -50,6 +64,7 @@ class _Stream:
         self._index = call.over or 0
         self._caught_up = 0
         self._over = False
+        self._end = self._first_end()
 
     def check(self) -> Iterator[Broken]:
         """Find what is wrong with it."""
@@ -70,6 +85,7 @@ class _Stream:
             failed = isinstance(batch, Detached) and batch.reason == "failed"
             if first and not isinstance(batch, Snapshot) and not failed:
                 yield self._broken("was announced a snapshot, and none came")
+            yield from self._behind_the_end(batch)
             match batch:
                 case Snapshot():
                     yield from self._snapshot(batch, first=first)
@@ -125,24 +141,27 @@ class _Stream:
             if row.offset != self._at.offset + 1 or batch.position.epoch != self._at.epoch:
                 place = f"{batch.position.epoch}.{row.offset}"
                 yield self._broken(f"{place} came after {self._at.cursor()}")
-            if not self._is_on_disk(row, batch.position.epoch):
+            if not is_on_disk(self._history, batch.thread, batch.position.epoch, row):
                 yield self._broken(f"offset {row.offset} is not what is on disk")
             self._at = Position(batch.position.epoch, row.to)
         yield from self._same_place(batch.position)
 
-    def _is_on_disk(self, row: Row, epoch: int) -> bool:
-        parts: list[Logged] = []
-        offset = row.offset
-        while offset <= row.to:
-            part = self._history.at.get((self._call.thread, epoch, offset))
-            if part is None:
-                return False
-            parts.append(part)
-            offset = part.row.to + 1
-        return parts[0].row == row or _merged(parts) == _merged_fields(row)
+    def _first_end(self) -> Logged | None:
+        """Return what is to detach it: the first end or deletion that came while it was there."""
+        since, life = self._call.over or self._call.called, self._call.life
+        ends = (e for e in self._history.logs[self._call.thread] if e.type in _ENDS.values())
+        return next((e for e in ends if e.index > since and e.life == life), None)
+
+    def _behind_the_end(self, batch: Batch) -> Iterator[Broken]:
+        end = self._end
+        if not isinstance(batch, Snapshot | Events) or end is None:
+            return
+        failed = self._history.failed_between(end.life, end.thread, end.index, self._index)
+        if batch.position > end.position and not failed:
+            yield self._broken(f"went on behind a {end.type}, and was to be detached by it")
 
     def _detached(self, batch: Detached) -> Iterator[Broken]:
-        last = {"ended": "thread.ended", "deleted": "thread.deleted"}.get(batch.reason)
+        last = _ENDS.get(batch.reason)
         seen = self._history.epoch_log(self._call.thread, batch.position)
         if last is None:
             return
@@ -191,18 +210,6 @@ def _known(history: History, call: Call) -> Position:
         ),
         default=Position(0, 0),
     )
-
-
-def _merged(parts: list[Logged]) -> tuple[object, ...]:
-    first = parts[0].raw
-    text = "".join(part.raw.get("text", "\0") for part in parts)
-    same = {(p.raw.get("turn"), p.raw.get("item"), p.raw.get("channel")) for p in parts}
-    return (len(same), first.get("turn"), first.get("item"), text)
-
-
-def _merged_fields(row: Row) -> tuple[object, ...]:
-    raw = orjson.loads(row.body)
-    return (1, raw.get("turn"), raw.get("item"), raw.get("text"))
 
 
 def shown_of(items: tuple[Item, ...]) -> list[Shown]:

@@ -10,6 +10,7 @@ from ...core.resume import Mode
 from ...delivery.batches import Events, Snapshot
 from ..facts import Attached, Done, Refused
 from ..operations import Cursor, Delete, End, Fork
+from ..turn_facts import Kept
 from .broken import Broken
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def nothing_unsaid(history: History) -> Iterator[Broken]:
             yield from _taken_back(call, call.answer)
     for run in history.runs.values():
         yield from _flushed(history, run)
+    yield from _kept(history)
 
 
 def _told(history: History, call: Call, over: int) -> Iterator[Broken]:
@@ -100,3 +102,16 @@ def _flushed(history: History, run: HandlerRun) -> Iterator[Broken]:
         stored = "".join(event.raw["text"] for event in deltas if event.index < index)
         if not stored.endswith(said):
             yield Broken("I4", f"{run.turn} was told that {said!r} is durable", index)
+
+
+def _kept(history: History) -> Iterator[Broken]:
+    stored = {
+        event.raw["item"]: event.index
+        for log in history.logs.values()
+        for event in log
+        if event.type in ("turn.item", "record") and not event.copied
+    }
+    for index, record in history.of(Kept):
+        if isinstance(record.fact, Kept) and stored.get(record.fact.item, index) >= index:
+            turn, item = record.fact.turn, record.fact.item
+            yield Broken("I4", f"{turn} was told that {item} is durable, and it is not", index)

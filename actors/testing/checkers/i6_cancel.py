@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -34,10 +34,11 @@ def settled_cancels(history: History) -> Iterator[Broken]:
 
 def _meant(history: History, turn: TurnHistory, ending: Logged) -> bool:
     calls = [call for call in history.calls.values() if may_end(call, turn, ending)]
-    return ends_by_itself(history, ending) or any(_is_for(call, turn.turn) for call in calls)
+    return ends_by_itself(history, ending) or any(is_for(call, turn.turn) for call in calls)
 
 
-def _is_for(call: Call, turn: str) -> bool:
+def is_for(call: Call, turn: str) -> bool:
+    """Say whether a call was to end a turn, or may have been."""
     if isinstance(call.operation, End | Delete):
         return True
     if not isinstance(call.operation, Cancel):
@@ -122,7 +123,8 @@ def _lost_output(history: History, turn: TurnHistory, ending: Logged) -> Iterato
 
 
 def _text(run: HandlerRun, ending: Logged) -> str:
-    return "".join(text for index, text in run.said if index < ending.index)
+    pieces = zip(run.said, run.channels, strict=True)
+    return _joined((text, channel) for (index, text), channel in pieces if index < ending.index)
 
 
 def _stored(turn: TurnHistory, run: HandlerRun) -> str:
@@ -130,4 +132,14 @@ def _stored(turn: TurnHistory, run: HandlerRun) -> str:
     since = started.get(run.attempt, 0)
     until = started.get(run.attempt + 1, inf)
     deltas = turn.of("turn.delta")
-    return "".join(e.raw["text"] for e in deltas if since < e.row.offset < until)
+    own = (event.raw for event in deltas if since < event.row.offset < until)
+    return _joined((raw["text"], raw.get("channel")) for raw in own)
+
+
+def _joined(pieces: Iterable[tuple[str, str | None]]) -> str:
+    """Return the text, with a word wherever another channel begins."""
+    whole, before = "", None
+    for text, channel in pieces:
+        whole += text if channel == before else f"[{channel or 'answer'}] {text}"
+        before = channel
+    return whole

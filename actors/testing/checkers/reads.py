@@ -10,7 +10,7 @@ from ..operations import ListThreads, ReadPage
 from ..read_facts import Line, Listing, Page
 from .broken import Broken
 from .i3_stream import shown_of
-from .model import model_of
+from .model import Shown, model_of
 
 if TYPE_CHECKING:
     from ...core.position import Position
@@ -29,6 +29,8 @@ def reads_show_what_was(history: History) -> Iterator[Broken]:
                 if all(head.offset for head in _heads(history, call.thread, call, call.over)):
                     message = f"page {call.number} is told of no thread, and it was there"
                     yield Broken("I16", message, call.over)
+            case ReadPage(), Refused(code="item_not_found"):
+                yield from _unknown(history, call, call.over)
             case ListThreads(), Listing() as listing:
                 for line in listing.lines:
                     yield from _line(history, call, line, call.over)
@@ -38,12 +40,32 @@ def reads_show_what_was(history: History) -> Iterator[Broken]:
 
 def _page(history: History, call: Call, page: Page, over: int) -> Iterator[Broken]:
     shown = shown_of(page.items)
-    for head in _heads(history, call.thread, call, over):
-        items = model_of(history.epoch_log(call.thread, head)).history()
-        newest = items if page.before is None else items[len(items) - len(shown) :]
+    for items in _histories(history, call, over):
+        newest = items if page.before is None else items[max(len(items) - len(shown), 0) :]
         if shown == newest and (page.before is None or len(items) > len(shown)):
             return
     yield Broken("I15", f"page {call.number} shows {shown}, which the history never was", over)
+
+
+def _unknown(history: History, call: Call, over: int) -> Iterator[Broken]:
+    heads = len(_heads(history, call.thread, call, over))
+    if heads == len([*_histories(history, call, over)]):
+        message = f"page {call.number} is told of no item {call.argument}, and it was there"
+        yield Broken("I15", message, over)
+
+
+def _histories(history: History, call: Call, over: int) -> Iterator[list[Shown]]:
+    """Yield what a page is of: the history as it was, up to the item before which it is to end.
+
+    There is none where that item was not.
+    """
+    for head in _heads(history, call.thread, call, over):
+        items = model_of(history.epoch_log(call.thread, head)).history()
+        ids = [item for item, _, _ in items]
+        if call.argument is None:
+            yield items
+        elif call.argument in ids:
+            yield items[: ids.index(call.argument)]
 
 
 def _line(history: History, call: Call, line: Line, over: int) -> Iterator[Broken]:

@@ -18,7 +18,6 @@ from actors import Journal, Runtime, Subscription, Turn, open_runtime
 from actors.journal.sqlite import open_sqlite_journal
 from transport import serve
 from transport.cli.collector import patient_collector
-from transport.cli.switching import prompt_switching
 
 from . import handlers
 
@@ -88,5 +87,5 @@ if __name__ == "__main__":
     told = parser.parse_args()
     if told.trace:
         tracemalloc.start()
-    with patient_collector(), prompt_switching():
+    with patient_collector():
         trio.run(main, told)
