@@ -29,6 +29,7 @@ from .collector import patient_collector
 from .failures import ABANDONED, INTERRUPTED, CommandFailed, run
 from .handler_name import load_kind
 from .options import db_option
+from .switching import prompt_switching
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -178,7 +179,7 @@ def serve(
     )
     if not is_loopback(host):
         _warn_of_strangers(host)
-    with patient_collector():
+    with patient_collector(), prompt_switching():
         run(partial(serve_until_stopped, options))
 
 

@@ -18,6 +18,7 @@ from actors import Journal, Runtime, Subscription, Turn, open_runtime
 from actors.journal.sqlite import open_sqlite_journal
 from transport import serve
 from transport.cli.collector import patient_collector
+from transport.cli.switching import prompt_switching
 
 from . import handlers
 
@@ -87,5 +88,5 @@ if __name__ == "__main__":
     told = parser.parse_args()
     if told.trace:
         tracemalloc.start()
-    with patient_collector():
+    with patient_collector(), prompt_switching():
         trio.run(main, told)
