@@ -195,3 +195,10 @@ class TurnsAbandoned(HoldfastError):
         names = ", ".join(f"{turn} of {thread}" for thread, turn in turns)
         super().__init__(f"handlers that would not stop were abandoned: {names}")
         self.turns = turns
+
+
+def unwrapped(failure: BaseException) -> BaseException:
+    """Return what nurseries wrapped in groups of one."""
+    while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
+        failure = failure.exceptions[0]
+    return failure

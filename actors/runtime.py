@@ -23,6 +23,7 @@ from .errors import (
     JournalError,
     JournalUnavailable,
     TurnsAbandoned,
+    unwrapped,
 )
 from .handles import LOCAL, Thread
 from .statistics import RuntimeStatistics
@@ -191,7 +192,7 @@ class Runtime:
                 await self._leave()
                 nursery.cancel_scope.cancel()
         except Exception as exc:  # handed to whoever opened the runtime
-            self._failure = _unwrapped(exc)
+            self._failure = unwrapped(exc)
             self._on_failure()
             await self._leave()
         finally:
@@ -379,10 +380,3 @@ class Runtime:
                 log.warning("compaction was cut short: the journal failed")
             except JournalCorrupt:  # of some thread: no reason to stop all of them (I16)
                 log.exception("compaction met damage")
-
-
-def _unwrapped(failure: Exception) -> Exception:
-    """Return what nurseries wrapped, where it is one thing."""
-    while isinstance(failure, ExceptionGroup) and len(failure.exceptions) == 1:
-        failure = failure.exceptions[0]
-    return failure

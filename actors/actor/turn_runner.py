@@ -12,7 +12,7 @@ from attrs import evolve
 
 from ..core.commands import Ending
 from ..core.turn_lifecycle import TurnState
-from ..errors import Rejected, TurnFailed
+from ..errors import Rejected, TurnFailed, unwrapped
 from .handler_check import check_returned, name_of, note_unsaid
 from .service_runner import FROM_OUTSIDE
 
@@ -152,9 +152,8 @@ class TurnRunner:
         self.over.set()
         self._report(evolve(self._ending, abandoned=True))
 
-    def _failure(self, exc: BaseException) -> Ending:
-        while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-            exc = exc.exceptions[0]  # what a nursery of the handler's wrapped
+    def _failure(self, failed: BaseException) -> Ending:
+        exc = unwrapped(failed)  # where it came out of a nursery of the handler's
         if isinstance(exc, TurnFailed):
             log.warning("turn %s of thread %s failed: %r", self.turn, self._thread, exc)
             return self._failed(exc.error, exc.message)

@@ -9,6 +9,7 @@ import click
 import trio
 
 from actors import HoldfastError, Rejected
+from actors.errors import unwrapped
 
 ABANDONED: Final = 3
 INTERRUPTED: Final = 130
@@ -47,18 +48,11 @@ def run(main: Callable[[], Awaitable[T]]) -> T:
     try:
         return trio.run(main)
     except (Exception, BaseExceptionGroup, KeyboardInterrupt) as exc:
-        single = _single(exc)
+        single = unwrapped(exc)
         told = _for_a_person(single)
         if told is single:
             raise  # a bug, to be seen with its traceback, or what click itself reports
         raise told from exc
-
-
-def _single(exc: BaseException) -> BaseException:
-    """Return the one exception in nested groups of one, as nurseries raise them."""
-    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
-    return exc
 
 
 def _for_a_person(exc: BaseException) -> BaseException:

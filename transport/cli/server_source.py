@@ -95,9 +95,10 @@ class ServerSource:
     async def _view_from(self, snapshot: Snapshot, last: int | None) -> View:
         pages = [snapshot.items]
         count, before = len(snapshot.items), snapshot.before
+        most = DEFAULT_LIMITS.page_items_max
         while before is not None and (last is None or count < last):
+            limit = most if last is None else min(last - count, most)
             with trio.fail_after(ANSWER_SECONDS):
-                limit = min((last or count + 500) - count, DEFAULT_LIMITS.page_items_max)
                 page = await self.client.history(snapshot.thread, before, limit)
             pages.append(tuple(page.items))
             count, before = count + len(page.items), page.before

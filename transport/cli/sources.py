@@ -15,7 +15,6 @@ from attrs import frozen
 from actors import Item, JournalUnavailable, Row, TurnItems
 from actors.core.thread_id import is_thread_id
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
-from actors.limits import Limits
 
 from ..dial import websocket_url
 from ..server import DEFAULT_HOST, DEFAULT_PORT
@@ -24,9 +23,6 @@ from .failures import CommandFailed
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}/"
-
-# A person at the shell can wait for pages that a server's other clients could not.
-FILE_LIMITS = Limits()
 
 
 @frozen
@@ -171,7 +167,7 @@ async def open_file(db: str, otherwise: str = "") -> AsyncGenerator[SqliteJourna
         CommandFailed: it is in use, or cannot be opened.
     """
     try:
-        journal = await open_sqlite_journal(db, limits=FILE_LIMITS)
+        journal = await open_sqlite_journal(db)
     except JournalUnavailable as exc:
         raise cannot_open(exc, otherwise) from exc
     async with journal:

@@ -12,10 +12,11 @@ import click
 from actors import JournalUnavailable
 from actors.journal.sqlite import Damage
 from actors.journal.sqlite import verify as find_damage
+from actors.limits import DEFAULT_LIMITS
 
 from .failures import CommandFailed, counted, run
 from .progress import progress
-from .sources import FILE_LIMITS, cannot_open, open_file
+from .sources import cannot_open, open_file
 
 _FILE = click.Path(exists=True, dir_okay=False)
 
@@ -75,7 +76,7 @@ def compact(db: str, everything: bool) -> None:
 
 
 async def _compact(db: str, everything: bool, tell: Callable[[int], None]) -> int:
-    limits = FILE_LIMITS
+    limits = DEFAULT_LIMITS
     now = time.time()
     ended_before = now if everything else now - limits.compact_after_seconds
     done = 0
