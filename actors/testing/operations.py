@@ -299,10 +299,6 @@ class Grant:
         return "give the thread"
 
 
-# What only a simulation of the wire can carry out.
-WireOperation: TypeAlias = CutConnection | HalfClose | Stall | Leave | Renew | Revoke | Grant
-
-
 @frozen
 class FailJournal:
     """Have the next append, or read, fail, and with it the whole file until it is opened anew.
