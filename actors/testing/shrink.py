@@ -23,7 +23,7 @@ TURNS: Final = tuple(range(7, 256, 7))
 # How many guesses there are for each step that is left, and of how many steps at most.
 GUESSES: Final = 40
 FEW: Final = 5
-# How many guesses there are at the end among all steps of the case, for each step over one.
+# How many guesses of a sort there are at the end, for each step over one.
 ONCE_MORE: Final = 700
 # By how much a delay may come earlier in a tape at most.
 EARLIER: Final = 12
@@ -98,10 +98,14 @@ def _guesses(scenario: Scenario, explorer: Explorer) -> Iterator[Case]:
 
 
 def _once_more(first: Case, left: Case) -> Iterator[Case]:
-    """Yield a few of the steps of the first case, one or two fewer than are left of it."""
-    (scenario, schedule), most = first, _length(left[0]) - 1
-    for number in range(ONCE_MORE * most):
-        yield from _guess(scenario, schedule.explorer, number, (max(1, most - 1), most))
+    """Yield a few steps of the first case, and of what is left of it: one or two fewer than are.
+
+    Two are left alone: that is a race, and a story.
+    """
+    explorer, most = first[1].explorer, _length(left[0]) - 1
+    for number in range(ONCE_MORE * most if most > 1 else 0):
+        for scenario, _ in (first, left):
+            yield from _guess(scenario, explorer, number, (most - 1, most))
 
 
 def _guess(

@@ -84,6 +84,21 @@ def test_a_late_stop_leaves_the_next_turn_alone(open_chat: OpenChat, cable: Cabl
         assert tab.markers() == ["Stopped", "Stopped"]
 
 
+def test_what_is_pressed_stays_under_the_pointer(open_chat: OpenChat) -> None:
+    """The answer grows by lines meanwhile, and all below it would move away."""
+    chat = open_chat()
+    chat.page.set_viewport_size({"width": 400, "height": 6000})  # nothing stays at the end of it
+    chat.send("go on")
+    chat.wait_word(3)
+    chat.send("and never say 6")
+    queued = chat.page.locator("[data-state=queued]")
+    queued.locator("button[data-cancel]").click(delay=600)  # milliseconds until it is let go
+    queued.wait_for(state="detached")
+    assert chat.messages() == ["go on", "and never say 6"]
+    chat.stop()
+    chat.wait_idle()
+
+
 def test_a_message_waits_for_the_answer_before_it(
     open_chat: OpenChat, server: ServerProcess
 ) -> None:

@@ -31,7 +31,7 @@ ORDER: Final = "wsewweswewwsewewsewp"
 PHASES: Final = 4
 STEPS: Final = {"e": 11, "s": 8, "w": 12}
 # Cases that are tried to make a failing one smaller; each costs as much as an example.
-TRIES: Final = 3000
+TRIES: Final = 4000
 
 
 @frozen

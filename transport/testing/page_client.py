@@ -149,7 +149,7 @@ class PageClient:
             request.end()
 
     @property
-    def around(self) -> Surroundings:
+    def surroundings(self) -> Surroundings:
         """What it shares with the others."""
         return self._around
 
@@ -159,7 +159,7 @@ class _Request:
 
     def __init__(self, page: PageClient, thread: str, cursor: str | None, process: Process) -> None:
         self.process = process
-        self._around = page.around
+        self._around = page.surroundings
         self._page = page
         self._thread = thread
         self._cursor = cursor

@@ -7,6 +7,8 @@ import { Transcript } from "./transcript.js";
 const THREAD_ID = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 // Pixels from the end within which the reader counts as following it.
 const NEAR_END = 48;
+// Milliseconds that the page stands still under a pressed button, at the most.
+const PRESS = 1000;
 const STATUS = {
   connecting: "Connecting",
   open: "Connected",
@@ -30,6 +32,7 @@ const stopping = new Set();
 let ready = false;
 let following = true;
 let drawing = false;
+let stillUntil = 0;
 let ticker = 0;
 
 const client = new Client(new URL("ws", location.href.replace(/^http/, "ws")).href, {
@@ -96,7 +99,13 @@ function drawSoon() {
   if (drawing) return;
   drawing = true;
   if (document.hidden) setTimeout(draw, 100);
-  else requestAnimationFrame(draw);
+  else requestAnimationFrame(drawOnceReleased);
+}
+
+/** What moves away between press and release is never clicked, so nothing moves until then. */
+function drawOnceReleased() {
+  if (performance.now() < stillUntil) requestAnimationFrame(drawOnceReleased);
+  else draw();
 }
 
 // What the page says.
@@ -214,6 +223,14 @@ function onInputKey(event) {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
 }
 
+function onPress({ button }) {
+  if (button === 0) stillUntil = performance.now() + PRESS;
+}
+
+function onRelease() {
+  stillUntil = 0;
+}
+
 function onClick({ target }) {
   if (!page.menu.contains(target)) page.menu.open = false;
 }
@@ -243,6 +260,8 @@ page.menu.ontoggle = () => page.menu.open && listThreads();
 page.scroller.onscroll = onScroll;
 document.onkeydown = onKey;
 document.onclick = onClick;
+document.onpointerdown = onPress;
+document.onpointerup = document.onpointercancel = onRelease;
 document.onvisibilitychange = () => document.hidden || client.wake();
 window.ononline = () => client.wake();
 window.onhashchange = () => location.reload();
