@@ -12,6 +12,7 @@ from actors import Passivate, ThreadKind, Turn
 
 TOKEN = "tokens! "  # eight bytes
 BRIEF = "brief"  # what the ids of threads begin with whose actors leave at once
+FORGETFUL = "forgetful"  # likewise those that keep no history for their next turns
 
 
 async def flat(turn: Turn, tokens: int) -> None:
@@ -73,8 +74,11 @@ async def reply(turn: Turn) -> None:
 # Idle actors stay, but for those of threads that a row wants gone.
 _stays = ThreadKind(on_turn=reply, lifetime=Passivate(idle=600.0))
 _leaves = ThreadKind(on_turn=reply, lifetime=Passivate(idle=0.05))
+_forgets = ThreadKind(on_turn=reply, lifetime=Passivate(idle=600.0), context_items=0)
+_by_prefix = {BRIEF: _leaves, FORGETFUL: _forgets}
 
 
 def kind_of(thread: str) -> ThreadKind:
     """Return the kind of a thread, by the prefix of its id."""
-    return _leaves if thread.startswith(BRIEF) else _stays
+    kinds = (kind for prefix, kind in _by_prefix.items() if thread.startswith(prefix))
+    return next(kinds, _stays)

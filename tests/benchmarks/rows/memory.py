@@ -11,7 +11,7 @@ from ..harness.processes import Server, baseline, holdfast
 from ..harness.report import Goal, Result
 from ..harness.subjects import TRIO_WEBSOCKET
 from ..load import frames
-from ..load.handlers import BRIEF
+from ..load.handlers import BRIEF, FORGETFUL
 from ..load.peer import Peer
 
 ROW = "memory"
@@ -92,7 +92,10 @@ def _open(stack: ExitStack, port: int, path: str, count: int) -> None:
     time.sleep(0.5)
 
 
-# Viewers that never read.
+# Viewers that never read. What their thread keeps of its history for its next turns is no cost of
+# theirs, however much is said before them: it keeps none.
+
+_THREAD = FORGETFUL
 
 
 def _silent_viewers(bench: Bench, server: Server) -> Iterator[Result]:
@@ -104,13 +107,13 @@ def _silent_viewers(bench: Bench, server: Server) -> Iterator[Result]:
         Peer(server.port) as counter,
         ExitStack() as stack,
     ):
-        reader.attach("t", window=1)
+        reader.attach(_THREAD, window=1)
         for _ in range(2):  # what grows only once is there then
             _speak(reader)
         before = _at_rest(counter, reader)
         for _ in range(count):
             silent = stack.enter_context(Peer(server.port, buffer=4 * KIB))
-            silent.attach("t", window=1)
+            silent.attach(_THREAD, window=1)
         spoken = _speak_past(counter, reader, count)
         value = (_at_rest(counter, reader) - before) / count / KIB
         if counter.census()["behind"] != count:
@@ -134,11 +137,11 @@ def _speak_past(counter: Peer, reader: Peer, count: int) -> int:
 def _at_rest(counter: Peer, reader: Peer) -> float:
     """Return the bytes in use when the last turn was a small one, whatever was said before it."""
     for _ in range(2):
-        reader.order("t", {"do": "quiet"})
+        reader.order(_THREAD, {"do": "quiet"})
         reader.ended()
     return float(counter.census()["bytes"])
 
 
 def _speak(reader: Peer) -> None:
-    reader.order("t", {"do": "bulk", "kib": _MIB * KIB})
+    reader.order(_THREAD, {"do": "bulk", "kib": _MIB * KIB})
     reader.ended()
