@@ -10,7 +10,7 @@ from attrs import field, frozen, validators
 
 from ..core.casting import Overflow
 from ..core.commands import FINALISING
-from ..core.fields import is_one_of, is_seconds, is_whole, member_of
+from ..core.fields import SECONDS_OR_NONE, is_one_of, is_whole, member_of
 from ..core.folds import NO_PROJECTIONS, Projections, check_projections
 from ..core.record_kinds import RecordKinds, check_schemas
 from ..errors import TurnFailed
@@ -27,8 +27,7 @@ Handler: TypeAlias = Callable[[Turn], Awaitable[None] | AsyncIterator[str]]
 
 
 def _seconds(default: float | None) -> float | None:
-    check = validators.optional(is_seconds(above_zero=True))
-    value: float | None = field(default=default, validator=check)
+    value: float | None = field(default=default, validator=SECONDS_OR_NONE)
     return value
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import trio
 from attrs import field, frozen, validators
 
-from ..core.fields import is_function, is_seconds
+from ..core.fields import SECONDS_OR_NONE, is_function
 from ..errors import LeaseLost, Rejected
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _A_FUNCTION: Final = validators.optional(is_function)
 
 
 def _seconds() -> Any:
-    return field(default=None, validator=validators.optional(is_seconds(above_zero=True)))
+    return field(default=None, validator=SECONDS_OR_NONE)
 
 
 @frozen(kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from ..core.arguments import is_text, shown
-from ..core.fields import as_seconds, is_seconds, is_whole
+from ..core.fields import SECONDS_OR_NONE, as_seconds, is_seconds, is_whole
 
 if TYPE_CHECKING:
     import attrs
@@ -24,10 +24,7 @@ class Passivate:
         idle: seconds without a command after which it goes; None takes `limits.idle_seconds`.
     """
 
-    idle: float | None = field(
-        default=None,
-        validator=validators.optional(is_seconds(above_zero=True)),
-    )
+    idle: float | None = field(default=None, validator=SECONDS_OR_NONE)
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from attrs import validators
+
 from .arguments import shown
 
 if TYPE_CHECKING:
@@ -101,3 +103,7 @@ def _figure(wanted: str, sort: type | tuple[type, ...], fits: Callable[[Any], bo
             raise wrong(f"{attribute.name} takes {wanted}, not {shown(value)}")
 
     return check
+
+
+# Of a field that may be left open.
+SECONDS_OR_NONE: Final = validators.optional(is_seconds(above_zero=True))

@@ -266,5 +266,4 @@ class Tail:
     def _wake_all(self) -> None:
         if self._moved is not None:
             self._moved.unpark_all()
-        for watcher in self._watchers:
-            watcher.wake()
+        self.tell()

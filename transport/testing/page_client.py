@@ -134,7 +134,7 @@ class PageClient:
             reading.over.set()
 
     async def _ask(self, thread: str, cursor: str | None, process: Process) -> None:
-        request = _Request(self, thread, cursor, process)
+        request = _Request(self, self._around, thread, cursor, process)
         under_way = self._around.requests
         try:
             with process.connection() as scope:
@@ -148,18 +148,20 @@ class PageClient:
         finally:
             request.end()
 
-    @property
-    def surroundings(self) -> Surroundings:
-        """What it shares with the others."""
-        return self._around
-
 
 class _Request:
     """One stream, from its request until it is over."""
 
-    def __init__(self, page: PageClient, thread: str, cursor: str | None, process: Process) -> None:
+    def __init__(
+        self,
+        page: PageClient,
+        around: Surroundings,
+        thread: str,
+        cursor: str | None,
+        process: Process,
+    ) -> None:
         self.process = process
-        self._around = page.surroundings
+        self._around = around
         self._page = page
         self._thread = thread
         self._cursor = cursor
