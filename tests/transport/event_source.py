@@ -21,7 +21,7 @@ from transport.api import answer_api
 from transport.auth import Auth
 from transport.event_stream import EventStreams
 from transport.http import Site, serve_connection
-from transport.testing.conformance.event_source import EventParser, SentEvent
+from transport.testing.event_source import EventParser, SentEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator

@@ -6,13 +6,12 @@ back with the last id that it was given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import orjson
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from actors.core.event_codec import Row
 from actors.core.position import parse_cursor
@@ -27,6 +26,7 @@ from ..exchange import Request, Response
 from ..remote_batches import as_batch
 from ..wire import server_messages as wire
 from ..wire.client_codec import decode_server
+from .event_source import EventParser, SentEvent
 from .raw_client import RawClient
 
 if TYPE_CHECKING:
@@ -38,26 +38,9 @@ if TYPE_CHECKING:
 # The numbers of its requests lie above those of the network's connections.
 _REQUESTS: Final = 100_000
 # What shows nothing of a thread; `detached` may say that it may be seen no more.
-_SILENT: Final = ("", "ping", "detached")
+_SILENT: Final = ("ping", "detached")
 # What tells a page that nothing more will come of its last id.
 _GONE: Final = 204
-
-
-@frozen
-class _Block:
-    """One event of a stream, as a page is given it."""
-
-    name: str
-    id: str | None
-    data: bytes
-
-
-def _blocks(piece: bytes) -> Iterator[_Block]:
-    for block in piece.split(b"\n\n"):
-        lines = (line.partition(b": ") for line in block.split(b"\n"))
-        fields = {name.decode(): value for name, _, value in lines}
-        id = fields["id"].decode() if "id" in fields else None
-        yield _Block(fields.get("event", b"").decode(), id, fields.get("data", b""))
 
 
 @define(eq=False)
@@ -169,6 +152,7 @@ class _Request:
         self._call = self._around.log.recorder.next_call()
         self._answered = self._followed = False
         self._at = cursor or ""
+        self._parser = EventParser()
 
     async def run(self) -> None:
         """Ask, and take what comes."""
@@ -185,12 +169,15 @@ class _Request:
         try:
             async for piece in response.body:
                 # Put on the connection all at once, and read one by one.
-                blocks = [*_blocks(piece)]
-                for name in dict.fromkeys(b.name for b in blocks if b.name not in _SILENT):
-                    self.process.note(Delivered(self.number, self._thread, name))
-                for block in blocks:
+                events = self._parser.feed(piece)
+                for type in dict.fromkeys(e.type for e in events if e.type not in _SILENT):
+                    self.process.note(Delivered(self.number, self._thread, type))
+                await self._around.world.pause()
+                if not events and not self._answered:
+                    self._begin(self._parser.last_id)
+                for event in events:
                     await self._around.world.pause()
-                    self._take(block)
+                    self._take(event)
         finally:
             await response.body.aclose()  # noqa: ASYNC102 - it waits for nothing
 
@@ -229,26 +216,28 @@ class _Request:
         self._followed = isinstance(answer, Attached)
         self.process.note(Answered(self._call, answer))
 
-    def _take(self, block: _Block) -> None:
-        if block.id is not None and not block.name:
-            self._answer(Attached(Mode.RESUME, None, parse_cursor(block.id)))
-        elif block.name not in ("", "ping"):
-            batch = self._batch(block)
+    def _begin(self, place: str | None) -> None:
+        if place:
+            self._answer(Attached(Mode.RESUME, None, parse_cursor(place)))
+
+    def _take(self, event: SentEvent) -> None:
+        if event.type != "ping":
+            batch = self._batch(event)
             self.process.note(Saw(self._call, batch))
             self._around.log.cursors[self._page.number, self._thread].append(batch.cursor)
 
-    def _batch(self, block: _Block) -> Batch:
-        raw: dict[str, Any] = orjson.loads(block.data)
-        at, self._at = self._at, block.id or ""
-        if block.name not in ("snapshot", "caught_up", "presence", "detached"):
-            row = Row(raw["offset"], raw.get("to", raw["offset"]), block.data)
+    def _batch(self, event: SentEvent) -> Batch:
+        raw: dict[str, Any] = orjson.loads(event.data)
+        at, self._at = self._at, event.id
+        if event.type not in ("snapshot", "caught_up", "presence", "detached"):
+            row = Row(raw["offset"], raw.get("to", raw["offset"]), event.data.encode())
             return Events(self._thread, (row,), parse_cursor(self._at))
         mode, reason = raw.pop("mode", None), raw.pop("reason", None)
-        if block.name == "detached":
+        if event.type == "detached":
             raw["reason"] = reason
         message = decode_server(orjson.dumps(raw).decode())
         announced = None
-        if block.name == "snapshot":
+        if event.type == "snapshot":
             announced = wire.Attached("page", self._thread, self._at, Mode(mode), reason)
             if not self._answered:
                 self._answer(Attached(Mode(mode), reason, parse_cursor(self._at)))

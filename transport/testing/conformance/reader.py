@@ -10,8 +10,8 @@ import h11
 import trio
 from attrs import define, field
 
+from ..event_source import EventParser, SentEvent
 from .check import Violation
-from .event_source import EventParser, SentEvent
 from .peer import PATIENCE
 from .stream import OF_THREADS, Message, is_ending
 from .watch import Watch
