@@ -24,7 +24,7 @@ TURNS: Final = tuple(range(7, 256, 7))
 GUESSES: Final = 40
 FEW: Final = 5
 # How many guesses of a sort there are at the end, for each step over one.
-ONCE_MORE: Final = 700
+ONCE_MORE: Final = 1500
 # By how much a delay may come earlier in a tape at most.
 EARLIER: Final = 12
 
@@ -38,21 +38,30 @@ def shrink(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int =
         tries: how many others to try at most.
     """
     budget = iter(range(tries))
-    return _descend(_shortest(case, fails, budget), fails, _smaller, budget)
+    return _descend(_shortest(case, fails, budget, 1), fails, _smaller, budget)
 
 
-def fewest_steps(case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int = 1000) -> int:
-    """Return to how many steps a failing case comes down, whatever its delays; see `shrink`."""
-    scenario, _ = _shortest(case, fails, iter(range(tries)))
+def fewest_steps(
+    case: Case, fails: Callable[[Scenario, Schedule], bool], tries: int = 1000, enough: int = 1
+) -> int:
+    """Return to how many steps a failing case comes down, whatever its delays; see `shrink`.
+
+    Args:
+        case: one that fails.
+        fails: says whether another one does.
+        tries: how many others to try at most.
+        enough: where it has come down to so many steps, fewer are not sought.
+    """
+    scenario, _ = _shortest(case, fails, iter(range(tries)), enough)
     return _length(scenario)
 
 
 def _shortest(
-    case: Case, fails: Callable[[Scenario, Schedule], bool], budget: Iterator[int]
+    case: Case, fails: Callable[[Scenario, Schedule], bool], budget: Iterator[int], enough: int
 ) -> Case:
     """Go down from a case, and look beside the way then: what is left may be there for its sake."""
-    left = _descend(case, fails, _shorter, budget)
-    return _descend(left, fails, partial(_once_more, case), budget)
+    left = _descend(case, fails, _shorter, budget, enough)
+    return _descend(left, fails, partial(_once_more, case), budget, enough)
 
 
 def _length(scenario: Scenario) -> int:
@@ -64,10 +73,14 @@ def _descend(
     fails: Callable[[Scenario, Schedule], bool],
     simpler: Callable[[Case], Iterator[Case]],
     budget: Iterator[int],
+    enough: int = 0,
 ) -> Case:
-    """Go from case to simpler case until none fails any more, or the budget is spent."""
+    """Go from case to simpler case until none fails any more, or the budget is spent.
+
+    A case of `enough` steps is left as it is.
+    """
     found = True
-    while found:
+    while found and _length(case[0]) > enough:
         found = False
         for candidate in simpler(case):
             if next(budget, None) is None:

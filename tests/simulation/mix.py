@@ -31,7 +31,7 @@ ORDER: Final = "wsewweswewwsewewsewp"
 PHASES: Final = 4
 STEPS: Final = {"e": 11, "s": 8, "w": 12}
 # Cases that are tried to make a failing one smaller; each costs as much as an example.
-TRIES: Final = 4000
+TRIES: Final = 8000
 
 
 @frozen
@@ -58,11 +58,11 @@ class Example:
     Args:
         found: what it breaks.
         smaller: returns how many steps are left of it when it is made as small as may be, still
-            breaking that invariant; a loss of power is one.
+            breaking that invariant, or as small as so many; a loss of power is one.
     """
 
     found: Sequence[Found]
-    smaller: Callable[[str], int]
+    smaller: Callable[[str, int], int]
 
     def breaks(self, invariant: str | None) -> bool:
         """Say whether it breaks an invariant: this one, or any."""
@@ -96,7 +96,7 @@ def examples(seed: int) -> Iterator[Example]:
         sort = ORDER[number % len(ORDER)]
         if sort == "p":
             found = [(each.invariant, each.message) for each in next(power)]
-            yield Example(found, lambda _: 1)
+            yield Example(found, lambda _, __: 1)
         else:
             yield _simulated(SORTS[sort], Random(f"mix {seed}/{number}"))
 
@@ -106,11 +106,11 @@ def _simulated(sort: Sort, random: Random) -> Example:
     return Example(sort.found(*case), partial(_steps_left, sort, case))
 
 
-def _steps_left(sort: Sort, case: tuple[Scenario, Schedule], invariant: str) -> int:
+def _steps_left(sort: Sort, case: tuple[Scenario, Schedule], invariant: str, enough: int) -> int:
     def fails(scenario: Scenario, schedule: Schedule) -> bool:
         return any(each == invariant for each, _ in sort.found(scenario, schedule))
 
-    return fewest_steps(case, fails, TRIES)
+    return fewest_steps(case, fails, TRIES, enough)
 
 
 def hunt(seed: int, most: int, invariant: str | None = None) -> tuple[int, Example]:

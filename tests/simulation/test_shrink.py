@@ -67,6 +67,15 @@ def test_a_case_is_made_small_within_its_tries() -> None:
     assert len(tried) <= 1000
 
 
+def test_a_case_that_is_short_enough_is_made_no_shorter() -> None:
+    def fails(each: Scenario, schedule: Schedule) -> bool:
+        return len(operations(each)) > 1
+
+    case = scenario((Attach(),) * 30), sample_schedule(Random(1))
+    assert fewest_steps(case, fails, enough=9) in range(2, 10)
+    assert fewest_steps(case, lambda *_: False, enough=30) == 30
+
+
 def test_what_is_done_by_several_steps_is_done_as_often_by_one() -> None:
     filled = scenario((Cast("record"), Attach(), Cast("record")), (Compact(), Cast("end", times=2)))
 

@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bags: dict[str, Bag] = {}
     wanting = 0
     seeds = tuple(range(chosen.seed, chosen.seed + chosen.seeds))
-    preys = [Prey(name, seeds, chosen.examples, chosen.stories) for name in chosen.names or names()]
+    wanted = chosen.examples, chosen.stories, chosen.shorter
+    preys = [Prey(name, seeds, *wanted) for name in chosen.names or names()]
     for number, bag in enumerate(hunt_all(preys, chosen.jobs), 1):
         wrong = verdict(bag, read_mutant(bag.name), chosen.seeds)
         wanting += wrong is not None
@@ -40,6 +41,9 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20, help="how many")
     parser.add_argument("--examples", type=int, default=1000, help="under each seed, at most")
     parser.add_argument("--stories", type=int, default=2, help="seeds whose finds are made small")
+    parser.add_argument(
+        "--shorter", action="store_true", help="look for stories shorter than the shortest known"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at work")
     parser.add_argument("--table", type=Path, help="write the table there")
     return parser.parse_args(arguments)

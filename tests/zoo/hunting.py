@@ -32,13 +32,15 @@ class Prey:
         name: the wrong version's.
         seeds: under which one after the other.
         most: examples under each.
-        stories: under how many of the seeds what was found is made as small as may be.
+        stories: under how many of the seeds what was found is made small.
+        shorter: whether a story is sought that is shorter than the shortest one known.
     """
 
     name: str
     seeds: tuple[int, ...]
     most: int
     stories: int = 0
+    shorter: bool = False
 
 
 @define
@@ -94,13 +96,14 @@ def _end(signal: int, frame: object) -> None:
 def _hunt(prey: Prey, bag: Bag) -> None:
     mutant = read_mutant(prey.name)
     mix = _with(mutant)
+    enough = 1 if prey.shorter else mutant.shortest or 1
     for number, seed in enumerate(prey.seeds):
         after, example = mix.hunt(seed, prey.most, mutant.invariant)
         caught = example.breaks(mutant.invariant)
         bag.examples.append(after if caught else None)
         bag.others |= {invariant for invariant, _ in example.found} - {mutant.invariant}
         if caught and number < prey.stories:
-            bag.stories.append(example.smaller(mutant.invariant))
+            bag.stories.append(example.smaller(mutant.invariant, enough))
 
 
 def _with(mutant: Mutant) -> Any:
