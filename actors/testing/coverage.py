@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from .facts import Fault
-from .operations import name_of
+from .operations import Cancel, Operation, Submit, Target
 
 if TYPE_CHECKING:
     from .history import History
@@ -104,7 +104,7 @@ def spans(history: History) -> Iterator[Span]:
     end = len(history.records)
     for call in history.calls.values():
         stop = end if call.over is None else call.over
-        yield Span(name_of(call.operation), call.thread, call.called, stop)
+        yield Span(_name_of(call.operation), call.thread, call.called, stop)
     for run in history.runs.values():
         stop = run.exited if run.exited is not None else _end_of(history, run.life)
         yield Span(TURN, run.thread, run.entered, stop)
@@ -119,6 +119,19 @@ def spans(history: History) -> Iterator[Span]:
         elif life.closing is not None and following is not None:
             yield Span("restart", None, life.closing, back)
     yield from _faults(history)
+
+
+def _name_of(operation: Operation) -> str:
+    """Return the word under which an operation counts."""
+    match operation:
+        case Submit(on_busy=on_busy):
+            return f"submit {on_busy}"
+        case Cancel(target=Target.RUNNING):
+            return "cancel running"
+        case Cancel():
+            return "cancel turn"
+        case _:
+            return type(operation).__name__.lower()
 
 
 def _faults(history: History) -> Iterator[Span]:

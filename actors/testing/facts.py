@@ -330,6 +330,11 @@ class Struck:
 
 
 @frozen
+class Rested:
+    """Nobody has had anything to do for longer than any wait of the runtime's; faults may come."""
+
+
+@frozen
 class AtRest:
     """The faults are off, every turn has ended, and nobody waits for anything."""
 
@@ -376,6 +381,7 @@ Fact: TypeAlias = (
     | Copied
     | Compacted
     | Struck
+    | Rested
     | AtRest
     | Stuck
     | Surprise

@@ -7,11 +7,15 @@ struck when the faults are switched off never does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
 from .facts import Fault
 from .operations import BreakActor, Crash, FailJournal, Moment
+
+if TYPE_CHECKING:
+    from ..journal.contract import Append
 
 
 class ActorBug(Exception):
@@ -25,10 +29,16 @@ class Strike:
     Args:
         fault: what is to happen.
         moment: before or after the append's rows are on disk.
+        settling: whether it waits for one that settles something: ends a turn, or is a record.
     """
 
     fault: Fault
     moment: Moment
+    settling: bool = False
+
+    def is_for(self, append: Append) -> bool:
+        """Say whether it strikes an append of those that it is for."""
+        return bool(append.settled) or not self.settling
 
 
 def _nobody() -> None:
@@ -49,18 +59,23 @@ class Faults:
     _of_a_read: bool = False
     _of_the_file: dict[Fault, Strike] = field(factory=dict)
     _of_threads: dict[str, list[Strike]] = field(factory=dict)
+    _of_anyone: list[Strike] = field(factory=list)
 
     def arm(self, operation: Crash | FailJournal | BreakActor, thread: str) -> None:
         """Have a fault wait for the next append; of that thread, where it is an actor's."""
         match operation:
-            case Crash(moment=Moment() as moment):
-                self._of_the_file[Fault.KILL] = Strike(Fault.KILL, moment)
+            case Crash(moment=Moment() as moment, settling=settling):
+                self._of_the_file[Fault.KILL] = Strike(Fault.KILL, moment, settling)
             case FailJournal(reads=True):
                 self._of_a_read = True
-            case FailJournal(moment=moment):
-                self._of_the_file[Fault.JOURNAL] = Strike(Fault.JOURNAL, moment)
-            case BreakActor(times=times, moment=moment):
-                self._of_threads[thread] = [Strike(Fault.ACTOR, moment)] * times
+            case FailJournal(moment=moment, settling=settling):
+                self._of_the_file[Fault.JOURNAL] = Strike(Fault.JOURNAL, moment, settling)
+            case BreakActor(times=times, moment=moment, settling=settling, anywhere=anywhere):
+                strikes = [Strike(Fault.ACTOR, moment, settling)] * times
+                if anywhere:
+                    self._of_anyone = strikes
+                else:
+                    self._of_threads[thread] = strikes
             case _:
                 raise AssertionError(f"nothing waits for {operation}")
 
@@ -69,10 +84,12 @@ class Faults:
         self._of_a_read = False
         self._of_the_file.clear()
         self._of_threads.clear()
+        self._of_anyone.clear()
 
     def disarm(self, thread: str) -> None:
-        """Put away what waits for one thread."""
+        """Put away what waits for one thread's actor."""
         self._of_threads.pop(thread, None)
+        self._of_anyone.clear()
 
     def take_of_a_read(self) -> bool:
         """Say whether a read fails now; it is over with that."""
@@ -80,13 +97,14 @@ class Faults:
         self.struck = self.struck or fails
         return fails
 
-    def take(self, thread: str) -> Strike | None:
-        """Return the fault that strikes a thread's append now, if any; it is over with that."""
-        waiting = self._of_threads.get(thread)
-        if waiting:
-            self.struck = True
-            return waiting.pop()
-        for fault in tuple(self._of_the_file):
-            self.struck = True
-            return self._of_the_file.pop(fault)
+    def take(self, append: Append) -> Strike | None:
+        """Return the fault that strikes an append now, if any; it is over with that."""
+        for waiting in (self._of_threads.get(append.thread), self._of_anyone):
+            if waiting and waiting[-1].is_for(append):
+                self.struck = True
+                return waiting.pop()
+        for fault, strike in self._of_the_file.items():
+            if strike.is_for(append):
+                self.struck = True
+                return self._of_the_file.pop(fault)
         return None

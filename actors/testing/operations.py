@@ -198,12 +198,14 @@ class Crash:
 
     Args:
         moment: in the middle of the next append, and where there; None kills it now.
+        settling: of the next append that settles something.
     """
 
     moment: Moment | None = None
+    settling: bool = False
 
     def __str__(self) -> str:
-        when = f" in an append, {self.moment} its commit" if self.moment is not None else ""
+        when = _in(self.moment, self.settling) if self.moment is not None else ""
         return f"kill the process{when}"
 
 
@@ -243,8 +245,7 @@ class CutConnection:
     after: int = 0
 
     def __str__(self) -> str:
-        when = f" when the client has taken {self.after} more" if self.after else ""
-        return f"cut the connection{when}"
+        return "cut the connection" + (f" {self.after} messages later" if self.after else "")
 
 
 @frozen
@@ -306,26 +307,37 @@ class FailJournal:
     Args:
         moment: of the append.
         reads: whether it is a read; no thread's activation need take part in one.
+        settling: whether it is the next append that settles something.
     """
 
     moment: Moment = Moment.BEFORE
     reads: bool = False
+    settling: bool = False
 
     def __str__(self) -> str:
-        if self.reads:
-            return "fail the journal in a read"
-        return f"fail the journal in an append, {self.moment} its commit"
+        when = " in a read" if self.reads else _in(self.moment, self.settling)
+        return f"fail the journal{when}"
 
 
 @frozen
 class BreakActor:
-    """Have the thread's actor raise at its next appends, as a bug would."""
+    """Have the thread's actor raise at its next appends, as a bug would.
+
+    Args:
+        times: how often.
+        moment: of each append.
+        settling: whether only appends count that settle something.
+        anywhere: whether it is whichever actors come to append next.
+    """
 
     times: int = 1
     moment: Moment = Moment.BEFORE
+    settling: bool = False
+    anywhere: bool = False
 
     def __str__(self) -> str:
-        return f"break the actor in an append, {self.moment} its commit, times {self.times}"
+        when = f"{_in(self.moment, self.settling)}, times {self.times}"
+        return f"break {'any' if self.anywhere else 'the'} actor{when}"
 
 
 @frozen
@@ -380,18 +392,9 @@ def _under(key: str | None) -> str:
     return f" key {key}" if key is not None else ""
 
 
+def _in(moment: Moment, settling: bool) -> str:
+    return f" in {'a settling' if settling else 'an'} append, {moment} its commit"
+
+
 def _hurry(waits: bool) -> str:
     return "" if waits else " without waiting"
-
-
-def name_of(operation: Operation) -> str:
-    """Return the word under which an operation counts in the coverage."""
-    match operation:
-        case Submit(on_busy=on_busy):
-            return f"submit {on_busy}"
-        case Cancel(target=Target.RUNNING):
-            return "cancel running"
-        case Cancel():
-            return "cancel turn"
-        case _:
-            return type(operation).__name__.lower()

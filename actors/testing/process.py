@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -134,8 +134,13 @@ class Process:
         while self.runtime.statistics().journal_failed:
             await trio.sleep(TICK)
             await self._world.delays.quiet()
-        for thread in self.runtime.statistics().quarantined:
-            self.release(thread)
+        self.release_all()
+
+    def release_all(self, but: Container[str] = ()) -> None:
+        """Lift the quarantine of every thread but these; there is none before it serves."""
+        for thread in self.runtime.statistics().quarantined if self.serving else ():
+            if thread not in but:
+                self.release(thread)
 
     def release(self, thread: str) -> None:
         """Lift a thread's quarantine, if there is one."""

@@ -180,7 +180,7 @@ def compact() -> Choices:
 
 def crash() -> Choices:
     """Return crashes of the whole process, with the restart that follows each."""
-    return (Crash(), Crash(), *map(Crash, Moment))
+    return (*[Crash()] * 4, *(Crash(*each) for each in product(Moment, (False, True))))
 
 
 def restart() -> Choices:
@@ -198,12 +198,18 @@ def let_time_pass() -> Choices:
 
 def fail_journal() -> Choices:
     """Return failures of the whole journal, which the runtime then opens anew."""
-    return (*map(FailJournal, Moment), FailJournal(reads=True))
+    of_appends = (FailJournal(*each) for each in product(Moment, (False,), (False, True)))
+    return (*of_appends, *[FailJournal(reads=True)] * 2)
 
 
 def break_actor() -> Choices:
-    """Return bugs in a thread's actor: one that a restart heals, and one that needs an operator."""
-    return tuple(BreakActor(times, moment) for times in (1, 1, 1, 3) for moment in Moment)
+    """Return bugs in actors: what a restart heals, what needs an operator, what befalls others."""
+    how = ((1, False), (1, False), (3, False), (4, True))
+    return tuple(
+        BreakActor(times, moment, settling, anywhere)
+        for times, anywhere in how
+        for moment, settling in product(Moment, (False, True))
+    )
 
 
 def damage() -> Choices:
@@ -220,7 +226,7 @@ def everything() -> tuple[Choices, ...]:
     # Few runs have services: those that have none make shorter stories.
     more = ((*record() * 5, *casts()), fork())
     # All in one: what goes wrong all the time hides what goes wrong by itself.
-    faults = (*fail_journal(), *break_actor(), *damage() * 3)
+    faults = (*fail_journal() * 2, *break_actor(), *damage() * 6)
     return (*talking, *rare, *time, *more, faults, faults)
 
 

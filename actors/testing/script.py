@@ -22,7 +22,7 @@ class Then(enum.StrEnum):
     """What a scripted handler does when it has said its pieces."""
 
     STOP = "stop"
-    HANG = "hang"  # wait to be cancelled
+    HANG = "hang"  # put that on record, and wait to be cancelled
     LINGER = "linger"  # likewise, and take its time to clean up
     FLUSH = "flush"  # wait until it is all durable, and stop
     TOOL = "tool"  # call a tool, put that on record, note the result, and stop
@@ -82,6 +82,7 @@ async def _finish(world: World, turn: Turn, then: Then) -> None:
         case Then.FAIL:
             raise RuntimeError("as the script says")
         case Then.HANG:
+            await turn.record(CALLED, 2)
             await trio.sleep_forever()
         case Then.LINGER:
             await _linger(world, turn)

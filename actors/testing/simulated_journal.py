@@ -145,7 +145,7 @@ class SimulatedJournal:
         return claim
 
     async def _store(self, append: Append) -> None:
-        strike = self._faults.take(append.thread)
+        strike = self._faults.take(append)
         if strike is not None and strike.moment is Moment.BEFORE:
             await self._strike(strike, append.thread)
         await self._disk.append(append)

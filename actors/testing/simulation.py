@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,7 +12,7 @@ import trio
 from ..actor.kinds import Handler, ThreadKind
 from .case import read_case
 from .clients import Clients
-from .facts import AtRest, Fact, Fault, Struck, Stuck
+from .facts import AtRest, Fact, Fault, Rested, Struck, Stuck
 from .operations import (
     Attach,
     BreakActor,
@@ -27,6 +25,7 @@ from .operations import (
     Restart,
 )
 from .process import Process
+from .quiet_log import quiet_log
 from .run import Run
 from .scenario import Scenario, Step
 from .schedule import PLAIN, TICK, Schedule
@@ -49,8 +48,6 @@ NEWCOMER = -1
 DEADLINE = 256 * TICK
 # Virtual seconds in which a phase, and the rest after the last one, has to come to its end.
 PATIENCE = 4096 * TICK
-# Where the product logs; what is disabled is one logger, and not those below it.
-LOGGERS = ("holdfast", *(f"holdfast.{each}" for each in ("client", "journal", "link", "server")))
 # How often a grace is waited for at the end, while a thread is still active.
 RESTS = 128
 
@@ -161,13 +158,16 @@ def replay(
 async def play_phases(scenario: Scenario, simulation: Simulation) -> None:
     """Play a scenario phase by phase, each with a patience of its own.
 
-    Every other time, so much time passes between two that whatever counts for a while is forgotten.
+    Between two, an operator releases what was set aside, or, every other time, so much time passes
+    that whatever counts for a while is forgotten.
     """
     for number, phase in enumerate(scenario.phases):
         simulation.renew_patience()
         await simulation.play(phase)
         if number % 2:
             await simulation.let_time_pass()
+        else:
+            simulation.release_all()
 
 
 class Simulation:
@@ -252,9 +252,15 @@ class Simulation:
         await self._world.pause()
 
     async def let_time_pass(self) -> None:
-        """Wait until no failure of before counts any more."""
+        """Wait until no failure of before counts any more, and nobody winds down."""
         await trio.sleep(3 * self._world.limits.restart_period_seconds)
         await self._world.delays.quiet()
+        if self._process.serving and not self._process.runtime.statistics().journal_failed:
+            self._note(Rested())
+
+    def release_all(self) -> None:
+        """Lift the quarantine of every thread whose rows are sound; what breaks it may go on."""
+        self._process.release_all(self._damaged)
 
     async def _play_client(self, steps: list[Step]) -> None:
         for step in steps:
@@ -382,17 +388,3 @@ async def passive(process: Process, limits: Limits) -> None:
     for _ in range(RESTS):
         if process.runtime.statistics().active:
             await trio.sleep(limits.cancel_grace_seconds)
-
-
-@contextmanager
-def quiet_log() -> Iterator[None]:
-    """Keep the runtime from logging: handlers are meant to fail here, again and again."""
-    logs = [logging.getLogger(name) for name in LOGGERS]
-    were = [log.disabled for log in logs]
-    for log in logs:
-        log.disabled = True
-    try:
-        yield
-    finally:
-        for log, was in zip(logs, were, strict=True):
-            log.disabled = was

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 import trio
 from attrs import define
 
+from .quiet_log import quiet_log
 from .schedulers.held import Held
-from .simulation import Simulation, quiet_log
+from .simulation import Simulation
 from .trio_order import plain, trio_order
 from .virtual_clock import VirtualClock
 

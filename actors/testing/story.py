@@ -233,6 +233,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Copied: _copied,
     Compacted: lambda fact: f"disk {fact.thread} {fact.epoch}, compacted: {_rows(fact.rows)}",
     facts.Struck: _struck,
+    facts.Rested: lambda fact: "nobody has had anything to do for long",
     facts.AtRest: lambda fact: "everything is at rest",
     facts.Stuck: lambda fact: f"stuck: {fact.what}",
     wire.Connected: lambda fact: (

@@ -65,6 +65,17 @@ def test_i10_finds_a_thread_that_is_started_again_and_again() -> None:
     assert told.broken("I10") == ["a was activated once more, although its actor failed too often"]
 
 
+def test_i10_counts_what_failed_within_the_whole_period_and_nothing_earlier() -> None:
+    for ticks, found in ((50, 1), (70, 0)):
+        told = Told()
+        told.claim(1)
+        told.note(bug())
+        told.claim(2)
+        told.note(bug(), after=ticks)
+        told.claim(3)
+        assert len(told.broken("I10")) == found
+
+
 def test_i10_finds_a_bystander_that_is_set_aside_or_refused() -> None:
     told = Told()
     for _ in range(3):

@@ -9,7 +9,7 @@ from actors.core.event_codec import Row
 from actors.core.position import Position
 from actors.delivery.batches import Detached, Events, Snapshot
 from actors.testing.disk_facts import Compacted
-from actors.testing.facts import Fault, Saw, Struck
+from actors.testing.facts import Fault, Rested, Saw, Struck
 from tests.simulation.histories import Told, delta, ended, recorded, started, submitted
 
 ENDS = {"ended": "thread.ended", "deleted": "thread.deleted"}
@@ -68,3 +68,16 @@ def test_i3_finds_a_compaction_that_merges_two_texts() -> None:
         told.note(Compacted("a", 1, left))
         message = "compaction left offset 3 of a as it never was"
         assert told.broken("I3") == ([] if item == "t1.1" else [message])
+
+
+def test_i3_finds_who_is_not_told_while_nobody_has_anything_to_do() -> None:
+    told = Told()
+    told.attach()
+    told.note(Rested())
+    assert told.broken("I3") == []
+    told.store(recorded("r1"))
+    told.note(Saw(1, Events("a", rows(told, 1), Position(1, 1))), Rested())
+    assert told.broken("I3") == []
+    told.store(recorded("r2"))
+    told.note(Rested(), Saw(1, Events("a", rows(told, 2), Position(1, 2))))
+    assert told.broken("I3") == ["subscriber 1: stands at 1.1 and never saw 1.2"]

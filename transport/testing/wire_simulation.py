@@ -183,6 +183,8 @@ class _WireSimulation:
             await self._play(phase)
             if number % 2:
                 await self._let_time_pass()
+            else:
+                self._process.release_all()
         self._world.delays.calm()
         self._world.faults.calm()
         self._network.heal()

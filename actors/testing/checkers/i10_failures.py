@@ -146,7 +146,8 @@ class _Reader:
         """Find an activation of what ought to be set aside."""
         thread = fact.thread
         self.failing.pop(thread, None)
-        due = self.limits.restart_period_seconds - self._slack(thread)
+        # Each was counted when it struck or later, and all of them by now.
+        due = self.limits.restart_period_seconds
         if thread in self.aside and self._too_many(self.bugs[thread], at, due):
             message = f"{thread} was activated once more, although its actor failed too often"
             yield Broken("I10", message, index)

@@ -9,7 +9,7 @@ from ...core.position import Position
 from ...core.resume import Mode
 from ...delivery.batches import CaughtUp, Detached, Events, Presence, Snapshot
 from ..disk_facts import Compacted
-from ..facts import AtRest, Attached
+from ..facts import AtRest, Attached, Rested
 from ..operations import Compact
 from .broken import Broken
 from .model import Shown, model_of
@@ -71,10 +71,9 @@ class _Stream:
         resumed = self._attached.mode is Mode.RESUME
         if resumed and self._at.cursor() != self._call.argument:
             yield self._broken(f"resumed at {self._at.cursor()}, not at {self._call.argument}")
-        rest = self._rest()
+        rests = self._rests()
         for number, (index, saw) in enumerate(self._history.seen[self._call.number]):
-            if self._index < rest < index:
-                yield from self._missed(rest)
+            yield from self._missed([rest for rest in rests if self._index < rest < index])
             self._index = index
             batch = saw.batch
             if self._over:
@@ -99,8 +98,7 @@ class _Stream:
                     self._over = True
                     yield from self._same_place(batch.position)
                     yield from self._detached(batch)
-        if self._index < rest:
-            yield from self._missed(rest)
+        yield from self._missed([rest for rest in rests if self._index < rest])
 
     def _broken(self, message: str) -> Broken:
         return Broken("I3", f"subscriber {self._call.number}: {message}", self._index)
@@ -182,20 +180,21 @@ class _Stream:
             for event in self._history.logs[self._call.thread]
         )
 
-    def _rest(self) -> int:
-        """Return the record from which on everything is at rest, -1 where that is not for us."""
-        at_rest = self._history.of(AtRest)
-        return next((at for at, record in at_rest if record.life == self._call.life), -1)
+    def _rests(self) -> list[int]:
+        """Return the records at which nobody has anything to do, of the life that it is of."""
+        at_rest = self._history.of(Rested, AtRest)
+        return [at for at, record in at_rest if record.life == self._call.life]
 
-    def _missed(self, rest: int) -> Iterator[Broken]:
-        if self._over or self._history.left.get(self._call.number, rest) < rest:
-            return
-        self._index = rest
-        head = self._history.head(self._call.thread, rest)
-        if self._at != head:
-            yield self._broken(f"stands at {self._at.cursor()} and never saw {head.cursor()}")
-        if not self._caught_up:
-            yield self._broken("was never told that it caught up")
+    def _missed(self, rests: list[int]) -> Iterator[Broken]:
+        for rest in rests:
+            if self._over or self._history.left.get(self._call.number, rest) < rest:
+                return
+            self._index = rest
+            head = self._history.head(self._call.thread, rest)
+            if self._at != head:
+                yield self._broken(f"stands at {self._at.cursor()} and never saw {head.cursor()}")
+            if not self._caught_up:
+                yield self._broken("was never told that it caught up")
 
 
 def _known(history: History, call: Call) -> Position:
