@@ -241,12 +241,16 @@ class Said:
 
 @frozen
 class Exited:
-    """A handler is over; `error` names what it raised, None where it returned."""
+    """A handler is over; `error` names what it raised, and `words` is what that says.
+
+    Both are None where it returned.
+    """
 
     thread: str
     turn: str
     attempt: int
     error: str | None
+    words: str | None = None
 
 
 @frozen

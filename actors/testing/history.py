@@ -262,7 +262,7 @@ def _acted(history: History, index: int, life: int, fact: Acted) -> None:
 
 def _exited(history: History, index: int, life: int, fact: Exited) -> None:
     run = history.runs[fact.turn, fact.attempt, life]
-    run.exited, run.error = index, fact.error
+    run.exited, run.error, run.words = index, fact.error, fact.words
 
 
 def _service_entered(history: History, index: int, life: int, fact: ServiceEntered) -> None:

@@ -97,6 +97,7 @@ class HandlerRun:
     entered: int
     exited: int | None = None
     error: str | None = None
+    words: str | None = None
     said: list[tuple[int, str]] = field(factory=list)
     channels: list[str | None] = field(factory=list)  # of what it said, one by one
     flushes: list[int] = field(factory=list)

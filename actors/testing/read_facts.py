@@ -23,11 +23,16 @@ class Page:
 
 @frozen
 class Line:
-    """A thread in a listing, at the place that is shown."""
+    """A thread in a listing, at the place that is shown.
+
+    Args:
+        active_at: Unix seconds of the last thing that a person or a turn did.
+    """
 
     thread: str
     position: Position
     items: int
+    active_at: float
 
 
 @frozen

@@ -165,12 +165,11 @@ def casts(*wishes: str) -> Choices:
     """Return casts: one at a time, and more than fit into the inbox of a simulation.
 
     Args:
-        wishes: what may be cast; without any, what the `scripted_service` understands, but for
-            `deaf`.
+        wishes: what may be cast; without any, what the `scripted_service` understands.
     """
     records = (f"{Wish.RECORD} {number}" for number in (1, 2, 3))
-    sane = (*records, str(Wish.FAIL), str(Wish.RETURN))
-    return tuple(Cast(wish, times) for times in (1, 1, _FLOOD) for wish in wishes or sane)
+    all_of_them = (*records, str(Wish.FAIL), str(Wish.RETURN), f"{Wish.FAIL} 2", str(Wish.DEAF))
+    return tuple(Cast(wish, times) for times in (1, 1, _FLOOD) for wish in wishes or all_of_them)
 
 
 def compact() -> Choices:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import frozen
+
+from ..errors import TurnFailed
 
 if TYPE_CHECKING:
     from ..actor.kinds import Handler
@@ -26,12 +29,20 @@ class Then(enum.StrEnum):
     LINGER = "linger"  # likewise, and take its time to clean up
     FLUSH = "flush"  # wait until it is all durable, and stop
     TOOL = "tool"  # call a tool, put that on record, note the result, and stop
-    FAIL = "fail"  # raise
+    FAIL = "fail"  # raise: with words for everybody, as a bug does, or as the end of a program
     DEAF = "deaf"  # not heed a cancellation until long after its grace
 
 
 # Whose first half is reasoning.
 _THINKING: Final = (Then.FLUSH, Then.TOOL, Then.LINGER)
+
+# By how many pieces went before.
+_FAILURES: Final[tuple[Callable[[], BaseException], ...]] = (
+    lambda: ExceptionGroup("as the script says", [RuntimeError("twice")]),
+    lambda: RuntimeError("as the script says"),
+    lambda: SystemExit("as the script says"),
+    lambda: TurnFailed("busy", "as the script says"),
+)
 
 
 @frozen
@@ -60,7 +71,7 @@ def scripted(world: World) -> Handler:
             await world.pause()
             say = turn.think if _thinks(number, int(pieces), then) else turn.write
             await say(f"{turn.id}/{number} ")
-        await _finish(world, turn, Then(then))
+        await _finish(world, turn, int(pieces), Then(then))
 
     return on_turn
 
@@ -70,7 +81,7 @@ def _thinks(number: int, pieces: int, then: str) -> bool:
     return then in _THINKING and number < pieces // 2
 
 
-async def _finish(world: World, turn: Turn, then: Then) -> None:
+async def _finish(world: World, turn: Turn, pieces: int, then: Then) -> None:
     match then:
         case Then.FLUSH:
             await turn.flush()
@@ -80,7 +91,7 @@ async def _finish(world: World, turn: Turn, then: Then) -> None:
             await world.pause()
             await turn.tool_result(call, "found")
         case Then.FAIL:
-            raise RuntimeError("as the script says")
+            raise _FAILURES[pieces % len(_FAILURES)]()
         case Then.HANG:
             await turn.record(CALLED, 2)
             await trio.sleep_forever()

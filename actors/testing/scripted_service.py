@@ -21,9 +21,9 @@ class Wish(enum.StrEnum):
     """What a cast asks a scripted service to do."""
 
     RECORD = "record"  # the number behind it
-    FAIL = "fail"  # raise
+    FAIL = "fail"  # raise; with a number behind it, as the end of a program does
     RETURN = "return"
-    DEAF = "deaf"  # not heed a cancellation until long after its grace
+    DEAF = "deaf"  # heed no cancellation from now on, for longer than anybody waits
 
 
 def scripted_service(world: World) -> ServiceFunction:
@@ -32,20 +32,24 @@ def scripted_service(world: World) -> ServiceFunction:
 
     async def service(service: Service) -> None:
         async with service.hold(lease):
-            async for cast in service.inbox:
-                await world.pause(f"service of {service.thread}")
-                wish, _, number = cast.data.partition(" ")
-                match Wish(wish):
-                    case Wish.RECORD:
-                        await service.record("noted", int(number or 1))
-                    case Wish.FAIL:
-                        raise RuntimeError("as the cast says")
-                    case Wish.RETURN:
-                        return
-                    case Wish.DEAF:
-                        limits = world.limits
-                        grace = limits.cancel_grace_seconds + limits.lease_release_seconds
-                        with trio.CancelScope(shield=True):
-                            await trio.sleep(2 * grace)
+            deaf = False
+            try:
+                async for cast in service.inbox:
+                    await world.pause(f"service of {service.thread}")
+                    wish, _, number = cast.data.partition(" ")
+                    match Wish(wish):
+                        case Wish.RECORD:
+                            await service.record("noted", int(number or 1))
+                        case Wish.FAIL:
+                            raise (SystemExit if number else RuntimeError)("as the cast says")
+                        case Wish.RETURN:
+                            return
+                        case Wish.DEAF:
+                            deaf = True
+            except trio.Cancelled:
+                if deaf:
+                    with trio.CancelScope(shield=True):  # beyond anybody's patience
+                        await trio.sleep(64 * world.limits.lease_release_seconds)
+                raise
 
     return service

@@ -12,7 +12,7 @@ import trio
 from ..actor.kinds import Handler, ThreadKind
 from .case import read_case
 from .clients import Clients
-from .facts import AtRest, Fact, Fault, Rested, Struck, Stuck
+from .facts import AtRest, Fact, Fault, Rested, Struck, Stuck, Surprise
 from .operations import (
     Attach,
     BreakActor,
@@ -110,8 +110,7 @@ def drive(
     """Run a simulation on its world's time, in its schedule's order.
 
     Args:
-        world: whose clock counts.
-        schedule: whose order counts.
+        world, schedule: whose clock counts, and whose order.
         main: what runs.
         give_up: called once where tasks keep each other busy and time stands still; see
             `VirtualClock.patience`, which bounds the time as well.
@@ -121,7 +120,10 @@ def drive(
     """
     world.clock.patience(math.inf, give_up)
     with quiet_log(), trio_order(arrange_of(schedule)):
-        _run_to_its_end(world, main)
+        try:
+            _run_to_its_end(world, main)
+        except* SystemExit:  # of a handler or a service, which the runtime has let through
+            world.recorder.note_last(Surprise("what it runs has ended the program"))
     if world.clock.failure is not None:
         raise world.clock.failure
 

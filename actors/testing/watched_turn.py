@@ -88,14 +88,14 @@ def watched(handler: Handler, process: Process) -> Handler:
     async def on_turn(turn: Turn) -> None:
         place = (turn.thread, turn.id, turn.attempt)
         process.note(Entered(*place))
-        error: str | None = None
+        error = words = None
         try:
             await _call(handler, cast("Turn", WatchedTurn(turn, process)))
         except BaseException as exc:
-            error = type(exc).__name__
+            error, words = type(exc).__name__, str(exc)
             raise
         finally:
-            process.note(Exited(*place, error))
+            process.note(Exited(*place, error, words))
 
     return on_turn
 

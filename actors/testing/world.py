@@ -44,6 +44,7 @@ SIMULATION_LIMITS: Final = Limits(
     drain_seconds=4 * TICK,
     close_seconds=8 * TICK,
     idle_seconds=3 * TICK,
+    turn_attempts=2,
     # Longer than either thing that the lender does, and shorter than both.
     lease_allocate_seconds=100 * TICK,
     lease_release_seconds=72 * TICK,

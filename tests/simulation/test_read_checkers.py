@@ -31,6 +31,11 @@ def two_turns() -> Told:
     return told
 
 
+def line(told: Told, head: Position, count: int = 2) -> Line:
+    """Return a listing's line of thread a, as it was active last."""
+    return Line("a", head, count, told.history().logs["a"][-1].raw["at"])
+
+
 def connected() -> Told:
     """Thread a is ada's, and so is b; eve has neither, and a connection."""
     told = Told()
@@ -117,9 +122,9 @@ def test_i16_finds_a_thread_that_passes_for_none() -> None:
 def test_i4_finds_a_listing_that_is_ahead_of_the_disk() -> None:
     told = two_turns()
     head = told.head()
-    told.call(ListThreads(), Listing((Line("a", head, 2),), True))
+    told.call(ListThreads(), Listing((line(told, head),), True))
     ahead = Position(head.epoch, head.offset + 1)
-    call = told.call(ListThreads(), Listing((Line("a", ahead, 2),), True))
+    call = told.call(ListThreads(), Listing((line(told, ahead),), True))
     assert [(each.invariant, each.message) for each in reads(told)] == [
         ("I4", f"listing {call} has a at {ahead.cursor()}, where it was not")
     ]
@@ -127,7 +132,7 @@ def test_i4_finds_a_listing_that_is_ahead_of_the_disk() -> None:
 
 def test_i15_finds_a_listing_that_counts_other_items() -> None:
     told = two_turns()
-    told.call(ListThreads(), Listing((Line("a", told.head(), 3),), True))
+    told.call(ListThreads(), Listing((line(told, told.head(), 3),), True))
     (found,) = told.broken("I15, of reads")
     assert "3 items of a" in found
 
@@ -135,7 +140,7 @@ def test_i15_finds_a_listing_that_counts_other_items() -> None:
 def test_i19_finds_a_listing_of_somebody_elses() -> None:
     told = connected()
     call = ask(told, ListThreads())
-    told.note(Answered(call, Listing((Line("a", told.head(), 0),), True)))
+    told.note(Answered(call, Listing((line(told, told.head(), 0),), True)))
     assert told.broken("I19") == [f"listing {call} shows a, which is not its sender's"]
 
 
@@ -143,7 +148,7 @@ def test_i19_a_listing_may_show_what_is_given_meanwhile() -> None:
     told = connected()
     call = ask(told, ListThreads())
     told.note(Allowed("eve", "a", True), Allowed("eve", "a", False))
-    told.note(Answered(call, Listing((Line("a", told.head(), 0),), True)))
+    told.note(Answered(call, Listing((line(told, told.head(), 0),), True)))
     assert told.broken("I19") == []
 
 

@@ -57,5 +57,8 @@ def answer_of(operation: do.Operation, body: Any) -> Answer:
 
 def listing_of(reply: ThreadsReply) -> Listing:
     """Return a page of the list of threads."""
-    lines = (Line(each.thread, parse_cursor(each.cursor), each.items) for each in reply.threads)
+    lines = (
+        Line(each.thread, parse_cursor(each.cursor), each.items, each.active_at)
+        for each in reply.threads
+    )
     return Listing(tuple(lines), reply.after is None)

@@ -17,6 +17,7 @@ from .i6_as_asked import stopped_as_asked
 from .i6_cancel import settled_cancels
 from .i7_silence import silence_after_the_end
 from .i8_keys import keys_bind
+from .i9_drain import drains_in_order
 from .i9_recovery import settled_once
 from .i10_failures import failures_stay_small
 from .i10_services import services_stay_over
@@ -59,6 +60,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I7": silence_after_the_end,
     "I8": keys_bind,
     "I9": settled_once,
+    "I9, of draining": drains_in_order,
     "I10": failures_stay_small,
     "I10, of services": services_stay_over,
     "I11": leases_returned_once,

@@ -30,7 +30,7 @@ from .access import was_shut_out
 from .broken import Broken
 
 if TYPE_CHECKING:
-    from ..history import Call, History
+    from ..history import Call, HandlerRun, History, Logged
 
 
 def failures_stay_small(history: History) -> Iterator[Broken]:
@@ -246,6 +246,21 @@ def _failing_turns(history: History) -> Iterator[Broken]:
             if ending.type == "turn.completed" and ending.life == run.life:
                 message = f"{run.turn} failed with {run.error}, and is called completed"
                 yield Broken("I10", message, ending.index)
+            if ending.type == "turn.failed" and ending.life == run.life:
+                yield from _told(run, ending)
+
+
+def _told(run: HandlerRun, ending: Logged) -> Iterator[Broken]:
+    """Find a failure that tells everybody what it ought to keep to the log, or keeps its words."""
+    error, message = ending.raw.get("error"), ending.raw.get("message", "")
+    if run.error == "TurnFailed" and run.words != f"{error}: {message}":
+        yield Broken("I10", f"{run.turn} failed with {run.words}, and says {message}", ending.index)
+    if run.error not in _OURS and run.words and run.words in message:
+        yield Broken("I10", f"{run.turn} tells everybody what went wrong within it", ending.index)
+
+
+# Whose words are for everybody.
+_OURS: Final = ("TurnFailed", "TurnOver", "Rejected")
 
 
 _EXPLAINS: Final[dict[str, Any]] = {

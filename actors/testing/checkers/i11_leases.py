@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from attrs import define
 
-from ..facts import Closed, Opening
+from ..facts import AtRest, Claimed, Closed, Opening
+from ..schedule import TICK
 from ..service_facts import Held, LeaseReturned, LeaseTaken, LetGo
 from .broken import Broken
 
@@ -24,17 +26,21 @@ def leases_returned_once(history: History) -> Iterator[Broken]:
 
 
 # What is read of the records.
-_READ: Final = (Opening, LeaseTaken, Held, LetGo, LeaseReturned, Closed)
+_READ: Final = (Opening, Claimed, LeaseTaken, Held, LetGo, LeaseReturned, AtRest, Closed)
 
 
 @define
 class _Lent:
-    """A lease that is out: which run of a service has had it, since when, and whether still."""
+    """A lease that is out: which run of a service has had it, since when, and whether still.
+
+    From `due` on it ought to be back: whoever has it was left to itself.
+    """
 
     thread: str
     run: int | None = None
     since: float = 0.0
     at_work: bool = False
+    due: float = inf
 
 
 class _Leases:
@@ -59,11 +65,22 @@ class _Leases:
                     self._out[lease].at_work = False
                 case LeaseReturned(lease=lease):
                     yield from self._returned(lease, index, record.at)
+                case Claimed(thread=thread):  # nobody claims it while a service is waited for
+                    self._leave_alone(thread, record.at)
+                case AtRest():
+                    for lease, lent in self._out.items():
+                        if record.at > lent.due:
+                            yield Broken("I11", f"{lease} stays with who was abandoned", index)
                 case Closed(abandoned=()):
                     for lease in self._out:
                         yield Broken("I11", f"{lease} was never given back", index)
                 case _:
                     pass
+
+    def _leave_alone(self, thread: str, at: float) -> None:
+        for lent in self._out.values():
+            if lent.thread == thread and lent.run is not None:
+                lent.due = min(lent.due, at + self._release + TICK)
 
     def _held(self, held: Held, index: int, at: float) -> Iterator[Broken]:
         lent = self._out.get(held.lease)
@@ -86,5 +103,7 @@ class _Leases:
         lent = self._out.pop(lease, None)
         if lent is None:
             yield Broken("I11", f"{lease} was given back, and nobody had it", index)
+        elif at > lent.due:
+            yield Broken("I11", f"{lease} came back late from who was abandoned", index)
         elif lent.at_work and at < lent.since + self._patience:
             yield Broken("I11", f"{lease} was given back under the service that has it", index)

@@ -29,5 +29,8 @@ def _used_twice(life: Sequence[Logged]) -> Iterator[Broken]:
         if item is not None:
             is_text = event.type == "turn.delta"
             owner = ("text", turn, attempts.get(turn)) if is_text else event.row.offset
+            if event.raw.get("rolled_back"):
+                message = f"{turn} is rolled back, and shows {item} all the same"
+                yield Broken("I15", message, event.index)
             if used.setdefault(item, owner) != owner:
                 yield Broken("I15", f"{item} of {event.thread} is another item's id", event.index)

@@ -54,6 +54,8 @@ def _run_again(history: History, turn: TurnHistory) -> Iterator[Broken]:
         )
         if not crashed or not history.kinds[thread].retry:
             yield Broken("I9", f"{turn.turn} was started again for no reason", started.index)
+        if started.raw["attempt"] > history.lives[life].limits.turn_attempts:
+            yield Broken("I9", f"{turn.turn} was started more often than it may be", started.index)
     seen: set[int] = set()
     for run in turn.runs:
         if run.attempt in seen:

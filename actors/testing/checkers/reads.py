@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..facts import Refused
 from ..operations import ListThreads, ReadPage
@@ -15,6 +15,11 @@ from .model import Shown, model_of
 if TYPE_CHECKING:
     from ...core.position import Position
     from ..history import Call, History
+
+
+# What is neither a person's doing nor a turn's: a start follows from something else that was done,
+# and an interruption is the runtime's.
+_MAINTENANCE: Final = ("turn.started", "turn.delta", "turn.item", "turn.interrupted")
 
 
 def reads_show_what_was(history: History) -> Iterator[Broken]:
@@ -40,6 +45,9 @@ def reads_show_what_was(history: History) -> Iterator[Broken]:
 
 def _page(history: History, call: Call, page: Page, over: int) -> Iterator[Broken]:
     shown = shown_of(page.items)
+    assert isinstance(call.operation, ReadPage)
+    if call.operation.limit is not None and len(shown) > call.operation.limit:
+        yield Broken("I12", f"page {call.number} has more items than were asked for", over)
     for items in _histories(history, call, over):
         newest = items if page.before is None else items[max(len(items) - len(shown), 0) :]
         if shown == newest and (page.before is None or len(items) > len(shown)):
@@ -74,10 +82,15 @@ def _line(history: History, call: Call, line: Line, over: int) -> Iterator[Broke
         message = f"listing {call.number} has {line.thread} at {where}, where it was not"
         yield Broken("I4", message, over)
         return
-    items = model_of(history.epoch_log(line.thread, line.position)).history()
+    log = history.epoch_log(line.thread, line.position)
+    items = model_of(log).history()
     if line.items != len(items):
         message = f"listing {call.number} has {line.items} items of {line.thread}, not {items}"
         yield Broken("I15", message, over)
+    done = [event for event in log if event.type not in _MAINTENANCE]
+    if done and line.active_at != done[-1].raw["at"]:
+        message = f"listing {call.number} has {line.thread} active at another time than it was"
+        yield Broken("I5", f"{message}, by {done[-1].type}", over)
 
 
 def _heads(history: History, thread: str, call: Call, over: int) -> list[Position]:
