@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 from attrs import define
@@ -43,6 +43,9 @@ log = logging.getLogger("holdfast.server")
 # Frames that a connection may send in a row, where its peer takes them all: a frame takes some ten
 # microseconds, and the other connections and the turns wait that long for their turn.
 _BURST: Final = 8
+
+# Makes an answer of what may be seen at the instant of the call.
+Compose: TypeAlias = Callable[[], wire.ServerMessage]
 
 
 @define(eq=False)
@@ -82,7 +85,7 @@ class SendingHalf:
         self._on_detached = on_detached
         self._limits = limits
         # Lists, since an empty deque takes 760 bytes, and most connections are idle.
-        self._answers: list[bytes] = []
+        self._answers: list[tuple[bytes, Compose | None]] = []
         self._answer_bytes = 0
         self._chores: list[Attach | Detach] = []
         self._ready: list[Subscription] = []
@@ -94,18 +97,26 @@ class SendingHalf:
 
     def say(self, message: wire.ServerMessage) -> None:
         """Send a message as soon as may be, behind earlier ones."""
-        frame = encode_server(message)
-        self._answers.append(frame)
-        self._answer_bytes += len(frame)
-        self._wake()
+        self._add(message)
 
-    def answer(self, message: wire.ServerMessage) -> None:
-        """Send what somebody waits for: at once where nothing waits and the socket has room."""
+    def answer(self, message: wire.ServerMessage, compose: Compose | None = None) -> None:
+        """Send what somebody waits for: at once where nothing waits and the socket has room.
+
+        Args:
+            message: what may be told now.
+            compose: makes it anew where it had to wait, of what may be seen by then (I19).
+        """
         if self._link_now is None or self._nursery is None or self._running or self._has_to_be_sent:
-            self.say(message)
+            self._add(message, compose)
         elif not self._link_now.send_text_now(encode_server(message)):
             self._unflushed = True
             self._wake()
+
+    def _add(self, message: wire.ServerMessage, compose: Compose | None = None) -> None:
+        frame = encode_server(message)
+        self._answers.append((frame, compose))
+        self._answer_bytes += len(frame)
+        self._wake()
 
     def do(self, chore: Attach | Detach) -> None:
         """Attach or detach, behind earlier ones."""
@@ -220,9 +231,9 @@ class SendingHalf:
 
     async def _send_answers(self) -> None:
         while self._answers:
-            frame = self._answers.pop(0)
+            frame, compose = self._answers.pop(0)
             self._answer_bytes -= len(frame)
-            await self._link.send_text(frame)
+            await self._link.send_text(encode_server(compose()) if compose is not None else frame)
 
     # Attaching and detaching
 

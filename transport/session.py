@@ -6,7 +6,8 @@ The connection owns cursors and nothing else. When it goes, no thread notices (I
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
@@ -36,10 +37,14 @@ from .wire.close_codes import CloseCode, should_reconnect
 from .wire.protocol import Close, Output, Received, Send, ServerProtocol, State
 
 if TYPE_CHECKING:
+    from actors import HistoryPage, SummaryPage
     from actors.core.effects import Result
     from actors.limits import Limits
 
     from .courier import Courier
+
+# Returns what may be seen, at the instant of the call, of what was read; raises what refuses it.
+_Show: TypeAlias = Callable[[], replies.ReplyBody]
 
 
 class Session:
@@ -270,9 +275,7 @@ class Session:
         self._outgoing.answer(wire.Reply(id, reply_body(message, answer)))
 
     def _refuse(self, id: str | None, refusal: Rejected) -> None:
-        self._outgoing.answer(
-            wire.ErrorMessage(refusal.code, refusal.message, refusal.retryable, id, refusal.details)
-        )
+        self._outgoing.answer(_error(id, refusal))
 
     def _forbid(self, message: client.ClientMessage) -> None:
         if isinstance(message, client.Cast):
@@ -298,37 +301,54 @@ class Session:
 
     # Reads
 
-    def _read(self, id: str, read: Callable[[Any], Awaitable[replies.ReplyBody]], of: Any) -> None:
+    def _read(self, id: str, read: Callable[[Any], Awaitable[_Show]], of: Any) -> None:
         self._unanswered += 1
         self._nursery.start_soon(self._answer_read, id, read, of)
 
-    async def _answer_read(
-        self, id: str, read: Callable[[Any], Awaitable[replies.ReplyBody]], of: Any
-    ) -> None:
+    async def _answer_read(self, id: str, read: Callable[[Any], Awaitable[_Show]], of: Any) -> None:
         try:
-            body = await read(of)
+            show = await read(of)
         except (Rejected, JournalError) as exc:
             self._refuse(id, as_rejected(exc))
         else:
-            self._outgoing.answer(wire.Reply(id, body))
+            compose = partial(_shown, id, show)
+            self._outgoing.answer(compose(), compose)
         finally:
             self._unanswered -= 1
             self._answered.wake()
 
-    async def _history(self, message: client.History) -> replies.ReplyBody:
+    async def _history(self, message: client.History) -> _Show:
         self._check(message.thread)
         thread = self._runtime.thread(message.thread, self._principal)
         page = await thread.history(message.before, message.limit)
-        self._check(message.thread)
+        return partial(self._show_page, message.thread, page)
+
+    def _show_page(self, thread: str, page: HistoryPage) -> replies.ReplyBody:
+        self._check(thread)
         if page.head.life is Life.ABSENT:
             raise no_such_thread()
         return replies.HistoryReply(page.items, page.before)
 
-    async def _threads(self, message: client.Threads) -> replies.ReplyBody:
+    async def _threads(self, message: client.Threads) -> _Show:
         page = await self._runtime.threads(message.after, message.limit)
+        return partial(self._show_threads, page)
+
+    def _show_threads(self, page: SummaryPage) -> replies.ReplyBody:
         shown = (summary for summary in page.summaries if self._may(summary.thread))
         summaries = tuple(summary_of(summary, self._runtime) for summary in shown)
         return replies.ThreadsReply(summaries, page.after)
+
+
+def _shown(id: str, show: _Show) -> wire.ServerMessage:
+    """Return what a read is answered with at this instant."""
+    try:
+        return wire.Reply(id, show())
+    except Rejected as refusal:
+        return _error(id, refusal)
+
+
+def _error(id: str | None, refusal: Rejected) -> wire.ErrorMessage:
+    return wire.ErrorMessage(refusal.code, refusal.message, refusal.retryable, id, refusal.details)
 
 
 async def _raise(exc: Exception) -> None:

@@ -60,6 +60,7 @@ class Faults:
     _of_the_file: dict[Fault, Strike] = field(factory=dict)
     _of_threads: dict[str, list[Strike]] = field(factory=dict)
     _of_anyone: list[Strike] = field(factory=list)
+    _amid_looks: dict[str, tuple[int, Callable[[], None]]] = field(factory=dict)
 
     def arm(self, operation: Crash | FailJournal | BreakActor, thread: str) -> None:
         """Have a fault wait for the next append; of that thread, where it is an actor's."""
@@ -85,6 +86,19 @@ class Faults:
         self._of_the_file.clear()
         self._of_threads.clear()
         self._of_anyone.clear()
+        self._amid_looks.clear()
+
+    def amid_look(self, thread: str, looks: int, happens: Callable[[], None]) -> None:
+        """Have something happen when a thread was read so many times, before that is told."""
+        self._amid_looks[thread] = looks, happens
+
+    def looked_at(self, thread: str) -> None:
+        """Count a look at a thread, and have happen what waits for it."""
+        looks, happens = self._amid_looks.pop(thread, (0, None))
+        if happens is not None and looks > 1:
+            self._amid_looks[thread] = looks - 1, happens
+        elif happens is not None:
+            happens()
 
     def disarm(self, thread: str) -> None:
         """Put away what waits for one thread's actor."""

@@ -236,11 +236,7 @@ class Side(enum.StrEnum):
 
 @frozen
 class CutConnection:
-    """Break the client's connection.
-
-    Args:
-        after: when the client has taken so many more messages; 0 is now.
-    """
+    """Break the client's connection, when the client has taken `after` more messages."""
 
     after: int = 0
 
@@ -286,10 +282,12 @@ class Renew:
 
 @frozen
 class Revoke:
-    """Take the thread away from the client's principal."""
+    """Take the thread away from the client's principal: now, or amid so many `looks` at it."""
+
+    looks: int = 0
 
     def __str__(self) -> str:
-        return "take the thread away"
+        return "take the thread away" + (f" amid look {self.looks} at it" if self.looks else "")
 
 
 @frozen

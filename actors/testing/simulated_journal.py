@@ -90,17 +90,19 @@ class SimulatedJournal:
 
     async def load(self, thread: str) -> Loaded:
         """See `Journal.load`."""
-        return await self._looked_up(lambda: self._disk.load(thread))
+        return await self._looked_up(lambda: self._disk.load(thread), thread)
 
     async def read(self, thread: str, after: Position, limit_bytes: int) -> tuple[Row, ...]:
         """See `Journal.read`."""
-        return await self._looked_up(lambda: self._disk.read(thread, after, limit_bytes))
+        return await self._looked_up(lambda: self._disk.read(thread, after, limit_bytes), thread)
 
     async def history(
         self, thread: str, before: str | int | None, limit: int, limit_bytes: int
     ) -> HistoryPage:
         """See `Journal.history`."""
-        return await self._looked_up(lambda: self._disk.history(thread, before, limit, limit_bytes))
+        return await self._looked_up(
+            lambda: self._disk.history(thread, before, limit, limit_bytes), thread
+        )
 
     async def settled(self, thread: str, owner: str) -> Settled | None:
         """See `Journal.settled`."""
@@ -201,14 +203,18 @@ class SimulatedJournal:
         self._process.note(Struck(Fault.JOURNAL))
         return JournalUnavailable(self._unavailable)
 
-    async def _looked_up(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await self._there_and_back(partial(self._look_up, call))
+    async def _looked_up(self, call: Callable[[], Awaitable[T]], shown: str | None = None) -> T:
+        """Look something up; `shown` is the thread of which a reader may be shown it."""
+        return await self._there_and_back(partial(self._look_up, call, shown))
 
-    async def _look_up(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _look_up(self, call: Callable[[], Awaitable[T]], shown: str | None) -> T:
         # A runtime that cannot read while it opens has nothing to serve: it is not to survive that.
         if self._process.serving and self._faults.take_of_a_read():
             raise self._failed()
-        return await call()
+        result = await call()
+        if shown is not None:
+            self._faults.looked_at(shown)
+        return result
 
     async def _there_and_back(self, call: Callable[[], Awaitable[T]]) -> T:
         there, back = self._delays.trip()

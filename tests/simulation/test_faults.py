@@ -6,7 +6,10 @@ import pytest
 
 from actors.testing import BreakActor, Mend, Moment, Run, Scenario, Step, Submit, scripted, simulate
 from actors.testing.facts import Fault, Rested
-from actors.testing.operations import Cancel, Crash, FailJournal, Operation
+from actors.testing.operations import Cancel, Crash, FailJournal, Operation, ReadPage, Revoke
+from actors.testing.read_facts import Page
+from actors.testing.wire_facts import Delivered
+from transport.testing import simulate_wire
 
 
 def run(*phases: tuple[Operation, ...], threads: str = "a") -> Run:
@@ -69,3 +72,16 @@ def test_between_two_phases_an_operator_releases_what_breaks_once_more() -> None
 def test_every_other_time_nobody_has_anything_to_do_for_long() -> None:
     rested = [*run(*[(Submit("1 stop"),)] * 4).history.of(Rested)]
     assert len(rested) == 2
+
+
+@pytest.mark.parametrize(("looks", "shown"), [(0, 0), (1, 0), (20, 2)])
+def test_a_thread_is_taken_away_amid_a_look_at_it(looks: int, shown: int) -> None:
+    """A page that was read by then is not shown; one that is shown counts as delivered."""
+    steps = [Submit("1 stop"), Revoke(looks), ReadPage(), ReadPage()]
+    scenario = Scenario((tuple(Step(0, "a", does) for does in steps),))
+    done = simulate_wire(scenario, scripted).check()
+    pages = [c.answer for c in done.history.calls.values() if isinstance(c.operation, ReadPage)]
+    assert sum(isinstance(page, Page) for page in pages) == shown
+    told = [record.fact for _, record in done.history.of(Delivered)]
+    replies = [fact for fact in told if isinstance(fact, Delivered) and fact.what == "reply"]
+    assert len(replies) == shown

@@ -6,6 +6,7 @@ import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 import trio
 from attrs import define, field
@@ -141,6 +142,31 @@ def test_a_thread_taken_away_is_shown_no_further() -> None:
                 with pytest.raises(Rejected, match="forbidden"):
                     await anext(subscription)
             assert client.connection.state is ConnectionState.OPEN
+
+    play(scene)
+
+
+def test_what_waits_behind_a_slow_peer_is_not_shown_when_its_thread_is_taken_away() -> None:
+    """A page and a listing were composed when they might be seen, and go out when not (I19)."""
+
+    async def scene(server: MemoryServer, office: Office) -> None:
+        async with client_of(server, "ada:good") as client:
+            await client.submit("a", "hello")
+            await client.submit("a-too", "hello")
+        link = await server.open_link(server.nursery)
+        await link.send_text('{"type":"hello","token":"ada:good"}')
+        for number in range(20):  # more than the link has room for
+            await link.send_text(f'{{"type":"ping","id":"{number}"}}')
+        await link.send_text('{"type":"history","id":"page","thread":"a"}')
+        await link.send_text('{"type":"threads","id":"list"}')
+        await trio.sleep(5)
+        office.revoked.add("a")
+        answers = {}
+        while not {"page", "list"} <= answers.keys():
+            answer = orjson.loads(await link.receive())
+            answers[answer.get("id")] = answer
+        assert answers["page"]["code"] == "forbidden"
+        assert [each["thread"] for each in answers["list"]["threads"]] == ["a-too"]
 
     play(scene)
 

@@ -177,6 +177,19 @@ async def test_an_answer_goes_behind_those_before_it(nursery: trio.Nursery) -> N
     assert [orjson.loads(each)["id"] for each in link.sent] == ["1", "2"]
 
 
+async def test_what_had_to_wait_is_made_anew_of_what_may_be_seen_by_then(
+    nursery: trio.Nursery,
+) -> None:
+    link = RoomyLink()
+    outgoing = _answering(link, nursery)
+    outgoing.answer(Pong("1"), lambda: Pong("late"))  # goes at once
+    outgoing.say(Pong("2"))
+    outgoing.answer(Pong("3"), lambda: Pong("late"))
+    await trio.testing.wait_all_tasks_blocked()
+    assert link.taken == 3
+    assert [orjson.loads(each)["id"] for each in link.sent] == ["2", "late"]
+
+
 def _answering(link: RoomyLink, nursery: trio.Nursery) -> SendingHalf:
     def subscribe(thread: str, on_ready: Callable[[EndlessStream], None]) -> Stream:
         return Stream(thread, on_ready)

@@ -7,6 +7,7 @@ retry is a call of its own here, under the same key.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -302,6 +303,7 @@ class WatchedLink:
 
 # What tells a connection of a thread: `detached` also says that it may see it no more.
 _SHOWS: Final = frozenset({"attached", "events", "snapshot", "caught_up", "presence"})
+_ANSWERS: Final = frozenset({"reply", "error"})
 
 
 class DeliveringLink:
@@ -311,14 +313,28 @@ class DeliveringLink:
         self._link = link
         self._number = number
         self._process = process
+        self._asked: dict[str, str] = {}  # by the command's id: what a page is asked of
         self.peer = link.peer
         self.send_binary = link.send_binary
-        self.receive = link.receive
-        self.hear = link.hear
         self.ping = link.ping
         self.aclose = link.aclose
         self.abort = link.abort
         self.flush = link.flush
+
+    async def receive(self) -> str | bytes:
+        """See `Link.receive`."""
+        message = await self._link.receive()
+        self._took(message)
+        return message
+
+    def hear(self, listener: Callable[[str], bool]) -> None:
+        """See `HearsNow`."""
+
+        def heard(message: str) -> bool:
+            self._took(message)
+            return listener(message)
+
+        self._link.hear(heard)
 
     async def send_text(self, text: bytes | str) -> None:
         """See `Link.send_text`."""
@@ -332,5 +348,15 @@ class DeliveringLink:
 
     def _note(self, text: bytes | str) -> None:
         raw = orjson.loads(text if isinstance(text, str) else bytes(text))
-        if raw["type"] in _SHOWS:
-            self._process.note(Delivered(self._number, raw["thread"], raw["type"]))
+        thread = raw.get("thread") if raw["type"] in _SHOWS else None
+        if raw["type"] in _ANSWERS:
+            thread = self._asked.pop(raw.get("id"), None)
+        if thread is not None and raw["type"] != "error":
+            self._process.note(Delivered(self._number, thread, raw["type"]))
+
+    def _took(self, message: str | bytes) -> None:
+        """Note of which thread a page is asked for."""
+        if isinstance(message, str) and '"history"' in message:
+            raw = orjson.loads(message)
+            if raw["type"] == "history":
+                self._asked[raw["id"]] = raw["thread"]

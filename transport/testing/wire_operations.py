@@ -60,8 +60,8 @@ def renew() -> Choices:
 
 
 def revoke() -> Choices:
-    """Return what takes threads away, and gives them."""
-    return (Revoke(), Revoke(), Grant())
+    """Return what takes threads away, at any time or while they are read, and gives them."""
+    return (*[Revoke()] * 3, *map(Revoke, (1, 2, 3)), *[Grant()] * 2)
 
 
 def reads() -> Choices:

@@ -223,8 +223,11 @@ class _WireSimulation:
                     await trio.sleep(ticks * TICK)
                 case do.Compact():
                     await self._compact()
-                case do.Revoke():
+                case do.Revoke(looks=0):
                     self._allow(step, False)
+                case do.Revoke(looks=looks):
+                    revoke = partial(self._allow, step, False)
+                    self._world.faults.amid_look(step.thread, looks, revoke)
                 case do.Grant():
                     self._allow(step, True)
                 case _:
