@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .connection import OpenLink
     from .link import Link
 
-DEFAULT_URL: Final = "http://127.0.0.1:8420"
+DEFAULT_URL: Final = "http://127.0.0.1:8420/"
 
 
 @asynccontextmanager

@@ -82,12 +82,10 @@ def translate(message: Commands, principal: str, runtime: Runtime) -> commands.C
 def summary_of(summary: Summary, runtime: Runtime) -> replies.ThreadSummary:
     """Return a line of a listing as clients are told."""
     head = summary.head
-    state = "running" if head.live else "queued" if head.queued else "idle"
-    if runtime.gateway.is_failed(summary.thread):
-        state = "failed"
+    failed = runtime.gateway.is_failed(summary.thread)
     return replies.ThreadSummary(
         thread=summary.thread,
-        state=state,
+        state="failed" if failed else head.activity,
         created_at=head.created_at,
         active_at=head.active_at,
         cursor=head.position.cursor(),

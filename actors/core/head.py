@@ -6,6 +6,7 @@ All of it follows from the events, so `verify` can compare the two.
 from __future__ import annotations
 
 import enum
+from typing import Literal
 
 from .items import Item
 from .position import Position
@@ -61,6 +62,11 @@ class Head:
     def unsettled(self) -> frozenset[str]:
         """The turns that have no ending yet."""
         return frozenset(self.queued) | ({self.live} if self.live else frozenset())
+
+    @property
+    def activity(self) -> Literal["running", "queued", "idle"]:
+        """What its turns do, as listings say it."""
+        return "running" if self.live else "queued" if self.queued else "idle"
 
 
 @value

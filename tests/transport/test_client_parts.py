@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
+from transport import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_URL
 from transport.background import background_nursery
 from transport.dial import websocket_url
 
@@ -39,6 +40,10 @@ async def fail(exception: BaseException) -> None:
 )
 def test_an_address_gets_its_endpoint(url: str, address: str) -> None:
     assert websocket_url(url) == address
+
+
+def test_a_client_without_an_address_asks_a_server_without_one() -> None:
+    assert DEFAULT_URL == f"http://{DEFAULT_HOST}:{DEFAULT_PORT}/"
 
 
 @pytest.mark.parametrize(

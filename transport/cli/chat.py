@@ -10,13 +10,13 @@ import click
 
 from actors import OnBusy
 
-from ..connecting import connect
+from ..connecting import DEFAULT_URL, connect
 from . import terminal
 from .chatting import Chat, Options
 from .failures import run
 from .screen import PlainScreen, PromptScreen
 from .server_source import reach
-from .sources import DEFAULT_URL, check_url, split_words
+from .sources import check_url, split_words
 
 if TYPE_CHECKING:
     from ..client import Client

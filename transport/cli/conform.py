@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 import click
 import orjson
 
+from ..connecting import DEFAULT_URL
 from ..dial import websocket_url
 from .failures import CommandFailed, counted, run
 from .progress import progress
-from .sources import DEFAULT_URL
 
 if TYPE_CHECKING:
     from ..testing.conformance import Report, Result

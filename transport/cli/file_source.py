@@ -29,7 +29,7 @@ class FileSource:
             page = await self.journal.summaries(after, DEFAULT_LIMITS.page_items_max)
             for summary in page.summaries:
                 head = summary.head
-                yield Listed(summary.thread, _state(head), head.active_at, head.items)
+                yield Listed(summary.thread, head.activity, head.active_at, head.items)
             after = page.after
             if after is None:
                 return
@@ -71,7 +71,3 @@ class FileSource:
 def _check_there(thread: str, head: Head) -> None:
     if head.life is Life.ABSENT:
         raise Rejected("thread_not_found", f"there is no thread {thread}")
-
-
-def _state(head: Head) -> str:
-    return "running" if head.live else "queued" if head.queued else "idle"

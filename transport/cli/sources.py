@@ -16,13 +16,11 @@ from actors import Item, JournalUnavailable, Row, TurnItems
 from actors.core.thread_id import is_thread_id
 from actors.journal.sqlite import SqliteJournal, open_sqlite_journal
 
+from ..connecting import DEFAULT_URL
 from ..dial import websocket_url
-from ..server import DEFAULT_HOST, DEFAULT_PORT
 from .failures import CommandFailed
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-DEFAULT_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}/"
 
 
 @frozen

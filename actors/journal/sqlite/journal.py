@@ -29,7 +29,7 @@ from ..contract import (
 )
 from .compact import Compactor, forget_keys, give_back
 from .group_commit import GroupCommit
-from .opened import Opened, open_file
+from .opened import OpenFile, open_file
 from .statements import is_corrupt
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def open_sqlite_journal(
     """
     executor = executor or WorkerThread()
     call = partial(open_file, Path(path), durability, limits, first_epoch)
-    opened: Opened | None = None
+    opened: OpenFile | None = None
     with trio.CancelScope(shield=True):  # what was opened must not get lost on its way back
         opened = await executor.run(call)
     assert opened is not None  # a shield that nobody cancels swallows nothing
@@ -93,7 +93,7 @@ class SqliteJournal:
     The first I/O error ends the use of the file: every later call raises `JournalUnavailable`.
     """
 
-    def __init__(self, opened: Opened, limits: Limits, executor: Executor) -> None:
+    def __init__(self, opened: OpenFile, limits: Limits, executor: Executor) -> None:
         self.first_epoch = opened.reader.first_epoch
         self._opened = opened
         self._limits = limits

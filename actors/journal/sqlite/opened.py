@@ -36,7 +36,7 @@ _PAGES_TOUCHED = 3
 
 
 @define
-class Opened:
+class OpenFile:
     """An open file. No two calls of it, its reader or its writer may overlap.
 
     Args:
@@ -136,7 +136,7 @@ class Opened:
 
 def open_file(
     path: Path, durability: Literal["full", "relaxed"], limits: Limits, first_epoch: int | None
-) -> Opened:
+) -> OpenFile:
     """Lock and open a journal's file, making it where there is none.
 
     Raises:
@@ -163,7 +163,7 @@ def _open_locked(
     durability: Literal["full", "relaxed"],
     limits: Limits,
     first_epoch: int | None,
-) -> Opened:
+) -> OpenFile:
     if not path.exists() or path.stat().st_size == 0:
         schema.create(path, first_epoch)
     schema.check_file(path)
@@ -176,7 +176,7 @@ def _open_locked(
             _look_twice(reader, path)
         opening = schema.read_meta(db, "openings") + 1
         schema.write_meta(db, "openings", opening)
-        return Opened(path, limits, lock, db, reader, Writer(reader), opening)
+        return OpenFile(path, limits, lock, db, reader, Writer(reader), opening)
     except BaseException:
         db.close()
         raise
