@@ -43,7 +43,7 @@ def test_an_address_gets_its_endpoint(url: str, address: str) -> None:
 
 
 def test_a_client_without_an_address_asks_a_server_without_one() -> None:
-    assert DEFAULT_URL == f"http://{DEFAULT_HOST}:{DEFAULT_PORT}/"
+    assert f"http://{DEFAULT_HOST}:{DEFAULT_PORT}/" == DEFAULT_URL
 
 
 @pytest.mark.parametrize(
