@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,10 @@ class History:
     def failed_between(self, life: int, thread: str, start: int, stop: int) -> bool:
         """Say whether a fault may have ended an activation of the thread between two records."""
         return bool(self.blows(life, thread, start, stop, *_FAILURES))
+
+    def first_at(self, index: int) -> int:
+        """Return the first record of the instant of some record."""
+        return bisect_left(self.records, self.records[index].at, key=lambda record: record.at)
 
     def is_damaged(self, thread: str, index: int) -> bool:
         """Say whether the thread's rows were damaged, as it was before a record."""

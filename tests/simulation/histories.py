@@ -115,17 +115,19 @@ class Told:
         """Have an activation become the thread's writer."""
         self.note(Claimed(thread, generation))
 
-    def store(self, *events: dict[str, Any], thread: str = "a", generation: int = 1) -> Position:
-        """Put events on disk, behind what is there, and return the head."""
+    def store(
+        self, *events: dict[str, Any], thread: str = "a", generation: int = 1, after: int = 1
+    ) -> Position:
+        """Put events on disk, behind what is there and so many ticks later; return the head."""
         head = self._heads.get(thread, Position(1, 0))
         rows = []
         for offset, event in enumerate(events, head.offset + 1):
             raw = {"offset": offset, "at": self.records[-1].at, **event}
             rows.append(Row(offset, offset, orjson.dumps(raw)))
-        self.note(Stored(thread, generation, head.epoch, tuple(rows)))
+        self.note(Stored(thread, generation, head.epoch, tuple(rows)), after=after)
         gone = events[-1]["type"] == "thread.deleted"
-        after = Position(head.epoch, head.offset + len(events))
-        self._heads[thread] = Position(head.epoch + 1, 0) if gone else after
+        behind = Position(head.epoch, head.offset + len(events))
+        self._heads[thread] = Position(head.epoch + 1, 0) if gone else behind
         return self._heads[thread]
 
     def store_at(self, head: Position, *events: dict[str, Any], thread: str = "a") -> None:

@@ -66,6 +66,12 @@ def test_i9_what_was_abandoned_or_struck_is_settled_by_the_next_start() -> None:
     told.note(Struck(Fault.JOURNAL), Closing())
     closed(told)
     assert found(told, "I9, of draining") == []
+    told = Told()
+    told.note(Struck(Fault.JOURNAL))
+    told.store(CREATED, submitted("t1"), started("t1"), after=0)  # past the failure by then
+    told.note(Closing())
+    closed(told)
+    assert found(told, "I9, of draining") == []
     told = running()
     told.note(Closing(), Killed())
     assert found(told, "I9, of draining") == []

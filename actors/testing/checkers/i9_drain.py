@@ -43,7 +43,8 @@ def _left_open(history: History, life: int, closed: int, abandoned: set[str]) ->
         started = [event for event in turn.of("turn.started") if event.index < closed]
         if not started or started[-1].life != life or started[-1].thread in abandoned:
             continue
-        thread, since = started[-1].thread, started[-1].index
+        # What is stored may have been past the failure of a journal that is noted before it.
+        thread, since = started[-1].thread, history.first_at(started[-1].index)
         ended = any(ending.index < closed for ending in turn.endings)
         hindered = history.failed_between(life, thread, since, closed)
         if not (ended or hindered or history.is_damaged(thread, closed)):
