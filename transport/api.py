@@ -76,7 +76,9 @@ class _Call:
     thread: str
 
     def check(self) -> None:
-        """Raises Rejected where the thread is not the principal's, at this instant (I19)."""
+        """Raises Rejected where the thread may not be shown or changed, at this instant (I19)."""
+        if trio.current_time() >= self.expires_at:
+            raise _unauthenticated()
         if not self.auth.authorise(self.principal, self.thread):
             raise forbidden()
 
@@ -109,6 +111,10 @@ class _Call:
         return body
 
 
+def _unauthenticated() -> Rejected:
+    return Rejected("unauthenticated", "this needs a token that is good")
+
+
 def _check_free(names: Set[str]) -> None:
     """Raises Rejected for what the path says already."""
     if taken := sorted(names & {"type", "id", "thread", "cursor"}):
@@ -126,7 +132,7 @@ async def answer_api(
     try:
         identity = await auth.identity_of(_token(request), runtime.limits.handshake_seconds)
         if identity is None:
-            raise Rejected("unauthenticated", "this needs a token that is good")
+            raise _unauthenticated()
         _, _, thread, action, *more = (*map(unquote, request.path.split("/")), "", "")
         actions = _ACTIONS.get(("{id}" if thread else "", action)) if not any(more) else None
         if actions is None:

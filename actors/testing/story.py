@@ -248,6 +248,7 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     wire.Welcomed: lambda fact: (
         f"connection {fact.connection} is welcome as {fact.principal} until {fact.until / TICK:g}"
     ),
+    wire.TurnedAway: lambda fact: f"connection {fact.connection} shows nothing that is any good",
     wire.Delivered: lambda fact: (
         f"the server puts {fact.what} of thread {fact.thread} on connection {fact.connection}"
     ),

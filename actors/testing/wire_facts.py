@@ -63,6 +63,13 @@ class Welcomed:
 
 
 @frozen
+class TurnedAway:
+    """A server was shown credentials that are no good."""
+
+    connection: int
+
+
+@frozen
 class Delivered:
     """A server put something of a thread on a connection: a snapshot, events, a page."""
 
@@ -137,6 +144,7 @@ WireFact: TypeAlias = (
     | Strayed
     | Sent
     | Welcomed
+    | TurnedAway
     | Delivered
     | Allowed
     | Asked

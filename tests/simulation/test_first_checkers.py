@@ -144,6 +144,21 @@ def test_i5_takes_an_operators_release_for_a_command() -> None:
     assert told.broken("I5") == []
 
 
+@pytest.mark.parametrize(("attempt", "found"), [(1, 0), (2, 1)])
+def test_i6_an_attempt_that_was_let_go_may_outlast_the_cancel_of_the_next(
+    attempt: int, found: int
+) -> None:
+    told = Told(retry=True)
+    told.store(submitted("t1"), started("t1"))
+    told.note(Struck(Fault.ACTOR, "a"))
+    told.store(started("t1", attempt=2), generation=2)
+    told.enter("t1", attempt=attempt)
+    call = told.call(Cancel())
+    at = told.store(ended("t1", "cancelled"), generation=2)
+    told.note(Answered(call, Cancelled("t1", CancelOutcome.CANCELLED, at)))
+    assert told.broken("I6") == [f"call {call}: the handler of t1 still runs"] * found
+
+
 def test_i6_finds_a_cancel_that_hits_another_turn_and_one_that_is_answered_too_early() -> None:
     told = Told()
     told.store(submitted("t1"), started("t1"))

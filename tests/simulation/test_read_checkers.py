@@ -9,9 +9,11 @@ import pytest
 from actors.core.effects import ForkReceipt
 from actors.core.items import Item
 from actors.core.position import Position
+from actors.core.resume import Mode
+from actors.delivery.batches import Snapshot
 from actors.testing.checkers import CHECKERS, Broken
-from actors.testing.facts import Answer, Answered, Fault, KindGiven, Refused, Struck
-from actors.testing.operations import Fork, ListThreads, Operation, ReadPage
+from actors.testing.facts import Answer, Answered, Attached, Fault, KindGiven, Refused, Saw, Struck
+from actors.testing.operations import Attach, Fork, ListThreads, Operation, ReadPage
 from actors.testing.read_facts import Line, Listing, Page
 from actors.testing.schedule import TICK
 from actors.testing.wire_facts import Allowed, Connected, Delivered, Sent, Welcomed
@@ -142,6 +144,19 @@ def test_i19_finds_a_listing_of_somebody_elses() -> None:
     call = ask(told, ListThreads())
     told.note(Answered(call, Listing((line(told, told.head(), 0),), True)))
     assert told.broken("I19") == [f"listing {call} shows a, which is not its sender's"]
+
+
+def test_i16_finds_who_is_told_of_no_thread_where_there_is_one() -> None:
+    told = Told()
+    told.call(Attach(), Refused("thread_not_found"))
+    assert reads(told) == []
+    at = told.store({"type": "thread.created"})
+    told.call(Attach(), Refused("thread_not_found"))
+    assert reads(told) == []  # nobody has been shown it yet
+    call = told.call(Attach(), Attached(Mode.SNAPSHOT, None, at))
+    told.note(Saw(call, Snapshot(thread="a", position=at)))
+    told.call(Attach(), Refused("thread_not_found"))
+    assert [each.invariant for each in reads(told)] == ["I16"]
 
 
 def test_i19_a_listing_may_show_what_is_given_meanwhile() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -24,9 +25,19 @@ from actors.testing import (
     write_case,
 )
 from actors.testing.facts import Answered, Attached, Refused, Saw
-from actors.testing.operations import Attach, CutConnection, Detach, Fork, Submit
+from actors.testing.operations import (
+    Attach,
+    Cancel,
+    CutConnection,
+    Delete,
+    Detach,
+    Fork,
+    ListThreads,
+    ReadPage,
+    Submit,
+)
 from actors.testing.read_facts import Listing, Page
-from actors.testing.wire_facts import Delivered, Disconnected, Sent, Shown
+from actors.testing.wire_facts import Delivered, Disconnected, Sent, Shown, TurnedAway
 from tests.simulation.wire import race, runs
 from transport.testing import replay_wire, simulate_wire, wire_everything
 from transport.testing.frames import Frames
@@ -95,6 +106,23 @@ def test_raw_clients_pipeline_and_attach_over_what_they_follow() -> None:
                 case _:
                     pass
     assert min(pipelined, attached_over) > RUNS / 20
+
+
+def test_pages_ask_over_http_and_their_streams_come_back() -> None:
+    """Each request is a connection of its own; what is shown there may be no good."""
+    commands: Counter[type] = Counter()
+    turned_away = resumed = shown = 0
+    for run in islice(runs(seed=4), RUNS):
+        connections = {n: c for n, c in run.history.sent.items() if c > 100_000}
+        for number in connections:
+            call = run.history.calls[number]
+            commands[type(call.operation)] += 1
+            if isinstance(call.answer, Attached):
+                resumed += call.answer.mode == "resume"
+                shown += 1
+        turned_away += sum(isinstance(record.fact, TurnedAway) for record in run.records)
+    assert min(commands[each] for each in (Submit, Cancel, ReadPage, ListThreads)) > RUNS / 20
+    assert min(resumed, shown, turned_away, commands[Delete]) > RUNS / 50
 
 
 def test_frames_are_held_against_the_rules_one_by_one() -> None:

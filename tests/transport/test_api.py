@@ -38,11 +38,17 @@ class Breaks(MemoryJournal):
     """A journal that fails the actors of thread `bad`, while it is told to."""
 
     breaks = False
+    # Seconds that a read of items takes.
+    slow = 0.0
 
     async def append(self, append: Any) -> None:
         if self.breaks and append.thread == "bad":
             raise RuntimeError("SELECT /secret/path")
         await super().append(append)
+
+    async def history(self, *of: Any, **how: Any) -> Any:
+        await trio.sleep(self.slow)
+        return await super().history(*of, **how)
 
 
 @define
@@ -261,6 +267,27 @@ async def test_what_is_not_yours_looks_like_what_is_not_there(headers: dict[str,
             assert there == await api(method, f"/threads/bx{below}", body)
             assert there[0] == 403
         assert (await api("POST", "/threads/a/release"))[0] == 403
+
+
+@pytest.mark.parametrize("below", ["", "/items", "/events"])
+async def test_credentials_that_run_out_meanwhile_show_nothing(
+    below: str, autojump_clock: MockClock
+) -> None:
+    """I19."""
+
+    async def for_a_second(token: str) -> Identity:
+        return Identity(token, expires_in=1)
+
+    async with open_api() as api:
+        await api.said("mine", "a")
+        await trio.sleep(1)
+        api.auth, api.headers = Auth(for_a_second), (("authorization", "Bearer ada"),)
+        api.journal.slow = 0.3
+        if below != "/events":  # which is no JSON
+            assert (await api("GET", f"/threads/a{below}"))[0] == 200
+        api.journal.slow = 1
+        status, error = await api("GET", f"/threads/a{below}")
+        assert (status, error["code"]) == (401, "unauthenticated")
 
 
 async def test_an_operator_releases_a_quarantined_thread(autojump_clock: MockClock) -> None:

@@ -55,7 +55,7 @@ class RawClient:
                 await self._say(link, self._hello())
             case _:
                 for _ in range(self._around.world.delays.choose(_TIMES)):
-                    await self._say(link, self._message(step))
+                    await self._say(link, {**self.message(step), "id": self._label()})
 
     async def connect(self) -> None:
         """Be connected."""
@@ -106,14 +106,15 @@ class RawClient:
 
     def _hello(self) -> dict[str, Any]:
         number = self._connection.number if self._connection is not None else 0
-        return {"type": "hello", "token": f"{self.principal}:{number}"}
+        return {"type": "hello", "token": self._around.token(self.principal, number)}
 
     def _attach(self, thread: str, cursor: str | None) -> dict[str, Any]:
         attach = {"type": "attach", "thread": thread}
         return attach if cursor is None else {**attach, "cursor": cursor}
 
-    def _message(self, step: Step) -> dict[str, Any]:
-        body = {**self._body(step), "id": self._label()}
+    def message(self, step: Step) -> dict[str, Any]:
+        """Return what a step says, without the label that it has on a connection."""
+        body = self._body(step)
         return body if body["type"] == "threads" else {**body, "thread": step.thread}
 
     def _body(self, step: Step) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import define, field
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from ..link import Link
     from .network import Connection
     from .wire_steps import Surroundings
+
+# Whether a user opens a thread once more, before anything of it may have come.
+_AGAIN: Final = (False, False, False, True)
 
 
 class _Drawn(Random):
@@ -107,9 +110,10 @@ class LibraryClient:
             case do.Renew():
                 client.renew()
             case do.Attach(cursor=cursor):
-                await self.follow(
-                    step.thread, self._around.cursor(self.number, step.thread, cursor)
-                )
+                held = self._around.cursor(self.number, step.thread, cursor)
+                await self.follow(step.thread, held)
+                if self._around.world.delays.choose(_AGAIN):
+                    await self.follow(step.thread, None)
             case do.Detach():
                 await self._unfollow(step.thread)
             case _:

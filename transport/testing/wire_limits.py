@@ -24,6 +24,9 @@ WIRE_LIMITS: Final = attrs.evolve(
     reconnect_first_seconds=TICK,
     reconnect_most_seconds=8 * TICK,
     reconnect_health_seconds=64 * TICK,
+    # As many as there are clients: who comes back too soon is refused.
+    subscribers=3,
+    event_retry_seconds=8 * TICK,
     client_buffer_chars=1500,
     reply_bytes=600,
     unanswered_commands=4,

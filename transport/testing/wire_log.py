@@ -39,7 +39,7 @@ from .frames import Frames
 from .wire_answers import answer_of
 
 if TYPE_CHECKING:
-    from actors.testing.facts import Fact
+    from actors.testing.facts import Answer, Fact
     from actors.testing.process import Process
     from actors.testing.wire_facts import WireFact
 
@@ -82,6 +82,60 @@ class WireLog:
         """Note all that lost their connections as lost: the server they went to is gone."""
         for call in list(self._uncertain):
             self._lose(call)
+
+    def answer(self, called: Called, body: Any) -> Answer:
+        """Return what a reply's body says to a call; the turns that it tells of are known then.
+
+        Raises:
+            KeyError, TypeError, ValueError: where it is an answer to another command, or none.
+        """
+        answer = answer_of(called.operation, body)
+        match answer, called.operation:
+            case Submitted(turn=turn, duplicate=False), _:
+                self.turns[called.thread].append(turn)
+            case ForkReceipt(), do.Fork(to=to):
+                self.turns[to] += self.turns[called.thread]
+            case _:
+                pass
+        return answer
+
+    def operation(self, raw: dict[str, Any]) -> tuple[do.Operation | None, str | None]:
+        """Return what a message asks for, and which turn, item or cursor it names."""
+        match raw["type"]:
+            case "submit":
+                on_busy = OnBusy(raw.get("on_busy") or OnBusy.REJECT)
+                return do.Submit(raw["content"], raw.get("key"), on_busy), None
+            case "cancel":
+                turn = raw.get("turn")
+                target = do.Target.RUNNING if turn is None else do.Target.NEWEST
+                return do.Cancel(target, raw.get("mode") == "rollback"), turn
+            case "attach":
+                return do.Attach(self._cursor(raw)), raw.get("cursor")
+            case "detach":
+                return do.Detach(), None
+            case "record":
+                return do.Record(raw["data"], raw.get("key"), raw["kind"]), None
+            case "fork":
+                return do.Fork(raw["to"], key=raw.get("key")), raw["after"]
+            case "history":
+                before = raw.get("before")
+                return do.ReadPage(raw.get("limit"), before is not None), before
+            case "threads":
+                return do.ListThreads(), None
+            case "truncate":
+                return do.Truncate(clear=raw["after"] is None), raw["after"]
+            case "end":
+                return do.End(), None
+            case "delete":
+                return do.Delete(), None
+        return None, None
+
+    def _cursor(self, raw: dict[str, Any]) -> do.Cursor:
+        cursor, thread = raw.get("cursor"), raw["thread"]
+        if cursor is None:
+            return do.Cursor.NONE
+        given = (held for (_, of), held in self.cursors.items() if of == thread)
+        return do.Cursor.HELD if any(cursor in held for held in given) else do.Cursor.FOREIGN
 
     def _lose(self, call: int) -> None:
         del self._uncertain[call]
@@ -176,7 +230,7 @@ class WatchedLink:
     # What goes out
 
     def _sent(self, raw: dict[str, Any]) -> None:
-        operation, argument = self._operation(raw)
+        operation, argument = self._log.operation(raw)
         if operation is None:
             return
         call = self._log.recorder.next_call()
@@ -184,43 +238,6 @@ class WatchedLink:
         self._calls[raw["id"]] = called
         self._note(called)
         self._note(Sent(self._number, call))
-
-    def _operation(self, raw: dict[str, Any]) -> tuple[do.Operation | None, str | None]:
-        match raw["type"]:
-            case "submit":
-                on_busy = OnBusy(raw.get("on_busy") or OnBusy.REJECT)
-                return do.Submit(raw["content"], raw.get("key"), on_busy), None
-            case "cancel":
-                turn = raw.get("turn")
-                target = do.Target.RUNNING if turn is None else do.Target.NEWEST
-                return do.Cancel(target, raw.get("mode") == "rollback"), turn
-            case "attach":
-                return do.Attach(self._cursor(raw)), raw.get("cursor")
-            case "detach":
-                return do.Detach(), None
-            case "record":
-                return do.Record(raw["data"], raw.get("key"), raw["kind"]), None
-            case "fork":
-                return do.Fork(raw["to"], key=raw.get("key")), raw["after"]
-            case "history":
-                before = raw.get("before")
-                return do.ReadPage(raw.get("limit"), before is not None), before
-            case "threads":
-                return do.ListThreads(), None
-            case "truncate":
-                return do.Truncate(clear=raw["after"] is None), raw["after"]
-            case "end":
-                return do.End(), None
-            case "delete":
-                return do.Delete(), None
-        return None, None
-
-    def _cursor(self, raw: dict[str, Any]) -> do.Cursor:
-        cursor, thread = raw.get("cursor"), raw["thread"]
-        if cursor is None:
-            return do.Cursor.NONE
-        given = (held for (_, of), held in self._log.cursors.items() if of == thread)
-        return do.Cursor.HELD if any(cursor in held for held in given) else do.Cursor.FOREIGN
 
     # What comes in
 
@@ -245,18 +262,11 @@ class WatchedLink:
         called = self._calls.pop(label, None)
         if called is not None:
             try:
-                answer = answer_of(called.operation, body)
+                answer = self._log.answer(called, body)
             except (KeyError, TypeError, ValueError):  # it answers another command, or none
                 what = f"{body} answers call {called.call}, {called.operation}"
                 self._note(Strayed(self._number, "6", what))
                 return
-            match answer, called.operation:
-                case Submitted(turn=turn, duplicate=False), _:
-                    self._log.turns[called.thread].append(turn)
-                case ForkReceipt(), do.Fork(to=to):
-                    self._log.turns[to] += self._log.turns[called.thread]
-                case _:
-                    pass
             self._note(Answered(called.call, answer))
 
     def _begin(self, message: wire.Attached) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -23,12 +22,11 @@ from actors.testing.simulation import (
     passive,
     with_deadline,
 )
-from actors.testing.wire_facts import Allowed, Welcomed, WireFact
 from actors.testing.world import World
 
 from ..access import AccessPolicy
 from ..api import answer_api
-from ..auth import Auth, Authorise, Identity, anything
+from ..auth import Authorise, anything
 from ..event_stream import EventStreams
 from ..exchange import Request
 from ..http import Site
@@ -37,6 +35,7 @@ from ..server import Server
 from .network import Connection, SimulatedNetwork
 from .page_client import PageClient
 from .raw_client import RawClient
+from .wire_access import SimulatedAccess
 from .wire_clients import LibraryClient
 from .wire_limits import WIRE_LIMITS
 from .wire_log import DeliveringLink, WireLog
@@ -45,6 +44,7 @@ from .wire_steps import Surroundings
 if TYPE_CHECKING:
     from actors.limits import Limits
     from actors.testing.scenario import Scenario, Step
+    from actors.testing.wire_facts import WireFact
 
 # Whom the clients of a scenario speak for: two connections of one principal, and one of another.
 PRINCIPALS: Final = ("ada", "ada", "eve")
@@ -53,11 +53,10 @@ PRINCIPALS: Final = ("ada", "ada", "eve")
 _IN_FLIGHT: Final = 2
 # Who speaks for a user: the library, a page without it, or nobody.
 _SORTS: Final[tuple[type[LibraryClient | RawClient | PageClient], ...]] = (
-    *[LibraryClient] * 4,
-    *(RawClient, PageClient),
+    *[LibraryClient] * 7,
+    *[RawClient] * 2,
+    *[PageClient] * 3,
 )
-# Ticks that credentials may be good for.
-_GOOD_FOR: Final = (math.inf, math.inf, math.inf, 32.0)
 
 
 def simulate_wire(
@@ -137,7 +136,6 @@ class _WireSimulation:
         self._kind = kind
         self._principals = principals
         self._authorise = authorise
-        self._overruled: dict[tuple[str, str], bool] = {}
         self._log = WireLog(world.recorder)
         self._lives = 0
         self._clients: dict[int, LibraryClient | RawClient | PageClient] = {}
@@ -150,6 +148,7 @@ class _WireSimulation:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             world = self._world
+            self._access = SimulatedAccess(world, self._principals, self._authorise, self._note)
             self._network = SimulatedNetwork(world.delays, nursery, world.limits, _IN_FLIGHT)
             self._around = Surroundings(
                 world,
@@ -177,7 +176,7 @@ class _WireSimulation:
 
     async def _play_all(self) -> None:
         self._start()
-        self._tell_who_may()
+        self._access.tell(self._scenario)
         for number, phase in enumerate(self._scenario.phases):
             self._renew_patience()
             await self._play(phase)
@@ -224,18 +223,18 @@ class _WireSimulation:
                 case do.Compact():
                     await self._compact()
                 case do.Revoke(looks=0):
-                    self._allow(step, False)
+                    self._access.allow(step.client, step.thread, False)
                 case do.Revoke(looks=looks):
-                    revoke = partial(self._allow, step, False)
+                    revoke = partial(self._access.allow, step.client, step.thread, False)
                     self._world.faults.amid_look(step.thread, looks, revoke)
                 case do.Grant():
-                    self._allow(step, True)
+                    self._access.allow(step.client, step.thread, True)
                 case _:
                     await self._client(step.client).perform(step)
 
     def _client(self, number: int) -> LibraryClient | RawClient | PageClient:
         if number not in self._clients:
-            principal = self._principals[number % len(self._principals)]
+            principal = self._access.principal(number)
             sort = self._world.delays.choose(_SORTS)
             self._clients[number] = sort(number, principal, self._around)
         return self._clients[number]
@@ -249,32 +248,6 @@ class _WireSimulation:
         await self._world.delays.quiet()
         self._log.settle(trio.current_time(), self._world.limits.cancel_grace_seconds)
 
-    # Whose threads they are
-
-    async def _authenticate(self, token: str) -> Identity | None:
-        await self._world.pause()
-        principal, _, connection = token.rpartition(":")
-        good_for = self._world.delays.choose(_GOOD_FOR) * TICK
-        self._note(Welcomed(int(connection), principal, trio.current_time() + good_for))
-        return Identity(principal, expires_in=good_for)
-
-    def _may(self, principal: str, thread: str) -> bool:
-        overruled = self._overruled.get((principal, thread))
-        return self._authorise(principal, thread) if overruled is None else overruled
-
-    def _allow(self, step: Step, allowed: bool) -> None:
-        principal = self._principals[step.client % len(self._principals)]
-        self._overruled[principal, step.thread] = allowed
-        self._note(Allowed(principal, step.thread, allowed))
-
-    def _tell_who_may(self) -> None:
-        steps = [step for phase in self._scenario.phases for step in phase]
-        threads = dict.fromkeys(step.thread for step in steps)
-        threads |= dict.fromkeys(s.operation.to for s in steps if isinstance(s.operation, do.Fork))
-        for principal in dict.fromkeys(self._principals):
-            for thread in threads:
-                self._note(Allowed(principal, thread, self._may(principal, thread)))
-
     # Lives
 
     def _start(self) -> None:
@@ -286,7 +259,7 @@ class _WireSimulation:
 
     def _on_open(self) -> None:
         process = self._process
-        auth = Auth(self._authenticate, self._may)
+        auth = self._access.auth
         streams = EventStreams(self._world.limits, lambda: 0.5)
         self._server = Server("simulated", process.runtime, (), f"i{self._lives}", auth, streams)
         self._answers = partial(answer_api, process.runtime, auth, streams)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import define, field
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
     from .network import Connection
     from .simulated_link import SimulatedLink
+
+# The numbers of requests lie above those of the network's connections.
+_REQUESTS: Final = 100_000
+# Whom a token that is no good speaks for.
+NOBODY: Final = "nobody"
+# How often a token is good.
+_GOOD: Final = (*[True] * 7, False)
 
 
 @define(eq=False)
@@ -59,6 +66,15 @@ class Surroundings:
         """Return the number of the next ask or reader."""
         self.numbers += 1
         return self.numbers
+
+    def request_number(self) -> int:
+        """Return the number of the next HTTP request."""
+        return _REQUESTS + self.number()
+
+    def token(self, principal: str, connection: int) -> str:
+        """Return what a client without a library shows: sometimes it is no good."""
+        good = self.world.delays.choose(_GOOD)
+        return f"{principal if good else NOBODY}:{connection}"
 
     def watched(self, connection: Connection, client: int, principal: str) -> WatchedLink:
         """Return a client's end of a connection, under observation."""

@@ -33,6 +33,7 @@ from .i17_same_trace import same_trace
 from .i18_one_order import one_order
 from .i18_sent_order import decided_in_order
 from .i19_authorised import only_to_the_authorised
+from .i19_credentials import only_the_welcome
 from .i20_in_time import written_in_time
 from .liveness import everything_ends
 from .one_service import one_service_at_a_time
@@ -77,6 +78,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I18": one_order,
     "I18, on a connection": decided_in_order,
     "I19": only_to_the_authorised,
+    "I19, of credentials": only_the_welcome,
     "I20": everything_ends,
     "I20, in time": written_in_time,
     "I3, frame by frame": rules_hold,

@@ -91,13 +91,13 @@ class _Thread:
                 self._started.setdefault(event.raw["turn"], number)
 
     def check(self, calls: Sequence[Call]) -> Iterator[Broken]:
-        """Place every call, those of each client behind each other."""
-        at: Counter[tuple[int, int]] = Counter()
+        """Place every call, those of each client, or of each connection, behind each other."""
+        at: Counter[tuple[int, int, int]] = Counter()
         for call in sorted(calls, key=lambda call: call.called):
             if call.may_have_happened or call.over is None:
                 continue
             places = [*self._places_of(call)]
-            client = (call.client, call.life)
+            client = (call.client, call.life, self._history.sent.get(call.number, 0))
             place = next((p for p in places if p[0] >= at[client]), None)
             if place is not None:
                 at[client] = place[1]

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 from attrs import define, field
 
 from ..facts import Answered, Called, Refused
-from ..operations import Detach, Fork, ListThreads
+from ..operations import Detach, ListThreads
 from ..read_facts import Listing
 from ..wire_facts import Allowed, Connected, Delivered, Sent, Welcomed
+from .access import LOOK_ALIKE, threads_of
 from .broken import Broken
 
 if TYPE_CHECKING:
     from ..history import History
     from ..recorder import Record
-
-# What may refuse a command for a thread that is not its sender's: the same whether it is there.
-_LOOK_ALIKE = frozenset({"forbidden", "unauthenticated"})
 
 # What is read of the records.
 _READ: Final = (Connected, Welcomed, Allowed, Delivered, Sent, Answered)
@@ -74,15 +72,10 @@ def _allow(access: _Access, change: Allowed) -> None:
     access.allowed[change.principal, change.thread] = change.allowed
     if change.allowed:
         for call, called in list(access.shut_out.items()):
-            if change.thread in _threads(called.thread, called.operation):
+            if change.thread in threads_of(called.thread, called.operation):
                 del access.shut_out[call]
         for hidden in access.hidden.values():
             hidden.discard(change.thread)
-
-
-def _threads(thread: str, operation: object) -> tuple[str, ...]:
-    """Return the threads that a command is about."""
-    return (thread, operation.to) if isinstance(operation, Fork) else (thread,)
 
 
 def _delivered(
@@ -102,7 +95,7 @@ def _sent(access: _Access, history: History, connection: int, call: int) -> None
     known = history.calls[call]
     called = history.records[known.called].fact
     principal = access.claimed.get(connection, "")
-    about = _threads(known.thread, known.operation)
+    about = threads_of(known.thread, known.operation)
     allowed = all(access.allowed.get((principal, thread), True) for thread in about)
     if isinstance(known.operation, ListThreads):
         access.hidden[call] = {
@@ -113,4 +106,4 @@ def _sent(access: _Access, history: History, connection: int, call: int) -> None
 
 
 def _looks_alike(answer: object) -> bool:
-    return isinstance(answer, Refused) and answer.code in _LOOK_ALIKE
+    return isinstance(answer, Refused) and answer.code in LOOK_ALIKE

@@ -112,7 +112,7 @@ class _Stream:
         self._caught_up += 1
         if self._caught_up > 1:
             yield self._broken("caught up twice")
-        if self._at < _known(self._history, self._call):
+        if self._at < known_to_others(self._history, self._call):
             yield self._broken("caught up before what others had seen when it attached")
 
     def _snapshot(self, batch: Snapshot, *, first: bool) -> Iterator[Broken]:
@@ -197,7 +197,7 @@ class _Stream:
                 yield self._broken("was never told that it caught up")
 
 
-def _known(history: History, call: Call) -> Position:
+def known_to_others(history: History, call: Call) -> Position:
     """Return the newest position that a subscriber of the thread had seen before a call."""
     return max(
         (

@@ -86,7 +86,10 @@ def _fits(outcome: CancelOutcome, ending: Logged) -> bool:
 
 
 def _stopped(turn: TurnHistory, ending: Logged, index: int) -> bool:
-    runs = [run for run in turn.runs if run.life == ending.life]
+    started = (e.raw["attempt"] for e in turn.of("turn.started") if e.index < ending.index)
+    # An earlier attempt was let go when its grace had run out, which is judged by I1.
+    latest = max(started, default=1)
+    runs = [run for run in turn.runs if (run.life, run.attempt) == (ending.life, latest)]
     return all(run.exited is not None and run.exited < index for run in runs)
 
 

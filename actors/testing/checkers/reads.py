@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from ...core.position import Position
 from ..facts import Refused
-from ..operations import ListThreads, ReadPage
+from ..operations import Attach, ListThreads, ReadPage
 from ..read_facts import Line, Listing, Page
 from .broken import Broken
-from .i3_stream import shown_of
+from .i3_stream import known_to_others, shown_of
 from .model import Shown, model_of
 
 if TYPE_CHECKING:
-    from ...core.position import Position
     from ..history import Call, History
 
 
@@ -30,8 +30,8 @@ def reads_show_what_was(history: History) -> Iterator[Broken]:
         match call.operation, call.answer:
             case ReadPage(), Page() as page:
                 yield from _page(history, call, page, call.over)
-            case ReadPage(), Refused(code="thread_not_found"):
-                if all(head.offset for head in _heads(history, call.thread, call, call.over)):
+            case ReadPage() | Attach(), Refused(code="thread_not_found"):
+                if all(head.offset for head in _shown(history, call, call.over)):
                     message = f"page {call.number} is told of no thread, and it was there"
                     yield Broken("I16", message, call.over)
             case ReadPage(), Refused(code="item_not_found"):
@@ -41,6 +41,14 @@ def reads_show_what_was(history: History) -> Iterator[Broken]:
                     yield from _line(history, call, line, call.over)
             case _:
                 pass
+
+
+def _shown(history: History, call: Call, over: int) -> list[Position]:
+    """Return where a thread stood for who looks at it; what nobody was told of may not be shown."""
+    heads = _heads(history, call.thread, call, over)
+    if isinstance(call.operation, Attach) and known_to_others(history, call) < heads[0]:
+        return [Position(1, 0)]
+    return heads
 
 
 def _page(history: History, call: Call, page: Page, over: int) -> Iterator[Broken]:
