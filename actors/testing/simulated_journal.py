@@ -190,9 +190,10 @@ class SimulatedJournal:
         return count
 
     async def _fork(self, copy: Copy) -> Position:
-        made = await self._disk.fork(copy)
-        self._process.note(Stored(copy.to, 0, made.epoch, self._disk.rows(copy.to)))
         source = (await self._disk.load(copy.thread)).head
+        made = await self._disk.fork(copy)
+        # Both at once: what kills the process in between would leave a copy that nobody asked for.
+        self._process.note(Stored(copy.to, 0, made.epoch, self._disk.rows(copy.to)))
         noted = (copy.receipt.key, copy.receipt.principal) if copy.receipt else (None, None)
         what = copy.thread, copy.generation, source.epoch, copy.to, made, copy.after
         self._process.note(Copied(*what, *noted))
