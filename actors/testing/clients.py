@@ -28,7 +28,6 @@ from .facts import (
     Surprise,
 )
 from .operations import (
-    NOTE,
     Attach,
     Cancel,
     Cast,
@@ -242,14 +241,14 @@ async def _answer(runtime: Runtime, step: Step, argument: str | None) -> Answer:
     thread = runtime.thread(step.thread)
     try:
         match step.operation:
-            case Submit(text=text, key=key, on_busy=on_busy):
-                return await thread.submit(text, key=key, on_busy=on_busy)
+            case Submit(text=text, key=key, on_busy=on_busy, along=along):
+                return await thread.submit(text, key=key, on_busy=on_busy, **along.more)
             case Cancel(rollback=rollback):
                 return await thread.cancel(argument, rollback=rollback)
             case Truncate():
                 return await thread.truncate(argument)
-            case Record(number=number, key=key):
-                return await thread.record(NOTE, number, key=key)
+            case Record(number=number, key=key, kind=kind):
+                return await thread.record(kind, number, key=key)
             case Fork(to=to, key=key):
                 return await thread.fork(to, after=argument, key=key)
             case End():

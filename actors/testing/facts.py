@@ -83,6 +83,7 @@ class KindGiven:
         on_exit, overflow: what becomes of a service that is over, and of casts that do not fit;
             None where there is no service.
         ends: whether it ends by itself when nobody is there.
+        deadline, silence: seconds that a turn may take, and may go without a word.
         overdue: seconds after which a turn is stopped for its slowness, at the earliest.
         presence: whether those who are attached are told who is.
     """
@@ -95,6 +96,8 @@ class KindGiven:
     ends: bool = False
     projections: Projections = NO_PROJECTIONS
     overdue: float = math.inf
+    deadline: float = math.inf
+    silence: float = math.inf
     presence: bool = False
 
 
@@ -220,12 +223,13 @@ class Entered:
 
 @frozen
 class Read:
-    """A handler was given the conversation: what `Turn.messages` returned."""
+    """A handler was given the conversation: what `Turn.messages` returned, and the metadata."""
 
     thread: str
     turn: str
     attempt: int
     messages: tuple[dict[str, Any], ...]
+    metadata: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen

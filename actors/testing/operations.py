@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from ..core.commands import OnBusy
+from .along import Along
 
 
 class Target(enum.StrEnum):
@@ -55,9 +56,11 @@ class Submit:
     key: str | None = None
     on_busy: OnBusy = OnBusy.REJECT
     waits: bool = True
+    along: Along = Along.NOTHING
 
     def __str__(self) -> str:
-        return f"submit {self.text!r}{_under(self.key)} ({self.on_busy}){_hurry(self.waits)}"
+        more = "" if self.along is Along.NOTHING else f" with {self.along}"
+        return f"submit {self.text!r}{more}{_under(self.key)} ({self.on_busy}){_hurry(self.waits)}"
 
 
 @frozen
@@ -117,8 +120,9 @@ class Truncate:
         return "truncate (all)" if self.clear else "truncate (after the newest message)"
 
 
-# The kind of what clients record.
+# The kinds of what clients record.
 NOTE: Final = "note"
+REMARK: Final = "remark"
 
 
 @frozen
@@ -130,7 +134,7 @@ class Record:
     kind: str = NOTE
 
     def __str__(self) -> str:
-        return f"record {self.number}{_under(self.key)}"
+        return f"record {self.kind} {self.number}{_under(self.key)}"
 
 
 @frozen
@@ -194,15 +198,10 @@ class Compact:
 
 @frozen
 class Crash:
-    """Kill the process, and start another on the same disk.
-
-    Args:
-        moment: in the middle of the next append, and where there; None kills it now.
-        settling: of the next append that settles something.
-    """
+    """Kill the process now, or at a moment of the next append; start another on the same disk."""
 
     moment: Moment | None = None
-    settling: bool = False
+    settling: bool = False  # the next one that settles something
 
     def __str__(self) -> str:
         when = _in(self.moment, self.settling) if self.moment is not None else ""

@@ -199,6 +199,7 @@ class Process:
         if grace is None:
             grace = self._world.limits.cancel_grace_seconds
         served = kind.service is not None
+        deadline, silence = kind.deadline or math.inf, kind.no_progress or math.inf
         return KindGiven(
             thread,
             kind.retry,
@@ -208,7 +209,9 @@ class Process:
             ends=isinstance(kind.lifetime, EndAfter),
             projections=kind.projections,
             presence=kind.presence,
-            overdue=min(kind.deadline or math.inf, kind.no_progress or math.inf),
+            overdue=min(deadline, silence),
+            deadline=deadline,
+            silence=silence,
         )
 
     def projections_of(self, thread: str) -> Iterable[str]:

@@ -11,7 +11,9 @@ from attrs import frozen
 from hypothesis import strategies as st
 
 from ..core.commands import OnBusy
+from .along import Along
 from .operations import (
+    REMARK,
     Attach,
     BreakActor,
     Cancel,
@@ -73,7 +75,7 @@ THREADS: Final = ("a", "b")
 FORKED: Final = "c"
 CLIENTS: Final = 3
 # Turns that a cancellation, another message or a crash has the time to meet.
-_LONG: Final = ("4 hang", "3 linger", "4 flush", "3 tool", "2 deaf")
+_LONG: Final = ("4 hang", "3 linger", "4 flush", "3 tool", "2 deaf", "3 slow")
 # Casts in a row: more than `SIMULATION_LIMITS` have room for.
 _FLOOD: Final = 4
 PHASES: Final = 3
@@ -100,14 +102,18 @@ def submit(*texts: str, policies: Sequence[OnBusy] = tuple(OnBusy)) -> Choices:
         policies: what to do where a turn runs.
     """
     said = texts or tuple(map(str, scripts()))
-    # Few bodies, so that the same one comes under the same key, and often enough.
-    keyed = tuple(product(("k1", "k2"), {said[0]: None, said[-1]: None})) * len(said)
-    bodies = (*((None, text) for text in said * 4), *keyed)
+    # Few bodies, so that the same one comes under the same key, and often enough. Those of one key
+    # differ in what is said, those of the other in what goes along.
+    first, last = said[0], said[-1]
+    keyed = dict.fromkeys((("k1", first, Along.NOTHING), ("k1", last, Along.NOTHING)))
+    keyed |= dict.fromkeys(("k2", first, along) for along in Along)
+    plain = ((None, text, along) for along in (Along.NOTHING, *Along) for text in said)
+    bodies = (*plain, *tuple(keyed) * len(said))
     return tuple(
-        Submit(text, key, policy, waits)
+        Submit(text, key, policy, waits, along)
         for waits in _WAITS
         for policy in policies
-        for key, text in bodies
+        for key, text, along in bodies
     )
 
 
@@ -150,8 +156,8 @@ def truncate() -> Choices:
 
 def record() -> Choices:
     """Return records: with and without a key, the same two keys as submits have."""
-    keyed = product((1, 2), ("k1", "k2"))
-    return (Record(), Record(2), *(Record(number, key) for number, key in keyed))
+    keyed = (Record(1, "k1"), Record(2, "k1"), Record(1, "k2"), Record(1, "k2", REMARK))
+    return (Record(), Record(2), *keyed)
 
 
 def fork() -> Choices:

@@ -10,6 +10,7 @@ import trio
 from attrs import frozen
 
 from ..errors import TurnFailed
+from .schedule import TICK
 
 if TYPE_CHECKING:
     from ..actor.kinds import Handler
@@ -30,9 +31,12 @@ class Then(enum.StrEnum):
     FLUSH = "flush"  # wait until it is all durable, and stop
     TOOL = "tool"  # call a tool, put that on record, note the result, and stop
     FAIL = "fail"  # raise: with words for everybody, as a bug does, or as the end of a program
+    SLOW = "slow"  # say each piece long after the one before, and wait to be cancelled
     DEAF = "deaf"  # not heed a cancellation until long after its grace
 
 
+# Seconds between the pieces of one that is slow.
+SLOWLY: Final = 80 * TICK
 # Whose first half is reasoning.
 _THINKING: Final = (Then.FLUSH, Then.TOOL, Then.LINGER)
 
@@ -57,8 +61,9 @@ class Script:
 
 
 def scripts() -> tuple[Script, ...]:
-    """Return the scripts that scenarios draw from, the plain ones first."""
-    return tuple(Script(pieces, then) for then in Then for pieces in range(1, 5))
+    """Return the scripts that scenarios draw from, the plain ones first; slow ones are for few."""
+    usual = (then for then in Then if then is not Then.SLOW)
+    return tuple(Script(pieces, then) for then in usual for pieces in range(1, 5))
 
 
 def scripted(world: World) -> Handler:
@@ -69,6 +74,8 @@ def scripted(world: World) -> Handler:
         pieces, _, then = turn.text.partition(" ")
         for number in range(int(pieces)):
             await world.pause()
+            if then == Then.SLOW and number:
+                await trio.sleep(SLOWLY)
             say = turn.think if _thinks(number, int(pieces), then) else turn.write
             await say(f"{turn.id}/{number} ")
         await _finish(world, turn, int(pieces), Then(then))
@@ -94,6 +101,8 @@ async def _finish(world: World, turn: Turn, pieces: int, then: Then) -> None:
             raise _FAILURES[pieces % len(_FAILURES)]()
         case Then.HANG:
             await turn.record(CALLED, 2)
+            await trio.sleep_forever()
+        case Then.SLOW:
             await trio.sleep_forever()
         case Then.LINGER:
             await _linger(world, turn)

@@ -36,7 +36,7 @@ class WatchedTurn:
     def messages(self) -> list[dict[str, Any]]:
         """See `Turn.messages`."""
         messages = self._turn.messages()
-        self.process.note(Read(*self._place, tuple(messages)))
+        self.process.note(Read(*self._place, tuple(messages), self._turn.metadata))
         return messages
 
     async def write(self, text: str) -> None:

@@ -36,14 +36,21 @@ PROJECTIONS: Final = {
 }
 
 
+# Seconds without a word after which a turn is stopped: longer than a slow one takes over each.
+SILENCE: Final = 128 * TICK
 # Of thread b, whose activations outlive many of its commands: what they keep is of use, or stale.
 STAYS: Final = Passivate(idle=64 * TICK)
 
 
 def kind(thread: str, handler: Handler) -> ThreadKind:
-    """Thread b stays active, and has a turn retried that a crash cut short; the others do not."""
-    plain = ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=None)
-    return evolve(plain, retry=True, lifetime=STAYS) if thread == "b" else plain
+    """Thread b stays active, and has a turn retried that a crash cut short; the others do not.
+
+    Nor do they wait for ever for the next word of a turn.
+    """
+    plain = ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=SILENCE)
+    if thread != "b":
+        return plain
+    return evolve(plain, retry=True, lifetime=STAYS, no_progress=None)
 
 
 def recording(thread: str, handler: Handler) -> ThreadKind:

@@ -1,11 +1,18 @@
-"""The checkers of what a drain leaves, of failures, and of bounds, silent and firing."""
+"""The checkers of drains, failures, deadlines, bounds, and what goes along, silent and firing."""
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from attrs import evolve
+
+from actors.core.effects import Submitted
+from actors.core.position import Position
+from actors.testing.along import Along, along_of
 from actors.testing.checkers import CHECKERS
 from actors.testing.facts import (
+    Answered,
     AtRest,
     Claimed,
     Closed,
@@ -14,9 +21,12 @@ from actors.testing.facts import (
     Exited,
     Fault,
     Killed,
+    KindGiven,
+    Read,
+    Said,
     Struck,
 )
-from actors.testing.operations import ListThreads, ReadPage
+from actors.testing.operations import ListThreads, ReadPage, Submit
 from actors.testing.read_facts import Line, Listing, Page
 from actors.testing.schedule import TICK
 from actors.testing.service_facts import Held, LeaseReturned, LeaseTaken
@@ -166,6 +176,37 @@ def test_i11_finds_a_lease_that_stays_with_who_was_abandoned() -> None:
     ]
 
 
+# I20: deadlines.
+
+
+def timed(reason: str, *gaps: int) -> list[str]:
+    """Have a turn speak after each gap but the last, and run out of time after that one."""
+    told = running()
+    told.note(KindGiven("a", False, 8 * TICK, deadline=100 * TICK, silence=40 * TICK))
+    told.enter("t1")
+    for number, gap in enumerate(gaps, 1):
+        said = number < len(gaps)
+        fact = Said("a", "t1", 1, "a") if said else Exited("a", "t1", 1, "Cancelled")
+        told.note(fact, after=gap)
+    told.store(ended("t1", "timed_out", reason=reason, at=told.records[-1].at))
+    return found(told, "I20, of deadlines")
+
+
+def test_i20_a_turn_is_stopped_when_its_time_is_over() -> None:
+    assert timed("no_progress", 30, 30, 40) == []
+    assert timed("no_progress", 48) == []
+    assert timed("deadline", 30, 30, 30, 10) == []
+
+
+def test_i20_finds_turns_that_are_stopped_too_early_or_too_late() -> None:
+    early = "I20: t1 ran out of time, {}, and had some left"
+    late = "I20: t1 was overdue, and nobody stopped it"
+    assert timed("no_progress", 30, 30, 30) == [early.format("no_progress")]
+    assert timed("deadline", 30, 30, 30) == [early.format("deadline")]
+    assert timed("no_progress", 50) == [late]
+    assert timed("deadline", 30, 30, 30, 30) == [late]
+
+
 # Reads, and items.
 
 
@@ -202,3 +243,46 @@ def test_i15_finds_a_marker_of_what_is_rolled_back() -> None:
     told.store(ended("t2", "cancelled", rolled_back=True, item="t2.1"))
     message = "t2 is rolled back, and shows t2.1 all the same"
     assert told.broken("I15, of items") == [message]
+
+
+# I8 and I15: what goes along with a message.
+
+
+def with_metadata(turn: str, key: str | None = None) -> dict[str, Any]:
+    return {**submitted(turn, key=key), **Along.METADATA.more}
+
+
+def test_along_tells_what_went_along() -> None:
+    assert [along_of(along.more) for along in Along] == [*Along]
+    assert along_of({"metadata": {"other": 1}}) is None
+
+
+def test_i8_finds_a_receipt_for_what_went_along_with_another() -> None:
+    for along, broken in ((Along.METADATA, 0), (Along.NOTHING, 1)):
+        told = Told()
+        told.store(CREATED, with_metadata("t1", key="k"))
+        receipt = Submitted("t1", Position(1, 2))
+        told.call(Submit("1 stop", "k", along=along), receipt)
+        assert len(told.broken("I8")) == broken
+
+
+def test_i15_finds_a_handler_that_is_not_given_the_metadata() -> None:
+    for given, broken in (({"note": "n"}, []), ({}, ["t1 was given {} as what was sent along"])):
+        told = Told()
+        told.store(CREATED, with_metadata("t1"), started("t1"))
+        message = {"role": "user", "content": "1 stop"}
+        told.note(Read("a", "t1", 1, (message,), given))
+        assert told.broken("I15") == broken
+
+
+def test_i15_finds_a_message_without_its_attachment() -> None:
+    told = two_turns()
+    told.store({**submitted("t3"), **Along.ATTACHMENT.more}, started("t3"), ended("t3"))
+    told.call(ReadPage(1), Page(items("t3.0"), "t3.0"))
+    (missing,) = told.broken("I15, of reads")
+    assert missing.endswith("which the history never was")
+    (item,) = items("t3.0")
+    whole = evolve(item, body={**item.body, **Along.ATTACHMENT.more})
+    told.records.pop()
+    told.note(Answered(told.call(ReadPage(1)), Page((whole,), "t3.0")))
+    assert told.broken("I15, of reads") == []

@@ -56,7 +56,7 @@ class Chat(RuntimeStateMachine):
 
     def check_refused(self, before: Sequential, asked: Submit, answer: Answer) -> None:
         body, turn = before.keys.get((LOCAL, asked.key), (None, None))
-        repeated = body == ("submit", asked.text)
+        repeated = body == ("submit", asked.text, asked.along)
         match answer:
             case Submitted(duplicate=True):
                 assert repeated

@@ -120,9 +120,9 @@ class RawClient:
     def _body(self, step: Step) -> dict[str, Any]:
         argument = self._around.argument(step)
         match step.operation:
-            case do.Submit(text=text, key=key, on_busy=on_busy):
-                keyed = {} if key is None else {"key": key}
-                return {"type": "submit", "content": text, "on_busy": str(on_busy), **keyed}
+            case do.Submit(text=text, key=key, on_busy=on_busy, along=along):
+                more = along.more if key is None else {"key": key, **along.more}
+                return {"type": "submit", "content": text, "on_busy": str(on_busy), **more}
             case do.Cancel(rollback=rollback):
                 turn = {} if argument is None else {"turn": argument}
                 return {"type": "cancel", "mode": "rollback" if rollback else "keep", **turn}

@@ -19,6 +19,7 @@ from actors.core.position import parse_cursor
 from actors.core.resume import Mode
 from actors.delivery.batches import Detached
 from actors.testing import operations as do
+from actors.testing.along import Along, along_of
 from actors.testing.facts import (
     Answered,
     Attached,
@@ -104,7 +105,8 @@ class WireLog:
         match raw["type"]:
             case "submit":
                 on_busy = OnBusy(raw.get("on_busy") or OnBusy.REJECT)
-                return do.Submit(raw["content"], raw.get("key"), on_busy), None
+                along = along_of(raw) or Along.NOTHING
+                return do.Submit(raw["content"], raw.get("key"), on_busy, along=along), None
             case "cancel":
                 turn = raw.get("turn")
                 target = do.Target.RUNNING if turn is None else do.Target.NEWEST

@@ -34,6 +34,7 @@ from .i18_one_order import one_order
 from .i18_sent_order import decided_in_order
 from .i19_authorised import only_to_the_authorised
 from .i19_credentials import only_the_welcome
+from .i20_deadlines import stopped_when_overdue
 from .i20_in_time import written_in_time
 from .liveness import everything_ends
 from .one_service import one_service_at_a_time
@@ -81,6 +82,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I19, of credentials": only_the_welcome,
     "I20": everything_ends,
     "I20, in time": written_in_time,
+    "I20, of deadlines": stopped_when_overdue,
     "I3, frame by frame": rules_hold,
     "I3, across connections": users_see_one_stream,
     "I8, across connections": authors_are_senders,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..facts import Read
 from .broken import Broken
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Message: TypeAlias = tuple[str, Any]
 
 
+# What is said in a conversation, tools apart.
+_SEEN: Final = ("message", "answer")
+
+
 def contexts_in_turn_order(history: History) -> Iterator[Broken]:
     """Find handlers that were given another conversation than the one on disk."""
     expected = dict(_expected(history))
@@ -27,6 +31,10 @@ def contexts_in_turn_order(history: History) -> Iterator[Broken]:
             given = list(_messages(read.messages))
             if given != wanted:
                 yield Broken("I15", f"{read.turn} was given {given}, not {wanted}", index)
+            asked = history.turn(read.turn).of("turn.submitted")
+            if asked and read.metadata != (asked[0].raw.get("metadata") or {}):
+                message = f"{read.turn} was given {read.metadata} as what was sent along"
+                yield Broken("I15", message, index)
 
 
 def _expected(history: History) -> Iterator[tuple[tuple[str, str, int], list[Message]]]:
@@ -55,7 +63,12 @@ def _said(items: Sequence[Shown], model: Model) -> Iterator[Message]:
             yield from (("call", item) for item in done)
             yield from (("tool", item) for item in done)
         else:
-            yield from ((kind, text) for _, kind, text in group if kind in ("message", "answer"))
+            yield from ((kind, _said_in(text)) for _, kind, text in group if kind in _SEEN)
+
+
+def _said_in(text: Any) -> Any:
+    """Return what a model sees of a text: nothing that is attached to it."""
+    return text[0] if isinstance(text, tuple) else text
 
 
 def _messages(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:

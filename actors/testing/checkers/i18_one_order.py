@@ -27,6 +27,7 @@ from ..facts import Done, Refused
 from ..history import FORKED
 from ..operations import (
     NOTE,
+    REMARK,
     Attach,
     Cast,
     Compact,
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 # Refusals of commands that never reached the thread, so they came before those that wait for it.
 _AT_THE_DOOR: Final = frozenset({"overloaded", "forbidden", "unauthenticated", "bad_request"})
 
+# What clients record; anything else is a service's, or a handler's.
+_CLIENTS: Final = (NOTE, REMARK)
 # How many events come before a command, and how many before what follows it.
 Place: TypeAlias = tuple[int, int]
 # What is no command to a thread, or is judged elsewhere.
@@ -196,7 +199,7 @@ class _Thread:
             accepted = told_of(event)
             if accepted is None or event.copied or event.type == FORKED or accepted[1] in told:
                 continue
-            if accepted[0][0] == "record" and accepted[0][1] != NOTE:  # by a service
+            if accepted[0][0] == "record" and accepted[0][1] not in _CLIENTS:  # by a service
                 continue
             sent = next((call for call in open_calls if _sent(call, event)), None)
             if sent is None:

@@ -12,7 +12,7 @@ from ..disk_facts import Compacted
 from ..facts import AtRest, Attached, Rested
 from ..operations import Compact
 from .broken import Broken
-from .model import Shown, model_of
+from .model import Shown, message_text, model_of
 from .on_disk import is_on_disk
 
 if TYPE_CHECKING:
@@ -217,4 +217,6 @@ def shown_of(items: tuple[Item, ...]) -> list[Shown]:
 
 
 def _text(item: Item) -> object:
-    return item.body.get("content") if item.kind == "message" else item.body.get("text")
+    if item.kind != "message":
+        return item.body.get("text")
+    return message_text(item.body.get("content"), item.body.get("attachments"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...core.effects import ForkReceipt, RecordReceipt, Submitted
 from ...handles import LOCAL
+from ..along import along_of
 from ..history import FORKED
 from ..operations import Fork, Record, Submit
 
@@ -28,8 +29,8 @@ def key_of(call: Call) -> str | None:
 def asked_for(call: Call) -> Body | None:
     """Return what a call says; None where it is of no sort that a key may go with."""
     match call.operation:
-        case Submit(text=text):
-            return "submit", text
+        case Submit(text=text, along=along):
+            return "submit", text, along
         case Record(number=number, kind=kind):
             return "record", kind, number
         case Fork(to=to):
@@ -43,7 +44,7 @@ def told_of(event: Logged) -> tuple[Body, Given] | None:
     raw = event.raw
     match event.type:
         case "turn.submitted":
-            return ("submit", raw["content"]), raw["turn"]
+            return ("submit", raw["content"], along_of(raw)), raw["turn"]
         case "record":
             return ("record", raw["kind"], raw["data"]), (event.epoch, event.row.to)
         case type if type == FORKED:

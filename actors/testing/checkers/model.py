@@ -6,7 +6,7 @@ It takes whatever comes: whether events may follow each other is for others to s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from attrs import define, field
@@ -15,6 +15,14 @@ from ..history import ENDINGS, Logged
 
 # (id, kind, text) of an item; the text only where it has one.
 Shown: TypeAlias = tuple[str, str, Any]
+
+
+def message_text(content: Any, attachments: Sequence[Any] | None) -> Any:
+    """Return the text of a message's item: what was said, and what was attached to it if anything.
+
+    Two of them are equal where both are.
+    """
+    return content if attachments is None else (content, tuple(attachments))
 
 
 @define
@@ -38,7 +46,8 @@ class Model:
         raw, turn = event.raw, event.raw.get("turn", "")
         match event.type:
             case "turn.submitted":
-                self.items[turn] = [(raw["item"], "message", raw["content"])]
+                said = message_text(raw["content"], raw.get("attachments"))
+                self.items[turn] = [(raw["item"], "message", said)]
                 self.queue.insert(0 if raw.get("supersedes") else len(self.queue), turn)
             case "turn.started":
                 self._start(turn, event.row.offset)
