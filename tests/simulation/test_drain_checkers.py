@@ -198,6 +198,15 @@ def test_i20_a_turn_is_stopped_when_its_time_is_over() -> None:
     assert timed("deadline", 30, 30, 30, 10) == []
 
 
+def test_i20_who_is_left_to_itself_by_a_failing_actor_may_go_on() -> None:
+    told = running()
+    told.note(KindGiven("a", False, 8 * TICK, deadline=100 * TICK))
+    told.enter("t1")
+    told.note(Struck(Fault.ACTOR, "a"))
+    told.note(Exited("a", "t1", 1, "TurnOver"), after=200)
+    assert found(told, "I20, of deadlines") == []
+
+
 def test_i20_finds_turns_that_are_stopped_too_early_or_too_late() -> None:
     early = "I20: t1 ran out of time, {}, and had some left"
     late = "I20: t1 was overdue, and nobody stopped it"

@@ -29,6 +29,16 @@ def ended_while_watched(reason: str) -> tuple[Told, int]:
     return told, number
 
 
+def test_i3_who_has_not_seen_what_a_failed_actor_wrote_may_be_shown_that_all_is_deleted() -> None:
+    told = Told()
+    number = told.attach()
+    told.store(recorded("r1"))
+    told.note(Struck(Fault.ACTOR, "a"))
+    told.store({"type": "thread.deleted"})
+    told.note(Saw(number, Snapshot(thread="a", position=Position(2, 0), reason="deleted")))
+    assert told.broken("I3") == []
+
+
 @pytest.mark.parametrize("reason", ENDS)
 def test_i3_finds_who_goes_on_behind_an_end(reason: str) -> None:
     told, number = ended_while_watched(reason)

@@ -20,7 +20,10 @@ def stopped_when_overdue(history: History) -> Iterator[Broken]:
                 yield from _early(history, turn, ending)
         for run in turn.runs:
             abandoned = any(ending.raw.get("abandoned") for ending in turn.endings)
-            if run.exited is not None and not abandoned:
+            if run.exited is None or abandoned:
+                continue
+            # One whose actor failed may have been left to itself, which nothing on disk says.
+            if not history.failed_between(run.life, run.thread, run.entered, run.exited):
                 yield from _late(history, turn, run, run.exited)
 
 
