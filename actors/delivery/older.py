@@ -110,12 +110,16 @@ class Older:
             PositionUnrecoverable: `compacted`, where the offset lies inside an event.
         """
         at = bisect_left(self._parts, offset + 1, key=lambda part: part.to)
-        rows, size = [_after(self._parts[at], offset)], 0
+        rows = [_after(self._parts[at], offset)]
+        size = len(rows[0].body)
         for part in self._parts[at + 1 :]:
-            size += len(rows[-1].body)
-            if size + _size(part) > batch_bytes:
+            row = _after(
+                part, rows[-1].to
+            )  # what it weighs in memory is not what it is as an event
+            size += len(row.body)
+            if size > batch_bytes:
                 break
-            rows.append(_after(part, rows[-1].to))
+            rows.append(row)
         return rows
 
 

@@ -52,8 +52,8 @@ def _rows(rows: tuple[Row, ...], limits: Limits) -> Measures:
 
 
 def _batch(rows: tuple[Row, ...], limits: Limits) -> Measures:
-    # The last event may cross the line.
-    yield "bytes of a batch", sum(len(row.body) for row in rows[:-1]), limits.batch_bytes
+    if len(rows) > 1:  # one alone may be larger
+        yield "bytes of a batch", sum(len(row.body) for row in rows), limits.batch_bytes
 
 
 def _snapshot(snapshot: Snapshot, limits: Limits) -> Measures:

@@ -246,7 +246,8 @@ def _in_progress(state: Sequential, call: Call, most: int) -> bool:
 
 
 def _is_full(state: Sequential, call: Call, most: int) -> bool:
-    return state.live is not None and len(state.queue) >= most
+    asked = call.operation
+    return isinstance(asked, Submit) and not state.has_room(asked, most)
 
 
 def _conflicts(state: Sequential, call: Call, most: int) -> bool:

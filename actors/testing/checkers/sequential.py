@@ -25,7 +25,7 @@ class Sequential(NamedTuple):
     Args:
         there: whether it exists; `open` whether its activation was not closed since.
         live: the turn that runs.
-        queue: the turns that wait.
+        queue: the turns that wait; `successor` the first of them, where it supersedes the live one.
         settled: the turns that ended and are in its history.
         rolled_back: the turns that ended and left it.
         keys: by principal and idempotency key, what they bound, and what the receipt names.
@@ -35,13 +35,21 @@ class Sequential(NamedTuple):
     open: bool = False
     live: str | None = None
     queue: tuple[str, ...] = ()
+    successor: str | None = None
     settled: tuple[str, ...] = ()
     rolled_back: frozenset[str] = frozenset()
     keys: Mapping[tuple[str, str | None], tuple[Body, Given]] = _NO_KEYS
 
     def has_room(self, asked: Submit, most: int) -> bool:
-        """Say whether a submit would be accepted, its key apart, where `most` turns may wait."""
-        return self.live is None or (asked.on_busy is not OnBusy.REJECT and len(self.queue) < most)
+        """Say whether a submit would be accepted, its key apart, where `most` turns may wait.
+
+        What supersedes the live turn takes the place of what was to do so before it.
+        """
+        if self.live is None:
+            return True
+        replaces = asked.on_busy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK)
+        stays = [turn for turn in self.queue if not (replaces and turn == self.successor)]
+        return asked.on_busy is not OnBusy.REJECT and len(stays) < most
 
     def bound(self, call: Call) -> tuple[Body, Given] | None:
         """Return what the call's key is bound to, and what the receipt names, if it is."""
@@ -69,7 +77,8 @@ class Sequential(NamedTuple):
             case "turn.submitted":
                 first = bool(raw.get("supersedes"))
                 queue = (turn, *self.queue) if first else (*self.queue, turn)
-                return self._replace(open=True, queue=queue)
+                successor = turn if first else self.successor
+                return self._replace(open=True, queue=queue, successor=successor)
             case "turn.started":
                 return self._replace(live=turn, queue=self._without(turn))
             case "thread.truncated" if not event.copied:  # of a copy, it ends the telling
