@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define
 
+from ..core.commands import Truncation
 from ..core.effects import ForkReceipt, Submitted
 from ..core.items import item_id
 from ..core.position import parse_cursor
@@ -139,7 +140,11 @@ class Clients:
                 return turns[-2:][0]
             case Cancel(target=Target.UNKNOWN):
                 return "t0"
-            case Truncate(clear=False) | Fork(place=Place.MESSAGE):
+            case (
+                Truncate(clear=False)
+                | Submit(first=Truncate(clear=False))
+                | Fork(place=Place.MESSAGE)
+            ):
                 return item_id(turns[-1], 0)
             case Fork(place=Place.EARLIER):
                 return item_id(turns[-2:][0], 0)
@@ -241,8 +246,10 @@ async def _answer(runtime: Runtime, step: Step, argument: str | None) -> Answer:
     thread = runtime.thread(step.thread)
     try:
         match step.operation:
-            case Submit(text=text, key=key, on_busy=on_busy, along=along):
-                return await thread.submit(text, key=key, on_busy=on_busy, **along.more)
+            case Submit(text=text, key=key, on_busy=on_busy, along=along, first=first):
+                cut = None if first is None else Truncation(argument)
+                more = {"truncate": cut, **along.more}
+                return await thread.submit(text, key=key, on_busy=on_busy, **more)
             case Cancel(rollback=rollback):
                 return await thread.cancel(argument, rollback=rollback)
             case Truncate():

@@ -49,18 +49,31 @@ class Cursor(enum.StrEnum):
 
 
 @frozen
+class Truncate:
+    """Cut the history: all of it, or what follows the message of the newest turn."""
+
+    clear: bool = True
+
+    def __str__(self) -> str:
+        return "truncate (all)" if self.clear else "truncate (after the newest message)"
+
+
+@frozen
 class Submit:
-    """Say `text`, under `key` where there is one; the client may go on without its answer."""
+    """Say `text`, under `key` and behind a truncation, if any; one need not wait for its answer."""
 
     text: str
     key: str | None = None
     on_busy: OnBusy = OnBusy.REJECT
     waits: bool = True
     along: Along = Along.NOTHING
+    first: Truncate | None = None
 
     def __str__(self) -> str:
+        cut = "" if self.first is None else f"{self.first} and "
         more = "" if self.along is Along.NOTHING else f" with {self.along}"
-        return f"submit {self.text!r}{more}{_under(self.key)} ({self.on_busy}){_hurry(self.waits)}"
+        how = f"{_under(self.key)} ({self.on_busy}){_hurry(self.waits)}"
+        return f"{cut}submit {self.text!r}{more}{how}"
 
 
 @frozen
@@ -108,16 +121,6 @@ class Delete:
 
     def __str__(self) -> str:
         return "delete"
-
-
-@frozen
-class Truncate:
-    """Cut the history: all of it, or what follows the message of the newest turn."""
-
-    clear: bool = True
-
-    def __str__(self) -> str:
-        return "truncate (all)" if self.clear else "truncate (after the newest message)"
 
 
 # The kinds of what clients record.

@@ -150,8 +150,9 @@ def delete() -> Choices:
 
 
 def truncate() -> Choices:
-    """Return truncations."""
-    return (Truncate(clear=True), Truncate(clear=False))
+    """Return truncations: by themselves, and with a message that takes the place of what goes."""
+    cuts = (Truncate(clear=True), Truncate(clear=False))
+    return (*cuts, *(Submit(str(script), first=cut) for cut in cuts for script in scripts()))
 
 
 def record() -> Choices:

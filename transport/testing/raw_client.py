@@ -120,8 +120,9 @@ class RawClient:
     def _body(self, step: Step) -> dict[str, Any]:
         argument = self._around.argument(step)
         match step.operation:
-            case do.Submit(text=text, key=key, on_busy=on_busy, along=along):
+            case do.Submit(text=text, key=key, on_busy=on_busy, along=along, first=first):
                 more = along.more if key is None else {"key": key, **along.more}
+                more |= {} if first is None else {"after": argument}
                 return {"type": "submit", "content": text, "on_busy": str(on_busy), **more}
             case do.Cancel(rollback=rollback):
                 turn = {} if argument is None else {"turn": argument}

@@ -240,8 +240,9 @@ async def _answer(client: Client, step: Step, argument: str | None) -> Answer:
 async def _carry_out(client: Client, step: Step, argument: str | None) -> Answer:
     thread = step.thread
     match step.operation:
-        case do.Submit(text=text, key=key, on_busy=on_busy, along=along):
-            receipt = await client.submit(thread, text, key=key, on_busy=on_busy, **along.more)
+        case do.Submit(text=text, key=key, on_busy=on_busy, along=along, first=first):
+            more = along.more if first is None else {"after": argument, **along.more}
+            receipt = await client.submit(thread, text, key=key, on_busy=on_busy, **more)
             return Submitted(receipt.turn, parse_cursor(receipt.cursor), receipt.duplicate)
         case do.Cancel(rollback=rollback):
             reply = await client.cancel(thread, argument, rollback=rollback)

@@ -106,7 +106,10 @@ class WireLog:
             case "submit":
                 on_busy = OnBusy(raw.get("on_busy") or OnBusy.REJECT)
                 along = along_of(raw) or Along.NOTHING
-                return do.Submit(raw["content"], raw.get("key"), on_busy, along=along), None
+                after = raw.get("after")
+                first = do.Truncate(clear=after is None) if "after" in raw else None
+                submit = do.Submit(raw["content"], raw.get("key"), on_busy, True, along, first)
+                return submit, after
             case "cancel":
                 turn = raw.get("turn")
                 target = do.Target.RUNNING if turn is None else do.Target.NEWEST

@@ -106,7 +106,11 @@ class Surroundings:
                 return turns[-2:][0]
             case do.Cancel(target=do.Target.UNKNOWN):
                 return "t0"
-            case do.Truncate(clear=False) | do.Fork(place=do.Place.MESSAGE | do.Place.SHOWN):
+            case (
+                do.Truncate(clear=False)
+                | do.Submit(first=do.Truncate(clear=False))
+                | do.Fork(place=do.Place.MESSAGE | do.Place.SHOWN)
+            ):
                 return item_id(turns[-1], 0)
             case do.ReadPage(older=True):
                 return item_id(turns[-1], 0)

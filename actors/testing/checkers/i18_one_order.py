@@ -39,6 +39,7 @@ from ..operations import (
     Open,
     ReadPage,
     Submit,
+    Truncate,
 )
 from .broken import Broken
 from .keyed import asked_for, given_by, key_of, may_be_of, told_of
@@ -136,7 +137,8 @@ class _Thread:
             number >= 0
             and told_of(self._log[number]) == (asked_for(call), given_by(call))
             and call.called < self._log[number].index < (call.over or 0)
-            and self._accepts(call, self._before(number))
+            and self._accepts(call, self._states[self._beginning(call, number)])
+            and self._truncates(call, number)
         ):
             yield number, number + 1
 
@@ -152,10 +154,22 @@ class _Thread:
             case _:
                 return True
 
-    def _before(self, number: int) -> Sequential:
-        """Return the state in which the command was decided that led to an event."""
-        created = number > 0 and self._log[number - 1].type == "thread.created"
-        return self._states[number - 1 if created else number]
+    def _beginning(self, call: Call, number: int) -> int:
+        """Return the place at which the call was decided that led to an event."""
+        if _truncation_of(call) is not None and self._comes_behind("thread.truncated", number):
+            number -= 1
+        return number - 1 if self._comes_behind("thread.created", number) else number
+
+    def _truncates(self, call: Call, number: int) -> bool:
+        """Say whether what a call was to cut went in the same breath, where anything was."""
+        if _truncation_of(call) is None or not self._states[self._beginning(call, number)].there:
+            return True
+        cut = self._log[number - 1]
+        is_cut = self._comes_behind("thread.truncated", number)
+        return is_cut and cut.raw["after"] == call.argument and cut.index == self._log[number].index
+
+    def _comes_behind(self, type: str, number: int) -> bool:
+        return number > 0 and self._log[number - 1].type == type
 
     def _effects(self, first: int, last: int, wanted: str, number: int | None) -> Iterator[Place]:
         for behind in range(first + 1, last + 1):
@@ -207,6 +221,10 @@ class _Thread:
                 yield Broken("I18", f"nobody submitted {what}", event.index)
             else:
                 open_calls.remove(sent)
+
+
+def _truncation_of(call: Call) -> Truncate | None:
+    return call.operation.first if isinstance(call.operation, Submit) else None
 
 
 def _sent(call: Call, event: Logged) -> bool:

@@ -45,6 +45,8 @@ class Sequential(NamedTuple):
 
         What supersedes the live turn takes the place of what was to do so before it.
         """
+        if asked.first is not None:
+            return not self.busy
         if self.live is None:
             return True
         replaces = asked.on_busy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK)
