@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.testing.simulation import LOGGERS
+from actors.testing.quiet_log import LOGGERS
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = [*(ROOT / "actors").rglob("*.py"), *(ROOT / "transport").rglob("*.py")]

@@ -7,10 +7,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from .broken import Broken
+from .keyed import given_by
 from .model import Model
 
 if TYPE_CHECKING:
-    from ..history import HandlerRun, History, Logged, TurnHistory
+    from ..history import Call, HandlerRun, History, Logged, TurnHistory
 
 
 def one_turn_at_a_time(history: History) -> Iterator[Broken]:
@@ -54,8 +55,8 @@ def _was_stranded(history: History, run: HandlerRun, index: int) -> bool:
     if not history.failed_between(run.life, run.thread, run.entered, index):
         return False
     stops = [b.index for b in history.struck]
-    stops += [c.called for c in history.calls.values() if c.thread == run.thread]
-    began = min(records[stop].at for stop in stops if stop > run.entered)
+    stops += [max(c.called, run.entered) for c in history.calls.values() if _may_stop(c, run)]
+    began = min(records[stop].at for stop in stops if stop >= run.entered)
     life = history.lives[run.life]
     if life.closing is not None:
         began = min(began, records[life.closing].at + life.limits.drain_seconds)
@@ -63,6 +64,12 @@ def _was_stranded(history: History, run: HandlerRun, index: int) -> bool:
     starts = (e.index for e in history.turn(run.turn).of("turn.started") if e.index < run.entered)
     overdue = records[max(starts, default=run.entered)].at + history.kinds[run.thread].overdue
     return records[index].at - min(began, overdue) >= grace
+
+
+def _may_stop(call: Call, run: HandlerRun) -> bool:
+    """Say whether a call may have stopped a run: it may have been under way when that began."""
+    ended = call.over is not None and call.over < run.entered
+    return call.thread == run.thread and given_by(call) != run.turn and not ended
 
 
 def _was_started(turn: TurnHistory, run: HandlerRun) -> bool:

@@ -52,7 +52,8 @@ def _left_open(history: History, life: int, closed: int, abandoned: set[str]) ->
 
 
 def _begun(history: History, started: Logged) -> Iterator[Broken]:
-    closing = history.lives[started.life].closing
+    life = history.lives.get(started.life)  # of a past that was read, there is none
+    closing = None if life is None else life.closing
     if closing is not None and started.raw["at"] > history.records[closing].at:
         message = f"{started.raw['turn']} was started while the runtime drained"
         yield Broken("I9", message, started.index)

@@ -49,6 +49,8 @@ def _needless(turn: TurnHistory) -> Iterator[Broken]:
 def _run_again(history: History, turn: TurnHistory) -> Iterator[Broken]:
     for before, started in pairwise(turn.of("turn.started")):
         thread, life = started.thread, started.life
+        if life not in history.lives:  # it belongs to a past that was read
+            continue
         crashed = before.life < life or history.failed_between(
             life, thread, before.index, started.index
         )
