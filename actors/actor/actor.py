@@ -238,8 +238,10 @@ class Actor:
     async def _decide_letter(self, letter: Letter) -> None:
         try:
             await self._committer.room()
-            self._admission.check(letter.command, draining=self._draining)
-            self._decide(await self._with_facts(letter.command), letter)
+            command = await self._with_facts(letter.command)
+            # Behind the last wait: a drain may have begun since.
+            self._admission.check(command, draining=self._draining)
+            self._decide(command, letter)
         except Rejected as refusal:
             self._refuse(letter, refusal)
         except trio.Cancelled as exc:  # by the end of the runtime, or a task beside it that broke

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from .facts import Fault
-from .operations import Cancel, Operation, Submit, Target
+from .operations import Cancel, Operation, Submit, Target, Truncate
 
 if TYPE_CHECKING:
     from .history import History
@@ -124,6 +124,8 @@ def spans(history: History) -> Iterator[Span]:
 def _name_of(operation: Operation) -> str:
     """Return the word under which an operation counts."""
     match operation:
+        case Submit(first=Truncate()):
+            return "truncate"
         case Submit(on_busy=on_busy):
             return f"submit {on_busy}"
         case Cancel(target=Target.RUNNING):

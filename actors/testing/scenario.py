@@ -152,7 +152,7 @@ def delete() -> Choices:
 def truncate() -> Choices:
     """Return truncations: by themselves, and with a message that takes the place of what goes."""
     cuts = (Truncate(clear=True), Truncate(clear=False))
-    return (*cuts, *(Submit(str(script), first=cut) for cut in cuts for script in scripts()))
+    return (*cuts * 2, *(Submit(text, first=cut) for cut in cuts for text in ("1 stop", "2 tool")))
 
 
 def record() -> Choices:

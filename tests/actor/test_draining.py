@@ -125,6 +125,30 @@ async def test_a_journal_that_fails_while_it_drains_ends_the_drain(
     assert await journal.endings() == []  # settled when it is opened again
 
 
+async def test_a_submit_whose_history_is_still_looked_up_when_the_drain_begins_starts_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    """I9: what is not begun needs no settling at the next start."""
+    answers: list[Any] = []
+
+    class Slow(FakeJournal):
+        async def locate(self, thread: str, after: str | None) -> Any:
+            await trio.sleep(2)
+            return await super().locate(thread, after)
+
+    journal = Slow()
+    async with open_world(takes, journal=journal) as world:
+        await world.started("0")
+        await trio.sleep(1)
+        edit = commands.Submit(
+            turn="edit", principal="ann", content="0", truncate=commands.Truncation(None)
+        )
+        world.runtime.registry.post("t", edit, answers.append)
+        await trio.testing.wait_all_tasks_blocked()
+    assert [answer.code for answer in answers] == ["draining"]
+    assert await journal.endings() == [("t1", "completed")]
+
+
 async def test_nothing_lets_commands_in_again_once_it_drains(autojump_clock: MockClock) -> None:
     """A journal that was just opened anew, say."""
     async with open_world() as world:
