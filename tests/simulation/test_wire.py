@@ -86,7 +86,7 @@ def test_the_races_reach_what_they_are_for() -> None:
 
 def test_raw_clients_pipeline_and_attach_over_what_they_follow() -> None:
     pipelined = attached_over = 0
-    for run in islice(runs(seed=3), RUNS // 3):
+    for run in islice(runs(seed=5), RUNS // 3):
         following: set[tuple[int, str]] = set()
         waiting: dict[int, tuple[int, str]] = {}
         for record in run.records:
@@ -112,7 +112,7 @@ def test_pages_ask_over_http_and_their_streams_come_back() -> None:
     """Each request is a connection of its own; what is shown there may be no good."""
     commands: Counter[type] = Counter()
     turned_away = resumed = shown = 0
-    for run in islice(runs(seed=4), RUNS):
+    for run in islice(runs(seed=4), 2 * RUNS):
         connections = {n: c for n, c in run.history.sent.items() if c > 100_000}
         for number in connections:
             call = run.history.calls[number]

@@ -59,6 +59,12 @@ class Connection:
         for link in (self.client, self.server):
             self._break(link.outbox)
 
+    def vanish(self) -> None:
+        """Break it without a word, for good: who asks for no sign of life never finds out."""
+        self._network.vanished = True
+        for link in (self.client, self.server):
+            link.outbox.vanish()
+
     def half_close(self, side: SimulatedLink) -> None:
         """Let nothing more through from one side; the other one notices in its own time."""
         self._break(side.outbox)
@@ -103,6 +109,7 @@ class SimulatedNetwork:
 
     Attributes:
         connections: all that ever were.
+        vanished: whether one of them broke without a word.
         listener: attends the server's end of a new connection; None while nobody listens.
     """
 
@@ -115,6 +122,7 @@ class SimulatedNetwork:
     ) -> None:
         self.delays = delays
         self.connections: list[Connection] = []
+        self.vanished = False
         self.listener: Callable[[Connection], Awaitable[None]] | None = None
         self._nursery = nursery
         self._limits = limits

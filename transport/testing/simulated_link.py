@@ -48,6 +48,7 @@ class Way:
     ending: tuple[int, str] | None = None
     stalled: bool = False
     lossy: bool = False
+    silent: bool = False
     arrived: bool = False
     moved: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
     _due: int = 0
@@ -61,7 +62,7 @@ class Way:
     @property
     def has_news(self) -> bool:
         """Whether there is something to take: a message, or the end behind them."""
-        return not self.stalled and bool(self.items or self.ending)
+        return not (self.stalled or self.silent) and bool(self.items or self.ending)
 
     def put(self, item: _Item) -> None:
         """Send."""
@@ -97,6 +98,11 @@ class Way:
         for _ in range(min(count, len(self.items))):
             self.items.pop()
         self.moved.unpark_all()
+
+    def vanish(self) -> None:
+        """Lose all that is under way and will be sent, the end too: whoever listens waits on."""
+        self.silent = True
+        self.lose(len(self.items))
 
     def stall(self, stalled: bool) -> None:
         """Have nothing be taken, or have it be taken again."""

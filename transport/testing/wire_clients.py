@@ -40,10 +40,15 @@ if TYPE_CHECKING:
 
     from ..link import Link
     from .network import Connection
+    from .wire_log import WatchedLink
     from .wire_steps import Surroundings
 
 # Whether a user opens a thread once more, before anything of it may have come.
 _AGAIN: Final = (False, False, False, True)
+
+
+# Ticks that a reader is busy with a batch for; the longest is longer than a turn goes on.
+_NAPS: Final = (*[0] * 13, 8, 32, 128)
 
 
 class _Drawn(Random):
@@ -97,6 +102,7 @@ class LibraryClient:
         self._visits = 0
         self._visit: _Visit | None = None
         self._connection: Connection | None = None
+        self._link: WatchedLink | None = None
         self._readers: dict[str, _Reader] = {}
 
     async def perform(self, step: Step) -> None:
@@ -104,7 +110,7 @@ class LibraryClient:
         client = await self.come()
         match step.operation:
             case do.CutConnection() | do.HalfClose() | do.Stall() as fault:
-                self._around.befall(self._connection, fault)
+                self._around.befall(self._connection, fault, unnoticed=self._link)
             case do.Leave():
                 await self.leave()
             case do.Renew():
@@ -164,7 +170,8 @@ class LibraryClient:
         around = self._around
         connection = await around.network.dial()
         self._connection = connection
-        return around.watched(connection, self.number, self.principal)
+        self._link = around.watched(connection, self.number, self.principal)
+        return self._link
 
     def _token(self) -> str:
         number = self._connection.number if self._connection is not None else 0
@@ -214,6 +221,7 @@ class LibraryClient:
                         around.note(Shown(number, batch))
                         around.log.cursors[self.number, thread].append(batch.cursor)
                         await around.world.pause()
+                        await around.world.delays.wait(around.world.delays.choose(_NAPS))
         except (Rejected, ClientClosed):
             pass  # not its thread, or its user left
         except Exception as exc:  # whatever it is, it is what the run has found

@@ -61,6 +61,8 @@ class WireLog:
     cursors: defaultdict[tuple[int, str], list[str]] = field(factory=lambda: defaultdict(list))
     turns: defaultdict[str, list[str]] = field(factory=lambda: defaultdict(list))
     _uncertain: dict[int, float | None] = field(factory=dict)
+    # Connections where nothing arrives any more, though no side knows it.
+    _unheard: list[WatchedLink] = field(factory=list)
 
     def doubt(self, call: int) -> None:
         """Note that a call has lost its connection; it may still be carried out."""
@@ -81,8 +83,14 @@ class WireLog:
 
     def settle_all(self) -> None:
         """Note all that lost their connections as lost: the server they went to is gone."""
+        for link in self._unheard:
+            link.doubt()
         for call in list(self._uncertain):
             self._lose(call)
+
+    def vanish(self, link: WatchedLink) -> None:
+        """Note that a connection broke, and that its client is not told."""
+        self._unheard.append(link)
 
     def answer(self, called: Called, body: Any) -> Answer:
         """Return what a reply's body says to a call; the turns that it tells of are known then.
@@ -219,6 +227,11 @@ class WatchedLink:
         self._link.abort()
         self._end(1006)
 
+    def doubt(self) -> None:
+        """Note that what is unanswered has lost its connection."""
+        for called in self._calls.values():
+            self._log.doubt(called.call)
+
     def _note(self, fact: Fact | WireFact) -> None:
         self._process.note(fact)
 
@@ -229,8 +242,7 @@ class WatchedLink:
         self._note(Disconnected(self._number, code))
         for call in self._attached.values():
             self._note(Left(call))
-        for called in self._calls.values():
-            self._log.doubt(called.call)
+        self.doubt()
 
     # What goes out
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
+from attrs import evolve
 
 from actors.testing import operations as do
 from actors.testing.case import read_case
@@ -51,6 +52,10 @@ PRINCIPALS: Final = ("ada", "ada", "eve")
 
 # Messages under way in each direction, few enough that a reader who stalls is noticed.
 _IN_FLIGHT: Final = 2
+# Whether who loses a thread is away just then.
+_AWAY: Final = (False, False, True)
+# What who loses a thread amid a look at it is about to see.
+_LOOKING: Final[tuple[do.Operation, ...]] = (do.ReadPage(), do.ReadPage(), do.Attach())
 # Who speaks for a user: the library, a page without it, or nobody.
 _SORTS: Final[tuple[type[LibraryClient | RawClient | PageClient], ...]] = (
     *[LibraryClient] * 7,
@@ -188,6 +193,8 @@ class _WireSimulation:
         self._world.faults.calm()
         self._network.heal()
         self._renew_patience()
+        await self._find_out()
+        self._renew_patience()
         await self._come_to_rest()
 
     def _renew_patience(self) -> None:
@@ -224,13 +231,20 @@ class _WireSimulation:
                     await self._compact()
                 case do.Revoke(looks=0):
                     self._access.allow(step.client, step.thread, False)
+                    if self._world.delays.choose(_AWAY):
+                        await self._perform(evolve(step, operation=do.CutConnection()))
                 case do.Revoke(looks=looks):
                     revoke = partial(self._access.allow, step.client, step.thread, False)
                     self._world.faults.amid_look(step.thread, looks, revoke)
+                    looking = self._world.delays.choose(_LOOKING)
+                    await self._perform(evolve(step, operation=looking))
                 case do.Grant():
                     self._access.allow(step.client, step.thread, True)
                 case _:
-                    await self._client(step.client).perform(step)
+                    await self._perform(step)
+
+    async def _perform(self, step: Step) -> None:
+        await self._client(step.client).perform(step)
 
     def _client(self, number: int) -> LibraryClient | RawClient | PageClient:
         if number not in self._clients:
@@ -328,6 +342,11 @@ class _WireSimulation:
         return self._process
 
     # The end
+
+    async def _find_out(self) -> None:
+        """Give both sides of what broke without a word the time to miss a sign of life."""
+        if self._network.vanished:
+            await trio.sleep(2 * self._world.limits.heartbeat_seconds + TICK)
 
     async def _come_to_rest(self) -> None:
         """Heal, have everybody come back and see everything; then leave, and see what is left."""

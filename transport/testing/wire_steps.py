@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _REQUESTS: Final = 100_000
 # Whom a token that is no good speaks for.
 NOBODY: Final = "nobody"
+# How often a cut is one that nobody is told of.
+_VANISHES: Final = (False, False, True)
 # How often a token is good.
 _GOOD: Final = (*[True] * 7, False)
 
@@ -82,10 +84,25 @@ class Surroundings:
         return WatchedLink(link, number, client, principal, self.process(), self.log)
 
     def befall(
-        self, connection: Connection | None, fault: do.CutConnection | do.HalfClose | do.Stall
+        self,
+        connection: Connection | None,
+        fault: do.CutConnection | do.HalfClose | do.Stall,
+        *,
+        unnoticed: WatchedLink | None = None,
     ) -> None:
-        """Have something befall a connection, where there is one that is open."""
+        """Have something befall a connection, where there is one that is open.
+
+        Args:
+            connection: the one.
+            fault: what it is.
+            unnoticed: the client's end, where it asks for signs of life: a cut may be one that no
+                side is told of then, as the tape chooses. Once in a run: it takes long to find out.
+        """
         if connection is None or not connection.is_open:
+            return
+        if isinstance(fault, do.CutConnection) and self._vanishes(unnoticed):
+            self.note(Befell(connection.number, "break it without a word"))
+            connection.vanish()
             return
         self.note(Befell(connection.number, str(fault)))
         match fault:
@@ -95,6 +112,12 @@ class Surroundings:
                 connection.half_close(_end(connection, side))
             case do.Stall(side=side):
                 connection.stall(_end(connection, side))
+
+    def _vanishes(self, end: WatchedLink | None) -> bool:
+        if end is None or self.network.vanished or not self.world.delays.choose(_VANISHES):
+            return False
+        self.log.vanish(end)
+        return True
 
     def argument(self, step: Step) -> str | None:
         """Return which turn or item a step is about, of those that somebody was told of."""
