@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 if TYPE_CHECKING:
+    from ..actor.leases import Lease
     from ..actor.service import Service
     from ..actor.service_runner import ServiceFunction
     from .world import World
@@ -23,15 +24,22 @@ class Wish(enum.StrEnum):
     RECORD = "record"  # the number behind it
     FAIL = "fail"  # raise; with a number behind it, as the end of a program does
     RETURN = "return"
-    DEAF = "deaf"  # heed no cancellation from now on, for longer than anybody waits
+    DEAF = "deaf"  # do not stop when it is to, for longer than anybody waits
 
 
 def scripted_service(world: World) -> ServiceFunction:
     """Return a service that holds a lease and does what is cast to it."""
-    lease = world.lender.lease
+    return _holding(world, world.lender.lease)
 
+
+def brief_service(world: World) -> ServiceFunction:
+    """Return one whose lease runs out where it is not renewed; see `Lender.brief`."""
+    return _holding(world, world.lender.brief)
+
+
+def _holding(world: World, lease: Lease[str]) -> ServiceFunction:
     async def service(service: Service) -> None:
-        async with service.hold(lease):
+        async with service.hold(lease) as lent:
             deaf = False
             try:
                 async for cast in service.inbox:
@@ -47,7 +55,7 @@ def scripted_service(world: World) -> ServiceFunction:
                         case Wish.DEAF:
                             deaf = True
             except trio.Cancelled:
-                if deaf:
+                if deaf and not world.lender.ran_out(lent):
                     with trio.CancelScope(shield=True):  # beyond anybody's patience
                         await trio.sleep(64 * world.limits.lease_release_seconds)
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -56,11 +57,16 @@ class Counted:
 
 @frozen
 class Held:
-    """A service begins to work with what was lent to it."""
+    """A service begins to work with what was lent to it.
+
+    Args:
+        lasts: seconds for which it may, unless the lease is renewed.
+    """
 
     thread: str
     run: int
     lease: Any
+    lasts: float = math.inf
 
 
 @frozen
@@ -81,6 +87,20 @@ class LeaseTaken:
 
 
 @frozen
+class RenewalAsked:
+    """The lender was asked to renew it."""
+
+    lease: str
+
+
+@frozen
+class LeaseRenewed:
+    """The lender has renewed it, counted from when it was asked last."""
+
+    lease: str
+
+
+@frozen
 class LeaseReturned:
     """It was given back."""
 
@@ -96,5 +116,7 @@ ServiceFact: TypeAlias = (
     | Held
     | LetGo
     | LeaseTaken
+    | RenewalAsked
+    | LeaseRenewed
     | LeaseReturned
 )

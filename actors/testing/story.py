@@ -227,6 +227,8 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     services.Held: lambda fact: f"{_service(fact)} has {fact.lease}",
     services.LetGo: lambda fact: f"{_service(fact)} lets go of {fact.lease}",
     services.LeaseTaken: lambda fact: f"{fact.lease} is leased to thread {fact.thread}",
+    services.RenewalAsked: lambda fact: f"{fact.lease} is to be renewed",
+    services.LeaseRenewed: lambda fact: f"{fact.lease} is renewed",
     services.LeaseReturned: lambda fact: f"{fact.lease} is given back",
     facts.Claimed: lambda fact: f"thread {fact.thread} is claimed ({fact.generation})",
     facts.Stored: _stored,

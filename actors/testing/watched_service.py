@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,7 +58,7 @@ class WatchedService:
             if resource is None or lease.static is not None:
                 yield resource
                 return
-            self._process.note(Held(*self._place, resource))
+            self._process.note(Held(*self._place, resource, lease.lasts or math.inf))
             try:
                 yield resource
             finally:

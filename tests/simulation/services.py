@@ -25,13 +25,13 @@ from actors.testing import (
     restart,
     sample_scenario,
     scripted,
-    scripted_service,
     simulate,
     submit,
     with_deadline,
 )
 from actors.testing.operations import Submit
 from actors.testing.scenario import PHASES, STEPS
+from actors.testing.scripted_service import brief_service
 
 if TYPE_CHECKING:
     from random import Random
@@ -74,7 +74,7 @@ def race(scenario: Scenario, schedule: Schedule) -> Run:
         schedule=schedule,
         kind=kind,
         limits=LIMITS,
-        make_service=scripted_service,
+        make_service=brief_service,
     )
 
 

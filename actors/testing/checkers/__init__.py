@@ -22,6 +22,7 @@ from .i9_recovery import settled_once
 from .i10_failures import failures_stay_small
 from .i10_services import services_stay_over
 from .i11_leases import leases_returned_once
+from .i11_renewals import leases_used_in_their_time
 from .i12_bounds import bounds_hold
 from .i13_forks import forks_are_whole
 from .i13_gone import gone_for_good
@@ -66,6 +67,7 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I10": failures_stay_small,
     "I10, of services": services_stay_over,
     "I11": leases_returned_once,
+    "I11, of renewals": leases_used_in_their_time,
     "I12": bounds_hold,
     "I13": gone_for_good,
     "I13, of forks": forks_are_whole,

@@ -7,30 +7,43 @@ from typing import TYPE_CHECKING, Final
 
 from ..facts import Answered, Called, Claimed, Done, Opening
 from ..operations import Delete, End
-from ..service_facts import ServiceEntered, ServiceExited
+from ..service_facts import Held, LeaseReturned, LetGo, ServiceEntered, ServiceExited
 from .broken import Broken
 
 if TYPE_CHECKING:
     from ..history import History
 
 # What is read of the records.
-_READ: Final = (Opening, Claimed, ServiceEntered, ServiceExited, Called, Answered)
+_READ: Final = (
+    Opening,
+    Claimed,
+    ServiceEntered,
+    ServiceExited,
+    Held,
+    LetGo,
+    LeaseReturned,
+    Called,
+    Answered,
+)
 
 
 def one_service_at_a_time(history: History) -> Iterator[Broken]:
     """Find services of one thread side by side, and ends that were answered before the service.
 
-    One that does not stop in its grace was abandoned, and does not count from then on.
+    One that does not stop in its grace was abandoned, and does not count from then on; what it
+    holds is given back under it.
     """
     grace = 0.0
     running: dict[tuple[str, int], float] = {}
     abandoned: set[tuple[str, int]] = set()
+    held: dict[str, tuple[str, int]] = {}
     ends: dict[int, tuple[str, float, set[tuple[str, int]]]] = {}
     life = 0
     for index, record in history.of(*_READ):
         if record.life != life:
             running.clear()
             abandoned.clear()
+            held.clear()
             ends.clear()
             life = record.life
         match record.fact:
@@ -47,6 +60,12 @@ def one_service_at_a_time(history: History) -> Iterator[Broken]:
                 running.pop((thread, run), None)
             case Claimed(thread=thread):  # nobody claims it while one is waited for
                 abandoned |= {each for each in running if each[0] == thread}
+            case Held(thread=thread, run=run, lease=lease):
+                held[lease] = thread, run
+            case LetGo(lease=lease):
+                held.pop(lease, None)
+            case LeaseReturned(lease=lease) if lease in held:
+                abandoned.add(held.pop(lease))
             case Called(call=call, thread=thread, operation=End() | Delete()):
                 there = {each for each in running if each[0] == thread} - abandoned
                 ends[call] = (thread, record.at, there)
