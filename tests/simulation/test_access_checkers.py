@@ -85,3 +85,11 @@ def test_a_stranger_may_not_stay(closed: bool) -> None:
     told.note(TurnedAway(1), AtRest())
     wrong = "connection 1 shows nothing good, and is left open"
     assert told.broken(CREDENTIALS) == [wrong] * (not closed)
+
+
+def test_a_stranger_may_learn_of_it_when_the_server_is_gone() -> None:
+    told = Told()
+    told.note(Connected(1, 0, "ada"))
+    told.opened()
+    told.note(TurnedAway(1), AtRest())
+    assert told.broken(CREDENTIALS) == []

@@ -113,6 +113,19 @@ def test_i1_finds_two_services_of_a_thread_and_an_end_that_is_answered_too_early
     ]
 
 
+@pytest.mark.parametrize(("taken_over", "wrong"), [(True, 0), (False, 1)])
+def test_i11_a_service_whose_grace_was_running_may_be_left_while_an_end_waits(
+    taken_over: bool, wrong: int
+) -> None:
+    told = served(OnExit.LEAVE)
+    call = told.call(End())
+    if taken_over:
+        told.claim(2)
+    told.note(Answered(call, Done(existed=True)))
+    wrongly = ["I11: a was ended before its service was gone"]
+    assert found(told, "I1, of services") == wrongly * wrong
+
+
 # I10: services that fail.
 
 

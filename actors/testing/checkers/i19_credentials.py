@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from ..facts import Answered, AtRest, Refused
-from ..wire_facts import Disconnected, Sent, TurnedAway, Welcomed
+from ..wire_facts import Connected, Disconnected, Sent, TurnedAway, Welcomed
 from .access import LOOK_ALIKE, was_shut_out
 from .broken import Broken
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..history import History
 
 # What is read of the records.
-_READ: Final = (Welcomed, TurnedAway, Disconnected, Sent, Answered, AtRest)
+_READ: Final = (Connected, Welcomed, TurnedAway, Disconnected, Sent, Answered, AtRest)
 
 
 def only_the_welcome(history: History) -> Iterator[Broken]:
@@ -23,13 +23,16 @@ def only_the_welcome(history: History) -> Iterator[Broken]:
     until: dict[int, float] = {}
     sent: dict[int, tuple[int, float]] = {}
     over: set[int] = set()
+    lives: dict[int, int] = {}  # by connection: that of the server that it was made to
     strangers: dict[int, int] = {}  # by connection: the life whose server it knocked at
     for index, record in history.of(*_READ):
         match record.fact:
             case Welcomed(connection=connection, until=end):
                 until[connection] = end
-            case TurnedAway(connection=connection):
-                strangers[connection] = record.life
+            case Connected(connection=connection):
+                lives[connection] = record.life
+            case TurnedAway(connection=connection):  # which may come when that server is gone
+                strangers[connection] = lives.get(connection, record.life)
             case Disconnected(connection=connection):
                 over.add(connection)
             case Sent(connection=connection, call=call):

@@ -71,7 +71,8 @@ def one_service_at_a_time(history: History) -> Iterator[Broken]:
                 ends[call] = (thread, record.at, there)
             case Answered(call=call, answer=Done(existed=True)) if call in ends:
                 thread, called_at, there = ends.pop(call)
-                if there & running.keys() and record.at < called_at + grace:
+                waited = (there - abandoned) & running.keys()
+                if waited and record.at < called_at + grace:
                     yield Broken("I11", f"{thread} was ended before its service was gone", index)
                 abandoned |= there & running.keys()
             case _:
