@@ -7,12 +7,13 @@ from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import strategies as st
 
 from ..core.commands import OnBusy
 from .along import Along
 from .operations import (
+    NOTE,
     REMARK,
     Attach,
     BreakActor,
@@ -306,10 +307,21 @@ def _sampled(
 ) -> Step:
     if done and random.random() < _REPEATS:
         earlier = random.choice(done)
-        return Step(random.choice(who)[0], earlier.thread, earlier.operation)
+        return Step(random.choice(who)[0], earlier.thread, _again(random, earlier.operation))
     step = Step(*random.choice(who), random.choice(random.choice(choices)))
     done.append(step)
     return step
+
+
+def _again(random: Random, operation: Operation) -> Operation:
+    """Return what repeats an operation; one with a key may say something else under it."""
+    match operation:
+        case Record(key=str()):
+            return evolve(operation, kind=random.choice((NOTE, REMARK)))
+        case Submit(key=str()):
+            return evolve(operation, along=random.choice((operation.along, *Along)))
+        case _:
+            return operation
 
 
 def _who(threads: Sequence[str], clients: Sequence[int]) -> list[tuple[int, str]]:

@@ -23,7 +23,7 @@ from actors.testing import (
     write_case,
 )
 from actors.testing.facts import Claimed
-from actors.testing.operations import CutConnection
+from actors.testing.operations import CutConnection, Record
 from actors.testing.scenario import everything, let_time_pass, restart
 from transport.link import LinkClosed
 from transport.testing.network import SimulatedNetwork
@@ -54,6 +54,13 @@ def test_some_scenarios_are_of_one_thread_or_one_client_and_others_of_all() -> N
     long = [steps for steps in drawn(*everything()) if len(steps) >= 16]
     assert {len({step.thread for step in steps}) for steps in long} == {1, 2}
     assert {len({step.client for step in steps}) for steps in long} == {1, 2, 3}
+
+
+def test_what_is_repeated_under_a_key_may_say_something_else() -> None:
+    for first in (Submit("1 stop", "k1"), Record(1, "k1")):
+        said = {step.operation for steps in drawn((first,)) for step in steps}
+        assert len(said) > 1
+        assert {each.key for each in said if isinstance(each, Submit | Record)} == {"k1"}
 
 
 def test_the_first_sort_may_always_be_drawn() -> None:
