@@ -190,6 +190,18 @@ def test_i8_finds_a_key_that_binds_twice() -> None:
     assert told.broken("I8") == ["key k1 of a bound twice in life 1"]
 
 
+def test_i9_what_fails_as_a_start_is_stored_is_reason_enough_for_another() -> None:
+    for failed, found in ((True, []), (False, ["t1 was started again for no reason"])):
+        told = Told(retry=True)
+        told.claim(1)
+        if failed:
+            told.note(Struck(Fault.ACTOR, "a"))
+        told.store(submitted("t1"), started("t1"))
+        told.claim(2)
+        told.store(started("t1", attempt=2), generation=2)
+        assert told.broken("I9") == found
+
+
 def test_i9_finds_a_turn_that_a_restart_leaves_open_or_runs_again() -> None:
     told = Told()
     told.store(submitted("t1"), started("t1"))

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ..facts import Claimed
 from .broken import Broken
 
 if TYPE_CHECKING:
-    from ..history import History, Life, TurnHistory
+    from ..history import History, Life, Logged, TurnHistory
 
 
 def settled_once(history: History) -> Iterator[Broken]:
@@ -46,14 +47,24 @@ def _needless(turn: TurnHistory) -> Iterator[Broken]:
             yield Broken("I9", f"{turn.turn} only waited, and was interrupted", ending.index)
 
 
+def _claimed(history: History, event: Logged) -> int:
+    """Return when the activation began that stored an event."""
+    claims = (
+        index
+        for index, record in history.of(Claimed)
+        if record.fact == Claimed(event.thread, event.generation) and record.life == event.life
+    )
+    return next(claims, event.index)
+
+
 def _run_again(history: History, turn: TurnHistory) -> Iterator[Broken]:
     for before, started in pairwise(turn.of("turn.started")):
         thread, life = started.thread, started.life
         if life not in history.lives:  # it belongs to a past that was read
             continue
-        crashed = before.life < life or history.failed_between(
-            life, thread, before.index, started.index
-        )
+        # It may have failed before what it was storing was stored.
+        since = _claimed(history, before)
+        crashed = before.life < life or history.failed_between(life, thread, since, started.index)
         if not crashed or not history.kinds[thread].retry:
             yield Broken("I9", f"{turn.turn} was started again for no reason", started.index)
         if started.raw["attempt"] > history.lives[life].limits.turn_attempts:
