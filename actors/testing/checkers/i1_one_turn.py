@@ -52,23 +52,25 @@ def _was_stranded(history: History, run: HandlerRun, index: int) -> bool:
     if history.is_damaged(run.thread, run.entered):
         # It may have failed as soon as it wrote.
         return records[index].at - records[run.entered].at >= grace
-    if not history.failed_between(run.life, run.thread, run.entered, index):
+    # It may be stopped before its handler is called: the history is read for that.
+    starts = (e.index for e in history.turn(run.turn).of("turn.started") if e.index < run.entered)
+    started = max(starts, default=run.entered)
+    if not history.failed_between(run.life, run.thread, started, index):
         return False
     stops = [b.index for b in history.struck]
-    stops += [max(c.called, run.entered) for c in history.calls.values() if _may_stop(c, run)]
-    began = min(records[stop].at for stop in stops if stop >= run.entered)
+    calls = (call for call in history.calls.values() if _may_stop(call, run, started))
+    stops += [max(call.called, started) for call in calls]
+    began = min(records[stop].at for stop in stops if stop >= started)
     life = history.lives[run.life]
     if life.closing is not None:
         began = min(began, records[life.closing].at + life.limits.drain_seconds)
-    # Its time counts from before its handler was called: the history is read for that.
-    starts = (e.index for e in history.turn(run.turn).of("turn.started") if e.index < run.entered)
-    overdue = records[max(starts, default=run.entered)].at + history.kinds[run.thread].overdue
+    overdue = records[started].at + history.kinds[run.thread].overdue
     return records[index].at - min(began, overdue) >= grace
 
 
-def _may_stop(call: Call, run: HandlerRun) -> bool:
-    """Say whether a call may have stopped a run: it may have been under way when that began."""
-    ended = call.over is not None and call.over < run.entered
+def _may_stop(call: Call, run: HandlerRun, started: int) -> bool:
+    """Say whether a call may have stopped a run: it may have been under way as that started."""
+    ended = call.over is not None and call.over < started
     return call.thread == run.thread and given_by(call) != run.turn and not ended
 
 
