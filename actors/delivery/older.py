@@ -113,9 +113,8 @@ class Older:
         rows = [_after(self._parts[at], offset)]
         size = len(rows[0].body)
         for part in self._parts[at + 1 :]:
-            row = _after(
-                part, rows[-1].to
-            )  # what it weighs in memory is not what it is as an event
+            # A run is weighed as the event that it becomes; in memory it weighs less.
+            row = _after(part, rows[-1].to)
             size += len(row.body)
             if size > batch_bytes:
                 break
