@@ -74,9 +74,12 @@ def test_every_other_time_nobody_has_anything_to_do_for_long() -> None:
     assert len(rested) == 2
 
 
-@pytest.mark.parametrize(("looks", "shown"), [(0, 0), (1, 0), (20, 2)])
+@pytest.mark.parametrize(("looks", "shown"), [(0, 0), (1, 0), (20, 3)])
 def test_a_thread_is_taken_away_amid_a_look_at_it(looks: int, shown: int) -> None:
-    """A page that was read by then is not shown; one that is shown counts as delivered."""
+    """A page that was read by then is not shown; one that is shown counts as delivered.
+
+    Whose thread is to be taken away amid a look looks at it once more.
+    """
     steps = [Submit("1 stop"), Revoke(looks), ReadPage(), ReadPage()]
     scenario = Scenario((tuple(Step(0, "a", does) for does in steps),))
     done = simulate_wire(scenario, scripted).check()
