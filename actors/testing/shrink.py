@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 
 from attrs import evolve
 
-from .operations import BreakActor, Cast
+from ..core.commands import OnBusy
+from .operations import BreakActor, Cast, Submit
 from .scenario import Scenario, Step
 from .schedule import Delays, Explorer, Schedule, sample_schedule
 
@@ -113,12 +114,18 @@ def _guesses(scenario: Scenario, explorer: Explorer) -> Iterator[Case]:
 def _once_more(first: Case, left: Case) -> Iterator[Case]:
     """Yield a few steps of the first case, and of what is left of it: one or two fewer than are.
 
-    Two are left alone: that is a race, and a story.
+    Two are left alone: that is a race, and a story. Every other time the steps are done to one
+    thread, and their messages say no more than need be.
     """
     explorer, most = first[1].explorer, _length(left[0]) - 1
     for number in range(ONCE_MORE * most if most > 1 else 0):
         for scenario, _ in (first, left):
-            yield from _guess(scenario, explorer, number, (most - 1, most))
+            steps = (
+                Scenario(_plain(scenario.phases, Random(f"plain {number}")))
+                if number % 2
+                else scenario
+            )
+            yield from _guess(steps, explorer, number, (most - 1, most))
 
 
 def _guess(
@@ -173,6 +180,24 @@ def _merged(phases: _Phases) -> Iterator[_Phases]:
             often = evolve(does, times=does.times + again.times)
             both = _with(phases, one, evolve(first, operation=often))
             yield from _only(both, {*range(len(steps))} - {other})
+
+
+def _plain(phases: _Phases, random: Random) -> _Phases:
+    """Return phases whose steps are all done to one thread, with messages that say little else.
+
+    What they say is said somewhere in them; the same may come of it in another place.
+    """
+    steps = [step for phase in phases for step in phase]
+    texts = [step.operation.text for step in steps if isinstance(step.operation, Submit)]
+
+    def plain(step: Step) -> Step:
+        does = step.operation
+        if isinstance(does, Submit):
+            on_busy = random.choice([*OnBusy])
+            does = Submit(random.choice(texts), on_busy=on_busy, waits=does.waits)
+        return evolve(step, thread=steps[0].thread, operation=does)
+
+    return tuple(tuple(map(plain, phase)) for phase in phases)
 
 
 def _with(phases: _Phases, place: int, new: Step) -> _Phases:

@@ -50,7 +50,7 @@ def test_assistant_in_every_order(scenario: Scenario, schedule: Schedule) -> Non
 @pytest.mark.parametrize("wrong", [OutsideItsScope, UnderAShield])
 def test_a_booking_that_survives_its_cancel_is_found(wrong: type[Assistant]) -> None:
     @settings(
-        max_examples=1000,
+        max_examples=3000,
         derandomize=True,
         database=None,
         phases=[Phase.generate],

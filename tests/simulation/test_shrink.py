@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
+from actors.core.commands import OnBusy
 from actors.testing import Scenario, Schedule, Step, sample_schedule, shrink
-from actors.testing.operations import Attach, Cast, Compact, Delete, End, Operation
+from actors.testing.operations import Attach, Cast, Compact, Delete, End, Operation, Submit
 from actors.testing.shrink import fewest_steps
 
 
@@ -84,3 +85,18 @@ def test_what_is_done_by_several_steps_is_done_as_often_by_one() -> None:
 
     small, _ = shrink((filled, sample_schedule(Random(1))), fails)
     assert operations(small) == [Cast("record", times=4)]
+
+
+def test_what_is_said_to_one_thread_and_with_less_may_do_the_same() -> None:
+    said = Submit("1 hang", key="k1", on_busy=OnBusy.QUEUE)
+    steps = Step(0, "a", Attach()), Step(1, "b", said), Step(2, "a", Attach()), Step(0, "a", End())
+
+    def fails(tried: Scenario, schedule: Schedule) -> bool:
+        # Three stay, and none of their two does it; a plain message and an end do, on one thread.
+        done = [step for phase in tried.phases for step in phase]
+        messages = [step.operation for step in done if isinstance(step.operation, Submit)]
+        plain = messages == [Submit("1 hang", on_busy=OnBusy.ROLLBACK)]
+        return len(done) > 2 or (plain and len({step.thread for step in done}) == 1)
+
+    case = Scenario((steps,)), sample_schedule(Random(1))
+    assert fewest_steps(case, fails) == 2
