@@ -185,7 +185,8 @@ def _merged(phases: _Phases) -> Iterator[_Phases]:
 def _plain(phases: _Phases, random: Random) -> _Phases:
     """Return phases whose steps are all done to one thread, with messages that say little else.
 
-    What they say is said somewhere in them; the same may come of it in another place.
+    What they say is said somewhere in them; the same may come of it in another place. One may do so
+    often what several did.
     """
     steps = [step for phase in phases for step in phase]
     texts = [step.operation.text for step in steps if isinstance(step.operation, Submit)]
@@ -195,6 +196,10 @@ def _plain(phases: _Phases, random: Random) -> _Phases:
         if isinstance(does, Submit):
             on_busy = random.choice([*OnBusy])
             does = Submit(random.choice(texts), on_busy=on_busy, waits=does.waits)
+        elif isinstance(does, BreakActor | Cast):
+            alike = (each.operation for each in steps if type(each.operation) is type(does))
+            often = sum(each.times for each in alike if isinstance(each, BreakActor | Cast))
+            does = evolve(does, times=random.choice((does.times, often)))
         return evolve(step, thread=steps[0].thread, operation=does)
 
     return tuple(tuple(map(plain, phase)) for phase in phases)
