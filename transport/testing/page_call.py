@@ -11,7 +11,7 @@ from actors.core.position import parse_cursor
 from actors.core.resume import Mode
 from actors.testing import operations as do
 from actors.testing.facts import Answered, Attached, Called, Left, Refused, Saw
-from actors.testing.wire_facts import Connected, Delivered, Sent, Strayed
+from actors.testing.wire_facts import Strayed
 
 from ..exchange import Request, Response
 from ..remote_batches import as_batch
@@ -19,9 +19,7 @@ from ..wire import server_messages as wire
 from ..wire.client_codec import decode_server
 
 if TYPE_CHECKING:
-    from actors.testing.process import Process
-
-    from .wire_steps import Surroundings
+    from .page_request import PageRequest
 
 # Where each message is sent to, below its thread or without one.
 _PATHS: Final = {
@@ -53,48 +51,34 @@ class PageCall:
     """A request that is answered with one body.
 
     Args:
-        client, principal: who asks.
-        around: what the clients share.
-        process: the life of the server that is asked.
+        request: whose it is.
         message: what is asked, as the message of that type; `show` is an attach without a stream.
     """
 
-    def __init__(
-        self,
-        client: int,
-        principal: str,
-        around: Surroundings,
-        process: Process,
-        message: dict[str, Any],
-    ) -> None:
-        self.number = around.request_number()
-        self._client = client
-        self._principal = principal
-        self._around = around
-        self._process = process
+    def __init__(self, request: PageRequest, message: dict[str, Any]) -> None:
+        self._asks = request
+        self._log = request.surroundings.log
         self._message = message
         self._type: str = message["type"]
-        operation, argument = around.log.operation({**message, "type": self._on_the_wire})
+        operation, argument = self._log.operation({**message, "type": self._on_the_wire})
         assert operation is not None
-        call, thread = around.log.recorder.next_call(), message.get("thread", "")
-        self._called = Called(call, client, thread, operation, argument)
+        call, thread = self._log.recorder.next_call(), message.get("thread", "")
+        self._called = Called(call, request.client, thread, operation, argument)
         self._answered = False
 
     async def run(self) -> None:
         """Ask, and take the answer."""
-        self._process.note(Connected(self.number, self._client, self._principal))
-        self._process.note(self._called)
-        self._process.note(Sent(self.number, self._called.call))
-        response = await self._around.answer(self._request())
+        self._asks.begin(self._called)
+        response = await self._asks.answer(self._request())
         if response.status < 300 and self._type in _SHOWS:
-            self._process.note(Delivered(self.number, self._called.thread, _SHOWS[self._type]))
-        await self._around.world.pause()
+            self._asks.deliver(self._called.thread, _SHOWS[self._type])
+        await self._asks.pause()
         self._take(response)
 
     def end(self) -> None:
         """Note that there may be no answer."""
         if not self._answered:
-            self._around.log.doubt(self._called.call)
+            self._log.doubt(self._called.call)
 
     @property
     def _on_the_wire(self) -> str:
@@ -103,9 +87,8 @@ class PageCall:
     def _request(self) -> Request:
         method, path = _PATHS[self._type]
         fields = {k: v for k, v in self._message.items() if k not in ("type", "thread")}
-        token = self._around.token(self._principal, self.number)
-        headers = [("authorization", f"Bearer {token}")]
-        if "key" in fields and self._around.world.delays.choose((True, False)):
+        headers = [self._asks.bearer()]
+        if "key" in fields and self._asks.surroundings.world.delays.choose((True, False)):
             headers.append(("idempotency-key", fields.pop("key")))
         return Request(
             method=method,
@@ -119,7 +102,7 @@ class PageCall:
         assert isinstance(response.body, bytes)
         self._answered = True
         if response.status >= 300:
-            self._process.note(Answered(self._called.call, refusal_of(response.body)))
+            self._asks.note(Answered(self._called.call, refusal_of(response.body)))
         elif self._type == "show":
             self._show(orjson.loads(response.body))
         else:
@@ -127,12 +110,12 @@ class PageCall:
 
     def _answer(self, body: Any) -> None:
         try:
-            answer = self._around.log.answer(self._called, body)
+            answer = self._log.answer(self._called, body)
         except (KeyError, TypeError, ValueError):  # it answers another command, or none
             what = f"{body} answers call {self._called.call}, {self._called.operation}"
-            self._process.note(Strayed(self.number, "6", what))
+            self._asks.note(Strayed(self._asks.number, "6", what))
         else:
-            self._process.note(Answered(self._called.call, answer))
+            self._asks.note(Answered(self._called.call, answer))
 
     def _show(self, body: Any) -> None:
         message = decode_server(orjson.dumps({"type": "snapshot", **body}).decode())
@@ -140,7 +123,7 @@ class PageCall:
         thread, call = self._called.thread, self._called.call
         announced = wire.Attached("page", thread, message.cursor, Mode.SNAPSHOT)
         position = parse_cursor(message.cursor)
-        self._process.note(Answered(call, Attached(Mode.SNAPSHOT, None, position)))
-        self._process.note(Saw(call, as_batch(message, announced, "")))
-        self._process.note(Left(call))
-        self._around.log.cursors[self._client, thread].append(message.cursor)
+        self._asks.note(Answered(call, Attached(Mode.SNAPSHOT, None, position)))
+        self._asks.note(Saw(call, as_batch(message, announced, "")))
+        self._asks.note(Left(call))
+        self._log.cursors[self._asks.client, thread].append(message.cursor)

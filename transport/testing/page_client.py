@@ -18,6 +18,7 @@ from actors.testing.wire_facts import Disconnected
 
 from ..link import NORMAL
 from .page_call import PageCall, is_asked_over_http
+from .page_request import PageRequest
 from .page_stream import PageStream
 from .raw_client import RawClient
 
@@ -104,8 +105,8 @@ class PageClient:
 
     async def _call(self, message: dict[str, object], over: trio.Event) -> None:
         process = await self._around.listening()
-        call = PageCall(self.number, self.principal, self._around, process, message)
-        await self._request(call, process)
+        request = self._request_to(process)
+        await self._carry_out(request, PageCall(request, message))
         over.set()
 
     # Streams
@@ -127,16 +128,9 @@ class PageClient:
                 last_id: str | None = None
                 while True:
                     process = await self._around.listening()
-                    stream = PageStream(
-                        self.number,
-                        self.principal,
-                        self._around,
-                        process,
-                        reading.thread,
-                        cursor,
-                        last_id,
-                    )
-                    await self._request(stream, process)
+                    request = self._request_to(process)
+                    stream = PageStream(request, reading.thread, cursor, last_id)
+                    await self._carry_out(request, stream)
                     if stream.is_refused:
                         break
                     last_id = stream.last_id
@@ -145,17 +139,23 @@ class PageClient:
             del self._readings[reading.thread]
             reading.over.set()
 
-    async def _request(self, request: PageCall | PageStream, process: Process) -> None:
+    # Either
+
+    def _request_to(self, process: Process) -> PageRequest:
+        number = self._around.request_number()
+        return PageRequest(number, self.number, self.principal, self._around, process)
+
+    async def _carry_out(self, request: PageRequest, asked: PageCall | PageStream) -> None:
         under_way = self._around.requests
         try:
-            with process.connection() as scope:
+            with request.process.connection() as scope:
                 under_way[scope] = self._requests[scope] = None
                 try:
-                    await request.run()
+                    await asked.run()
                 finally:
                     del under_way[scope], self._requests[scope]
         except Exception as exc:  # whatever it is, it is what the run has found
-            process.note(Surprise(f"the page of request {request.number} got {exc!r}"))
+            request.note(Surprise(f"the page of request {request.number} got {exc!r}"))
         finally:
-            request.end()
-            process.note(Disconnected(request.number, NORMAL))
+            asked.end()
+            request.note(Disconnected(request.number, NORMAL))

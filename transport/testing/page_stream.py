@@ -13,7 +13,6 @@ from actors.core.resume import Mode
 from actors.delivery.batches import Batch, Events
 from actors.testing import operations as do
 from actors.testing.facts import Answered, Attached, Called, Left, Lost, Refused, Saw
-from actors.testing.wire_facts import Connected, Delivered, Sent
 
 from ..event_stream import EventStream
 from ..exchange import Request, Response
@@ -24,9 +23,7 @@ from .event_source import EventParser, SentEvent
 from .page_call import refusal_of
 
 if TYPE_CHECKING:
-    from actors.testing.process import Process
-
-    from .wire_steps import Surroundings
+    from .page_request import PageRequest
 
 # What shows nothing of a thread; `detached` may say that it may be seen no more.
 _SILENT: Final = ("ping", "detached")
@@ -40,9 +37,7 @@ class PageStream:
     """A request that is answered with a stream.
 
     Args:
-        client, principal: who asks.
-        around: what the clients share.
-        process: the life of the server that is asked.
+        request: whose it is.
         thread: what is followed.
         cursor: what the page asked for at first.
         last_id: of the stream before; it wins.
@@ -52,26 +47,16 @@ class PageStream:
     """
 
     def __init__(
-        self,
-        client: int,
-        principal: str,
-        around: Surroundings,
-        process: Process,
-        thread: str,
-        cursor: str | None,
-        last_id: str | None,
+        self, request: PageRequest, thread: str, cursor: str | None, last_id: str | None
     ) -> None:
-        self.number = around.request_number()
         self.is_refused = False
-        self._client = client
-        self._principal = principal
-        self._around = around
-        self._process = process
+        self._asks = request
+        self._log = request.surroundings.log
         self._thread = thread
         self._asked = cursor
         self._came_with = last_id
         self._cursor = last_id or cursor
-        self._call = around.log.recorder.next_call()
+        self._call = self._log.recorder.next_call()
         self._answered = self._followed = False
         self._at = self._cursor or ""
         self._parser = EventParser()
@@ -89,15 +74,13 @@ class PageStream:
 
     async def run(self) -> None:
         """Ask, and take what comes."""
-        self._process.note(Connected(self.number, self._client, self._principal))
         sort = do.Cursor.HELD if self._cursor in self._given else do.Cursor.FOREIGN
         attach = do.Attach(do.Cursor.NONE if self._cursor is None else sort)
-        called = Called(self._call, self._client, self._thread, attach, self._cursor)
-        self._process.note(called)
-        self._process.note(Sent(self.number, self._call))
-        response = await self._around.answer(self._request())
+        called = Called(self._call, self._asks.client, self._thread, attach, self._cursor)
+        self._asks.begin(called)
+        response = await self._asks.answer(self._request())
         if response.status < 300:  # which says that the thread is one's own
-            self._process.note(Delivered(self.number, self._thread, "stream"))
+            self._asks.deliver(self._thread, "stream")
         if not isinstance(response.body, EventStream):
             self._refused(response)
             return
@@ -109,17 +92,16 @@ class PageStream:
     def end(self) -> None:
         """Note that nothing more comes."""
         if self._followed:
-            self._process.note(Left(self._call))
+            self._asks.note(Left(self._call))
         elif not self._answered:
-            self._process.note(Lost(self._call))
+            self._asks.note(Lost(self._call))
 
     @property
     def _given(self) -> list[str]:
-        return self._around.log.cursors.get((self._client, self._thread), [])
+        return self._log.cursors.get((self._asks.client, self._thread), [])
 
     def _request(self) -> Request:
-        token = self._around.token(self._principal, self.number)
-        headers: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {token}"),)
+        headers: tuple[tuple[str, str], ...] = (self._asks.bearer(),)
         if self._came_with:
             headers += (("last-event-id", self._came_with),)
         query = {} if self._asked is None else {"cursor": self._asked}
@@ -131,12 +113,12 @@ class PageStream:
             # Put on the connection all at once, and read one by one.
             events = self._parser.feed(piece)
             for type in dict.fromkeys(e.type for e in events if e.type not in _SILENT):
-                self._process.note(Delivered(self.number, self._thread, type))
-            await self._around.world.pause()
+                self._asks.deliver(self._thread, type)
+            await self._asks.pause()
             if not events and not self._answered:
                 self._begin(self._parser.last_id)
             for event in events:
-                await self._around.world.pause()
+                await self._asks.pause()
                 self._take(event)
 
     def _refused(self, response: Response) -> None:
@@ -148,7 +130,7 @@ class PageStream:
     def _answer(self, answer: Refused | Attached) -> None:
         self._answered = True
         self._followed = isinstance(answer, Attached)
-        self._process.note(Answered(self._call, answer))
+        self._asks.note(Answered(self._call, answer))
 
     def _begin(self, place: str | None) -> None:
         if place:
@@ -157,8 +139,8 @@ class PageStream:
     def _take(self, event: SentEvent) -> None:
         if event.type != "ping":
             batch = self._batch(event)
-            self._process.note(Saw(self._call, batch))
-            self._around.log.cursors[self._client, self._thread].append(batch.cursor)
+            self._asks.note(Saw(self._call, batch))
+            self._log.cursors[self._asks.client, self._thread].append(batch.cursor)
 
     def _batch(self, event: SentEvent) -> Batch:
         raw: dict[str, Any] = orjson.loads(event.data)
