@@ -388,5 +388,6 @@ async def passive(process: Process, limits: Limits) -> None:
     A kind may have its threads stay, and a service may take its time over each of its casts.
     """
     for _ in range(RESTS):
-        if process.runtime.statistics().active:
-            await trio.sleep(limits.cancel_grace_seconds)
+        if not process.runtime.statistics().active:
+            return
+        await trio.sleep(limits.cancel_grace_seconds)
