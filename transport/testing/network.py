@@ -109,7 +109,7 @@ class SimulatedNetwork:
 
     Attributes:
         connections: all that ever were.
-        vanished: whether one of them broke without a word.
+        vanished: whether one of them broke without a word, or is about to.
         listener: attends the server's end of a new connection; None while nobody listens.
     """
 

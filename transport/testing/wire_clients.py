@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 _AGAIN: Final = (False, False, False, True)
 
 
+# After how many messages the connection breaks on which a thread was opened; mostly it stays.
+_BREAKS: Final = (*[0] * 6, 1, 2)
+
 # Ticks that a reader is busy with a batch for; the longest is longer than a turn goes on.
 _NAPS: Final = (*[0] * 13, 8, 32, 128)
 
@@ -120,6 +123,9 @@ class LibraryClient:
                 await self.follow(step.thread, held)
                 if self._around.world.delays.choose(_AGAIN):
                     await self.follow(step.thread, None)
+                after = self._around.world.delays.choose(_BREAKS)
+                if after:
+                    self._around.befall(self._connection, do.CutConnection(after))
             case do.Detach():
                 await self._unfollow(step.thread)
             case _:
@@ -205,6 +211,10 @@ class LibraryClient:
         reader = self._readers[thread] = _Reader()
         self._around.nursery.start_soon(self._read, client, reader, thread, cursor)
 
+    def _stays(self, client: Client) -> bool:
+        visit = self._visit
+        return visit is not None and visit.client is client and not visit.leaving.is_set()
+
     async def _unfollow(self, thread: str) -> None:
         reader = self._readers.get(thread)
         if reader is not None:
@@ -222,8 +232,11 @@ class LibraryClient:
                         around.log.cursors[self.number, thread].append(batch.cursor)
                         await around.world.pause()
                         await around.world.delays.wait(around.world.delays.choose(_NAPS))
-        except (Rejected, ClientClosed):
-            pass  # not its thread, or its user left
+        except Rejected:
+            pass  # not its thread
+        except ClientClosed as exc:
+            if self._stays(client):
+                around.note(Surprise(f"reader {number} got {exc!r}, and its user has stayed"))
         except Exception as exc:  # whatever it is, it is what the run has found
             around.note(Surprise(f"reader {number} got {exc!r}"))
         finally:

@@ -345,8 +345,8 @@ class _WireSimulation:
 
     async def _find_out(self) -> None:
         """Give both sides of what broke without a word the time to miss a sign of life."""
-        if self._network.vanished:
-            await trio.sleep(2 * self._world.limits.heartbeat_seconds + TICK)
+        if self._network.vanished:  # or is about to: after a sign of life, and two are missed then
+            await trio.sleep(3 * self._world.limits.heartbeat_seconds + 2 * TICK)
 
     async def _come_to_rest(self) -> None:
         """Heal, have everybody come back and see everything; then leave, and see what is left."""

@@ -13,6 +13,7 @@ from actors.core.position import parse_cursor
 from actors.testing import operations as do
 from actors.testing.facts import Fact
 from actors.testing.process import Process
+from actors.testing.schedule import TICK
 from actors.testing.wire_facts import Befell, WireFact
 from actors.testing.world import World
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 _REQUESTS: Final = 100_000
 # Whom a token that is no good speaks for.
 NOBODY: Final = "nobody"
-# How often a cut is one that nobody is told of.
-_VANISHES: Final = (False, False, True)
+# After how many signs of life a cut is one that nobody is told of; mostly both sides are.
+_VANISHES: Final = (None, None, None, None, 0, 1)
 # How often a token is good.
 _GOOD: Final = (*[True] * 7, False)
 
@@ -100,9 +101,7 @@ class Surroundings:
         """
         if connection is None or not connection.is_open:
             return
-        if isinstance(fault, do.CutConnection) and self._vanishes(unnoticed):
-            self.note(Befell(connection.number, "break it without a word"))
-            connection.vanish()
+        if isinstance(fault, do.CutConnection) and self._vanishes(connection, unnoticed):
             return
         self.note(Befell(connection.number, str(fault)))
         match fault:
@@ -113,11 +112,29 @@ class Surroundings:
             case do.Stall(side=side):
                 connection.stall(_end(connection, side))
 
-    def _vanishes(self, end: WatchedLink | None) -> bool:
-        if end is None or self.network.vanished or not self.world.delays.choose(_VANISHES):
+    def _vanishes(self, connection: Connection, end: WatchedLink | None) -> bool:
+        beats = None
+        if end is not None and not self.network.vanished:
+            beats = self.world.delays.choose(_VANISHES)
+        if end is None or beats is None:
             return False
-        self.log.vanish(end)
+        self.network.vanished = True
+        if beats:
+            self.nursery.start_soon(self._vanish_later, connection, end, beats)
+        else:
+            self._vanish(connection, end)
         return True
+
+    async def _vanish_later(self, connection: Connection, end: WatchedLink, beats: int) -> None:
+        """Break a connection that is old: who asks for signs of life asks again and again."""
+        await trio.sleep(beats * self.world.limits.heartbeat_seconds + TICK)
+        if connection.is_open:
+            self._vanish(connection, end)
+
+    def _vanish(self, connection: Connection, end: WatchedLink) -> None:
+        self.note(Befell(connection.number, "break it without a word"))
+        self.log.vanish(end)
+        connection.vanish()
 
     def argument(self, step: Step) -> str | None:
         """Return which turn or item a step is about, of those that somebody was told of."""

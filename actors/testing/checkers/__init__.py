@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from ..history import History
 from .broken import Broken
 from .casts import casts_come_in_order
+from .closing import closed_for_a_reason
 from .i1_one_turn import one_turn_at_a_time
 from .i2_one_ending import one_ending
 from .i3_stream import contiguous_streams
@@ -89,4 +90,5 @@ CHECKERS: Final[Mapping[str, Checker]] = {
     "I3, across connections": users_see_one_stream,
     "I8, across connections": authors_are_senders,
     "I20, across connections": users_are_answered,
+    "I19, of closings": closed_for_a_reason,
 }

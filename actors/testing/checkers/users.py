@@ -18,6 +18,7 @@ from .broken import Broken
 
 if TYPE_CHECKING:
     from ...delivery.batches import Batch
+    from ..facts import Answer
     from ..history import History
 
 
@@ -79,29 +80,79 @@ def _missed(history: History, reader: _Reader, rest: int) -> Iterator[Broken]:
         yield Broken("I3", message, rest)
 
 
+@define(eq=False)
+class _Open:
+    """A call of a user that is not answered yet.
+
+    Args:
+        asked: what it was, and `since` which record.
+        left: whether its client was closed over it.
+        alike: whether another was open meanwhile that cannot be told from it on the wire: how
+            often each went out is not known.
+    """
+
+    asked: Asked
+    since: int
+    left: bool = False
+    alike: bool = False
+
+    @property
+    def sort(self) -> tuple[int, str, type]:
+        return self.asked.client, self.asked.thread, type(self.asked.operation)
+
+
 def users_are_answered(history: History) -> Iterator[Broken]:
     """Find calls of users that were never answered, or not as the library promises."""
-    asked: dict[int, Asked] = {}
-    left: set[int] = set()  # asks whose client was closed over them
+    asks: dict[int, _Open] = {}
     for index, record in history.of(Asked, Went, Told, AtRest):
         match record.fact:
-            case Asked(ask=ask) as question:
-                asked[ask] = question
+            case Asked(ask=ask) as asked:
+                asks[ask] = new = _Open(asked, index)
+                for other in asks.values():
+                    if other is not new and other.sort == new.sort:
+                        other.alike = new.alike = True
             case Went(client=client):
-                left |= {ask for ask, question in asked.items() if question.client == client}
+                for each in asks.values():
+                    each.left |= each.asked.client == client
             case Told(ask=ask, answer=answer):
-                question = asked.pop(ask)
-                if isinstance(answer, Raised):
-                    yield Broken("I10", f"ask {ask} raised {answer.error}", index)
-                retried = ask not in left and _is_retried(question)
-                if answer == Refused("outcome_unknown") and retried:
-                    message = f"ask {ask} may be sent again, and its user is told to guess"
-                    yield Broken("I8", message, index)
+                for invariant, wrong in _told(history, asks.pop(ask), answer, index):
+                    yield Broken(invariant, f"ask {ask} {wrong}", index)
             case AtRest():
-                for ask in asked:
+                for ask in asks:
                     yield Broken("I20", f"ask {ask} was never answered", index)
             case _:
                 pass
+
+
+def _told(history: History, of: _Open, answer: Answer, index: int) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with what a user was told, and which invariant that breaks."""
+    if not _is_retried(of.asked) and _times_sent(history, of, index) > 1:
+        yield "I8", "was sent again, and may have hit what came into being since"
+    match answer:
+        case Raised(error=error):
+            yield "I10", f"raised {error}"
+        case Refused(code="outcome_unknown") if not of.left and _is_retried(of.asked):
+            yield "I8", "may be sent again, and its user is told to guess"
+        case Refused(code="client_closed"):
+            if not of.left:
+                yield "I20", "is told that there is no connection any more, and its user has stayed"
+            if _times_sent(history, of, index):
+                yield "I8", "was sent, and its user is told that it was not"
+        case _:
+            pass
+
+
+def _times_sent(history: History, of: _Open, index: int) -> int:
+    """Return how often it went out before a record, but for what was refused as not begun."""
+    if of.alike:
+        return 0
+    calls = (history.calls[number] for number in history.sent)
+    return sum(
+        (call.client, call.thread, type(call.operation)) == of.sort
+        and of.since < call.called < index
+        and call.answer != Refused("draining")
+        for call in calls
+    )
 
 
 def authors_are_senders(history: History) -> Iterator[Broken]:
