@@ -215,11 +215,13 @@ def _connected(history: History, index: int, life: int, fact: Connected) -> None
 
 
 def _stored(history: History, index: int, life: int, fact: Stored) -> None:
+    logged: Logged | None = None
     for row in fact.rows:
         raw = orjson.loads(row.body)
         if row.offset in fact.owners:  # a record itself does not name whose it is
             raw.setdefault("author", fact.owners[row.offset])
-        logged = Logged(index, life, fact.thread, fact.generation, fact.epoch, row, raw)
+        place = index, life, fact.thread, fact.generation, fact.epoch
+        logged = Logged(*place, row, raw, behind=logged)
         history.logs[fact.thread].append(logged)
         history.at[fact.thread, fact.epoch, row.offset] = logged
         if "turn" in raw and not logged.copied:

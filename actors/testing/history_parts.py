@@ -54,7 +54,10 @@ class Call:
 
 @frozen(eq=False)
 class Logged:
-    """An event on disk: where it stands there, and since which record."""
+    """An event on disk: where it stands there, and since which record.
+
+    `behind` is the one before it of the same append, if any.
+    """
 
     index: int
     life: int
@@ -63,6 +66,7 @@ class Logged:
     epoch: int
     row: Row
     raw: dict[str, Any]
+    behind: Logged | None = None
 
     @property
     def type(self) -> str:

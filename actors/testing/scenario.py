@@ -70,6 +70,9 @@ SWARMS: Final = 0.5
 _SWARM: Final = 10
 # How many steps repeat an earlier one.
 _REPEATS: Final = 0.2
+# How many messages that come again under their key are to cut something first.
+_RECUTS: Final = 0.25
+_CUTS: Final = (Truncate(clear=True), Truncate(clear=False))
 
 THREADS: Final = ("a", "b")
 # The thread that forks make, and nobody else speaks to.
@@ -152,8 +155,8 @@ def delete() -> Choices:
 
 def truncate() -> Choices:
     """Return truncations: by themselves, and with a message that takes the place of what goes."""
-    cuts = (Truncate(clear=True), Truncate(clear=False))
-    return (*cuts * 2, *(Submit(text, first=cut) for cut in cuts for text in ("1 stop", "2 tool")))
+    with_cuts = (Submit(text, first=cut) for cut in _CUTS for text in ("1 stop", "2 tool"))
+    return (*_CUTS * 2, *with_cuts)
 
 
 def record() -> Choices:
@@ -318,6 +321,8 @@ def _again(random: Random, operation: Operation) -> Operation:
     match operation:
         case Record(key=str()):
             return evolve(operation, kind=random.choice((NOTE, REMARK)))
+        case Submit(key=str()) if random.random() < _RECUTS:
+            return evolve(operation, first=random.choice(_CUTS))
         case Submit(key=str()):
             return evolve(operation, along=random.choice((operation.along, *Along)))
         case _:

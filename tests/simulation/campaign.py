@@ -23,10 +23,11 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 import actors
 from actors.testing import (
+    SIMULATION_LIMITS,
     Explorer,
     Overlaps,
     Run,
@@ -42,6 +43,8 @@ from actors.testing import (
 from tests.simulation.kinds import has_casts, has_records, kind, recording, served
 from tests.simulation.profiles import DEFAULT, PROFILES, Profile
 
+# A turn that says the most, and notes a tool's call, has no bytes left for what that returns.
+LIMITS: Final = evolve(SIMULATION_LIMITS, turn_output_bytes=92)
 # Where a case that broke something is kept.
 FAILURES: Final = Path(".hypothesis", "race")
 # Runs that a process does before it says how far it is.
@@ -55,9 +58,14 @@ def race(scenario: Scenario, schedule: Schedule) -> Run:
     """
     if not has_casts(scenario):
         plain = recording if has_records(scenario) else kind
-        return simulate(scenario, scripted, schedule=schedule, kind=plain)
+        return simulate(scenario, scripted, schedule=schedule, kind=plain, limits=LIMITS)
     return simulate(
-        scenario, scripted, schedule=schedule, kind=served, make_service=scripted_service
+        scenario,
+        scripted,
+        schedule=schedule,
+        kind=served,
+        limits=LIMITS,
+        make_service=scripted_service,
     )
 
 

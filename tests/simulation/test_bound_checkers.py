@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from attrs import evolve
 
 from actors.core.commands import OnBusy
 from actors.core.effects import Submitted
 from actors.core.event_codec import Row
 from actors.core.position import Position
 from actors.delivery.batches import Events
-from actors.testing.facts import Answered, Refused, Saw
+from actors.testing.facts import Answered, Opening, Refused, Saw
 from actors.testing.operations import Submit
-from tests.simulation.histories import Told, ended, started, submitted
+from actors.testing.world import SIMULATION_LIMITS
+from tests.simulation.histories import Told, delta, ended, started, submitted
 
 FULL = Refused("queue_full")
+
+
+def item(turn: str, data: object) -> dict[str, Any]:
+    """Return a whole item of a turn's answer."""
+    return {"type": "turn.item", "turn": turn, "item": f"{turn}.9", "kind": "x", "data": data}
 
 
 @pytest.mark.parametrize(("sizes", "wrong"), [((400,), 0), ((150, 150), 0), ((150, 151), 1)])
@@ -22,6 +31,30 @@ def test_i12_one_event_alone_may_be_larger_than_a_batch(sizes: tuple[int, ...], 
     call = told.attach()
     rows = tuple(Row(n, n, b" " * size) for n, size in enumerate(sizes, 1))
     told.note(Saw(call, Events("a", rows, Position(1, len(rows)))))
+    assert len(told.broken("I12")) == wrong
+
+
+LIMITS = evolve(SIMULATION_LIMITS, turn_output_bytes=100)
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ((delta("t1", "x" * 100),), 0),
+        ((delta("t1", "x" * 100), delta("t1", "y")), 1),
+        ((delta("t1", "ä" * 50), delta("t1", "ä")), 1),
+        ((delta("t1", "x" * 92), item("t1", "of 8 b")), 0),
+        ((delta("t1", "x" * 93), item("t1", "of 8 b")), 1),
+        # What an earlier attempt had said is gone.
+        ((delta("t1", "x" * 100), started("t1", 2), delta("t1", "y")), 0),
+    ],
+)
+def test_i12_finds_a_turn_that_says_more_than_it_may(
+    said: tuple[dict[str, Any], ...], wrong: int
+) -> None:
+    told = Told()
+    told.note(Opening(LIMITS))
+    told.store(submitted("t1"), started("t1"), *said)
     assert len(told.broken("I12")) == wrong
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from actors.core.effects import Cancelled, CancelOutcome, Submitted
 from actors.core.event_codec import Row
 from actors.core.position import Position
 from actors.delivery.batches import Detached, Events
-from actors.testing.facts import Answered, Fault, Killed, Said, Saw, Struck
-from actors.testing.operations import Cancel, Submit, Target
+from actors.testing.facts import Answered, Fault, Killed, Refused, Said, Saw, Struck
+from actors.testing.operations import Cancel, Submit, Target, Truncate
 from tests.simulation.histories import Told, delta, ended, started, submitted
 
 
@@ -182,6 +184,49 @@ def test_i7_finds_a_turn_and_a_writer_that_go_on_behind_their_end() -> None:
         "the handler of t1 was heard after its end",
         "generation 1 wrote to a after 2",
     ]
+
+
+ANEW = {"type": "thread.truncated", "after": None, "items": 0}
+CUT = Truncate(clear=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "silent"),
+    [
+        (ANEW, CUT, True),
+        (ANEW, None, False),
+        (submitted("t0"), None, True),
+        (submitted("t0"), CUT, False),
+        # Nothing is there that could be cut, and so nothing tells.
+        ({"type": "thread.created"}, CUT, True),
+        ({"type": "thread.created"}, None, True),
+    ],
+)
+def test_i8_a_truncation_is_part_of_what_a_key_binds(
+    before: dict[str, Any], said: Truncate | None, silent: bool
+) -> None:
+    told = Told()
+    told.store(before, submitted("t1", key="k1"))
+    told.call(Submit("1 stop", "k1", first=said), Submitted("t1", Position(1, 2), duplicate=True))
+    assert (told.broken("I8") == []) is silent
+
+
+@pytest.mark.parametrize(("before", "broken"), [(ANEW, 0), (submitted("t0"), 1)])
+def test_i8_finds_a_conflict_with_the_very_same_truncation(
+    before: dict[str, Any], broken: int
+) -> None:
+    told = Told()
+    told.store(before, submitted("t1", key="k1"))
+    told.call(Submit("1 stop", "k1"), Refused("idempotency_conflict"))
+    assert len(told.broken("I8")) == broken
+
+
+def test_i8_finds_two_who_are_given_one_turn_and_say_different_things() -> None:
+    told = Told()
+    told.store({"type": "thread.created"}, submitted("t1", key="k1"))
+    for cut, again in ((None, False), (CUT, True)):
+        told.call(Submit("1 stop", "k1", first=cut), Submitted("t1", Position(1, 2), again))
+    assert told.broken("I8") == ["calls 1 and 2 say different things as t1"]
 
 
 def test_i8_finds_a_key_that_binds_twice() -> None:

@@ -61,6 +61,8 @@ def test_what_is_repeated_under_a_key_may_say_something_else() -> None:
         said = {step.operation for steps in drawn((first,)) for step in steps}
         assert len(said) > 1
         assert {each.key for each in said if isinstance(each, Submit | Record)} == {"k1"}
+    said = {step.operation for steps in drawn((Submit("1 stop", "k1"),)) for step in steps}
+    assert len({each.first for each in said if isinstance(each, Submit)}) == 3
 
 
 def test_the_first_sort_may_always_be_drawn() -> None:

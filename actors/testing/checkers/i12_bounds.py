@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import orjson
+
 from ...delivery.batches import Events, Snapshot
 from ...limits import DEFAULT_LIMITS
 from ..facts import Filled, Opening, Saw, Stored
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from ...actor.fill import Fill
     from ...core.event_codec import Row
     from ...limits import Limits
-    from ..history import History
+    from ..history import History, Logged, TurnHistory
 
 
 def bounds_hold(history: History) -> Iterator[Broken]:
@@ -35,6 +37,8 @@ def bounds_hold(history: History) -> Iterator[Broken]:
                 yield from _broken(_fill(fill, limits, largest), index)
             case _:
                 pass
+    for turn in history.turns.values():
+        yield from _outputs(turn, history)
 
 
 # What was measured: a name, a size, and its bound.
@@ -71,3 +75,22 @@ def _fill(fill: Fill, limits: Limits, largest: int) -> Measures:
     yield "merged bytes of a tail", fill.tail_merged_bytes, limits.tail_merged_bytes
     yield "pieces in a turn's buffer", fill.pieces, limits.turn_buffer_pieces
     yield "subscribers of a thread", fill.subscribers, limits.subscribers
+
+
+def _outputs(turn: TurnHistory, history: History) -> Iterator[Broken]:
+    """Find a turn that says more than it may; each attempt may say as much."""
+    size = 0
+    for event in turn.events:
+        size = 0 if event.type == "turn.started" else size + _said_in(event)
+        most = history.lives[event.life].limits.turn_output_bytes
+        yield from _broken(iter([(f"bytes that {turn.turn} says", size, most)]), event.index)
+
+
+def _said_in(event: Logged) -> int:
+    match event.type:
+        case "turn.delta":
+            return len(event.raw["text"].encode())
+        case "turn.item":
+            return len(orjson.dumps(event.raw["data"]))
+        case _:
+            return 0

@@ -42,7 +42,7 @@ from ..operations import (
     Truncate,
 )
 from .broken import Broken
-from .keyed import asked_for, given_by, key_of, may_be_of, told_of
+from .keyed import asked_for, fits, given_by, key_of, may_be_of, may_say, told_of
 from .sequential import Sequential
 
 if TYPE_CHECKING:
@@ -135,10 +135,9 @@ class _Thread:
     def _accepted(self, call: Call, number: int) -> Iterator[Place]:
         if (
             number >= 0
-            and told_of(self._log[number]) == (asked_for(call), given_by(call))
+            and may_say(told_of(self._log[number]), call)
             and call.called < self._log[number].index < (call.over or 0)
             and self._accepts(call, self._states[self._beginning(call, number)])
-            and self._truncates(call, number)
         ):
             yield number, number + 1
 
@@ -159,14 +158,6 @@ class _Thread:
         if _truncation_of(call) is not None and self._comes_behind("thread.truncated", number):
             number -= 1
         return number - 1 if self._comes_behind("thread.created", number) else number
-
-    def _truncates(self, call: Call, number: int) -> bool:
-        """Say whether what a call was to cut went in the same breath, where anything was."""
-        if _truncation_of(call) is None or not self._states[self._beginning(call, number)].there:
-            return True
-        cut = self._log[number - 1]
-        is_cut = self._comes_behind("thread.truncated", number)
-        return is_cut and cut.raw["after"] == call.argument and cut.index == self._log[number].index
 
     def _comes_behind(self, type: str, number: int) -> bool:
         return number > 0 and self._log[number - 1].type == type
@@ -195,8 +186,7 @@ class _Thread:
         answer, asked = call.answer, call.operation
         match answer:
             case Submitted() | RecordReceipt() | ForkReceipt() if key_of(call) is not None:
-                bound = asked_for(call), given_by(call)
-                return lambda state: state.bound(call) == bound
+                return lambda state: may_say(state.bound(call), call)
             case Done():
                 return lambda state: not (state.there if asked == Delete() else state.open)
             case Refused(code=code) if code in _RIGHT:
@@ -231,7 +221,7 @@ def _sent(call: Call, event: Logged) -> bool:
     said = told_of(event)
     return (
         said is not None
-        and asked_for(call) == said[0]
+        and fits(said[0], call)
         and may_be_of(event, call)
         and call.called < event.index
         and call.life == event.life

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from ...core.effects import ForkReceipt, RecordReceipt, Submitted
 from ..facts import Refused
 from .broken import Broken
-from .keyed import asked_for, author_and_key, bound, given_by, key_of, may_be_of, told_of
+from .keyed import (
+    asked_for,
+    author_and_key,
+    bound,
+    given_by,
+    key_of,
+    may_be_of,
+    may_say,
+    told_of,
+)
 
 if TYPE_CHECKING:
     from ..facts import Receipt
@@ -25,12 +34,21 @@ def keys_bind(history: History) -> Iterator[Broken]:
     for call in history.calls.values():
         if asked_for(call) is not None and call.over is not None:
             yield from _answered(history, call, call.over)
-            if isinstance(call.answer, Submitted) and not call.answer.duplicate:
+            if isinstance(call.answer, Submitted):
                 receipts[call.answer.turn].append(call)
     for turn, calls in receipts.items():
-        for again in calls[1:]:
-            message = f"{turn} was given to calls {calls[0].number} and {again.number} as new"
-            yield Broken("I8", message, again.over or again.called)
+        yield from _given_twice(turn, calls)
+
+
+def _given_twice(turn: str, calls: list[Call]) -> Iterator[Broken]:
+    new = [c for c in calls if isinstance(c.answer, Submitted) and not c.answer.duplicate]
+    for again in new[1:]:
+        message = f"{turn} was given to calls {new[0].number} and {again.number} as new"
+        yield Broken("I8", message, again.over or again.called)
+    for other in calls:
+        if asked_for(other) != asked_for(calls[0]):
+            message = f"calls {calls[0].number} and {other.number} say different things as {turn}"
+            yield Broken("I8", message, other.over or other.called)
 
 
 def _bound_twice(thread: str, keyed: list[Logged]) -> Iterator[Broken]:
@@ -69,8 +87,7 @@ def _named(history: History, call: Call, answer: Receipt) -> Logged | None:
 
 
 def _is_of(event: Logged, call: Call) -> bool:
-    told = asked_for(call), given_by(call)
-    return told_of(event) == told and may_be_of(event, call)
+    return may_say(told_of(event), call) and may_be_of(event, call)
 
 
 def _is_conflict(call: Call) -> bool:

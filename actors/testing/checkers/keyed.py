@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ...core.effects import ForkReceipt, RecordReceipt, Submitted
 from ...handles import LOCAL
 from ..along import along_of
-from ..history import FORKED
+from ..history import FORKED, Logged
 from ..operations import Fork, Record, Submit
 
 if TYPE_CHECKING:
-    from ..history import Call, History, Logged
+    from ..history import Call, History
 
 # What a command says, whichever sort it is.
 Body: TypeAlias = tuple[Any, ...]
+# In place of what was to be cut before a message: nothing is, where the thread is made with it.
+_UNTOLD: Final = object()
 # What its receipt names: a turn, or a place as (epoch, offset), of a fork behind its thread.
 Given: TypeAlias = Any
 
@@ -27,10 +29,13 @@ def key_of(call: Call) -> str | None:
 
 
 def asked_for(call: Call) -> Body | None:
-    """Return what a call says; None where it is of no sort that a key may go with."""
+    """Return what a call says; None where it is of no sort that a key may go with.
+
+    A message says what is to be cut first as well: all that is behind an item, or nothing.
+    """
     match call.operation:
-        case Submit(text=text, along=along):
-            return "submit", text, along
+        case Submit(text=text, along=along, first=first):
+            return "submit", text, along, None if first is None else (call.argument,)
         case Record(number=number, kind=kind):
             return "record", kind, number
         case Fork(to=to):
@@ -44,13 +49,34 @@ def told_of(event: Logged) -> tuple[Body, Given] | None:
     raw = event.raw
     match event.type:
         case "turn.submitted":
-            return ("submit", raw["content"], along_of(raw)), raw["turn"]
+            return ("submit", raw["content"], along_of(raw), _cut_before(event)), raw["turn"]
         case "record":
             return ("record", raw["kind"], raw["data"]), (event.epoch, event.row.to)
         case type if type == FORKED:
             return ("fork", raw["to"], raw["after"]), (raw["to"], *raw["made"])
         case _:
             return None
+
+
+def _cut_before(event: Logged) -> Any:
+    match event.behind:
+        case Logged(type="thread.created"):
+            return _UNTOLD
+        case Logged(type="thread.truncated", raw=raw):
+            return (raw["after"],)
+        case _:
+            return None
+
+
+def may_say(told: tuple[Body, Given] | None, call: Call) -> bool:
+    """Say whether an event may be what a call says, and whether the call's receipt names it."""
+    return told is not None and told[1] == given_by(call) and fits(told[0], call)
+
+
+def fits(body: Body, call: Call) -> bool:
+    """Say whether an event's body may be what a call says; see `told_of`."""
+    asked = asked_for(call)
+    return body == asked or (body[-1] is _UNTOLD and asked is not None and body[:-1] == asked[:-1])
 
 
 def author_and_key(event: Logged) -> tuple[str, str | None]:
