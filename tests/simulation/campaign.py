@@ -43,8 +43,8 @@ from actors.testing import (
 from tests.simulation.kinds import has_casts, has_records, kind, recording, served
 from tests.simulation.profiles import DEFAULT, PROFILES, Profile
 
-# A turn that says the most, and notes a tool's call, has no bytes left for what that returns.
-LIMITS: Final = evolve(SIMULATION_LIMITS, turn_output_bytes=92)
+# A turn that says much, and notes a tool's call, has no bytes left for what that returns.
+LIMITS: Final = evolve(SIMULATION_LIMITS, turn_output_bytes=88)
 # Where a case that broke something is kept.
 FAILURES: Final = Path(".hypothesis", "race")
 # Runs that a process does before it says how far it is.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from actors.core.effects import ForkReceipt, RecordReceipt
 from actors.core.items import Item
 from actors.core.position import Position
@@ -9,7 +11,7 @@ from actors.delivery.batches import Snapshot
 from actors.testing.checkers import CHECKERS
 from actors.testing.facts import Answered, Refused, Saw
 from actors.testing.operations import Attach, Fork, Record, Submit
-from tests.simulation.histories import Told, ended, recorded, started, submitted
+from tests.simulation.histories import Told, delta, ended, recorded, started, submitted
 
 
 def test_a_record_and_a_fork_in_their_order_are_right() -> None:
@@ -100,6 +102,24 @@ def test_i13_a_copy_keeps_what_its_source_has_lost() -> None:
     (found,) = told.broken("I13")
     assert "is shown t1.0, which is gone since" in found
     assert found.startswith("subscriber 3")
+
+
+@pytest.mark.parametrize(
+    ("after", "items", "broken"),
+    [
+        (None, {"items": 1}, []),  # the record
+        (None, {}, ["a truncation leaves 0 items of a, it says, and 1"]),
+        ("t1.0", {"items": 2}, []),
+        ("t1.0", {"items": 3}, ["a truncation leaves 3 items of a, it says, and 2"]),
+    ],
+)
+def test_i13_finds_a_truncation_that_miscounts_what_it_leaves(
+    after: str | None, items: dict[str, int], broken: list[str]
+) -> None:
+    told = Told()
+    told.store(submitted("t1"), started("t1"), delta("t1", "hello"), recorded("r1"), ended("t1"))
+    told.store({"type": "thread.truncated", "after": after, **items})
+    assert told.broken("I13") == broken
 
 
 def test_i18_finds_a_record_of_nobody_and_a_fork_of_a_busy_thread() -> None:

@@ -27,6 +27,7 @@ def gone_for_good(history: History) -> Iterator[Broken]:
                 gone.pop((thread, item), None)  # a fork keeps the ids of its items
             for item, since in _gone_in(epoch, life):
                 gone.setdefault((thread, item), since)
+            yield from _miscounted(life)
     for number, batches in history.seen.items():
         for index, saw in batches:
             if isinstance(saw.batch, Snapshot):
@@ -61,6 +62,15 @@ def _gone_in(epoch: int, events: list[Logged]) -> Iterator[tuple[str, Position]]
         yield from ((item, event.position) for item in before - after)
         if event.type == "thread.deleted":
             yield from ((item, Position(epoch + 1, 0)) for item in _items_of(events))
+
+
+def _miscounted(events: list[Logged]) -> Iterator[Broken]:
+    for number, event in enumerate(events, 1):
+        if event.type == "thread.truncated" and not event.copied:
+            told, left = event.raw.get("items", 0), len(model_of(events[:number]).history())
+            if told != left:
+                message = f"a truncation leaves {told} items of {event.thread}, it says, and {left}"
+                yield Broken("I13", message, event.index)
 
 
 def _cuts(event: Logged) -> bool:
