@@ -57,4 +57,5 @@ def test_every_client_finds_out_in_time() -> None:
                 case _:
                     pass
     assert len(late) > 5
-    assert max(late) == 2 * WIRE_LIMITS.heartbeat_seconds
+    # How near to the most the latest of so few comes depends on what was drawn.
+    assert 1.9 < max(late) / WIRE_LIMITS.heartbeat_seconds <= 2
