@@ -151,6 +151,8 @@ class Actor:
         await self._committer.flushed()
         if self._held is not None:
             self._mailbox.put_back(self._held[0])
+        for waiting in self._consequences.take_waiting():  # for a turn that goes on later
+            waiting(draining())
         return self._departure
 
     def _may_retry(self) -> bool:

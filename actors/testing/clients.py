@@ -37,6 +37,7 @@ from .operations import (
     Delete,
     Detach,
     End,
+    Finalise,
     Fork,
     Place,
     Record,
@@ -258,6 +259,8 @@ async def _answer(runtime: Runtime, step: Step, argument: str | None) -> Answer:
                 return await thread.record(kind, number, key=key)
             case Fork(to=to, key=key):
                 return await thread.fork(to, after=argument, key=key)
+            case Finalise():
+                return await thread.finalise()
             case End():
                 return Done(await thread.end())
             case Delete():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from .facts import Fault
-from .operations import Cancel, Operation, Submit, Target, Truncate
+from .operations import Cancel, Finalise, Operation, Submit, Target, Truncate
 
 if TYPE_CHECKING:
     from .history import History
@@ -126,6 +126,8 @@ def _name_of(operation: Operation) -> str:
     match operation:
         case Submit(first=Truncate()):
             return "truncate"
+        case Finalise():
+            return "submit queue"
         case Submit(on_busy=on_busy):
             return f"submit {on_busy}"
         case Cancel(target=Target.RUNNING):

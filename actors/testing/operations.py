@@ -9,6 +9,7 @@ from attrs import frozen
 
 from ..core.commands import OnBusy
 from .along import Along
+from .side import Side
 
 
 class Target(enum.StrEnum):
@@ -72,7 +73,7 @@ class Submit:
     def __str__(self) -> str:
         cut = "" if self.first is None else f"{self.first} and "
         more = "" if self.along is Along.NOTHING else f" with {self.along}"
-        how = f"{_under(self.key)} ({self.on_busy}){_hurry(self.waits)}"
+        how = f"{_under(self.key)} ({self.on_busy}){_HURRY[self.waits]}"
         return f"{cut}submit {self.text!r}{more}{how}"
 
 
@@ -86,7 +87,7 @@ class Cancel:
 
     def __str__(self) -> str:
         back = " (rollback)" if self.rollback else ""
-        return f"cancel {self.target}{back}{_hurry(self.waits)}"
+        return f"cancel {self.target}{back}{_HURRY[self.waits]}"
 
 
 @frozen
@@ -123,6 +124,15 @@ class Delete:
         return "delete"
 
 
+@frozen
+class Finalise:
+    """Hand the thread to its finaliser."""
+
+    def __str__(self) -> str:
+        return "finalise"
+
+
+_HURRY: Final = {True: "", False: " without waiting"}
 # The kinds of what clients record.
 NOTE: Final = "note"
 REMARK: Final = "remark"
@@ -227,13 +237,6 @@ class LetTimePass:
 
     def __str__(self) -> str:
         return f"let {self.ticks} ticks pass"
-
-
-class Side(enum.StrEnum):
-    """One end of a connection."""
-
-    CLIENT = "client"
-    SERVER = "server"
 
 
 @frozen
@@ -363,6 +366,7 @@ Operation: TypeAlias = (
     | Detach
     | End
     | Delete
+    | Finalise
     | Truncate
     | Record
     | Open
@@ -394,7 +398,3 @@ def _under(key: str | None) -> str:
 
 def _in(moment: Moment, settling: bool) -> str:
     return f" in {'a settling' if settling else 'an'} append, {moment} its commit"
-
-
-def _hurry(waits: bool) -> str:
-    return "" if waits else " without waiting"

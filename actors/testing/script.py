@@ -37,6 +37,8 @@ class Then(enum.StrEnum):
 
 # Seconds between the pieces of one that is slow.
 SLOWLY: Final = 80 * TICK
+# What finalises a thread in which nothing was said.
+FINALLY: Final = "2 tool"
 # Whose first half is reasoning.
 _THINKING: Final = (Then.FLUSH, Then.TOOL, Then.LINGER)
 
@@ -70,8 +72,7 @@ def scripted(world: World) -> Handler:
     """Return a handler that follows the script in the message."""
 
     async def on_turn(turn: Turn) -> None:
-        turn.messages()
-        pieces, _, then = turn.text.partition(" ")
+        pieces, _, then = _script_of(turn).partition(" ")
         for number in range(int(pieces)):
             await world.pause()
             if then == Then.SLOW and number:
@@ -81,6 +82,13 @@ def scripted(world: World) -> Handler:
         await _finish(world, turn, int(pieces), Then(then))
 
     return on_turn
+
+
+def _script_of(turn: Turn) -> str:
+    """Return what its message says; who finalises goes by the last one that says anything."""
+    said = [message["content"] for message in turn.messages() if message["role"] == "user"]
+    scripts = [text for text in said if isinstance(text, str)]
+    return turn.text or (scripts[-1] if scripts else FINALLY)
 
 
 def _thinks(number: int, pieces: int, then: str) -> bool:

@@ -47,7 +47,7 @@ def kind(thread: str, handler: Handler) -> ThreadKind:
 
     Nor do they wait for ever for the next word of a turn.
     """
-    plain = ThreadKind(on_turn=handler, deadline=DEADLINE, no_progress=SILENCE)
+    plain = ThreadKind(on_turn=handler, on_finalise=handler, deadline=DEADLINE, no_progress=SILENCE)
     if thread != "b":
         return plain
     return evolve(plain, retry=True, lifetime=STAYS, no_progress=None)

@@ -19,7 +19,7 @@ from actors.testing import Run, Scenario, Schedule, sample_scenario, sample_sche
 from actors.testing.checkers import Broken
 from actors.testing.shrink import fewest_steps
 from tests.journal import power_loss
-from tests.simulation import campaign, profiles, services, wire
+from tests.simulation import campaign, lifetimes, profiles, services, wire
 
 # What an example found: the invariant, or the name of an exception, and what was seen.
 Found = tuple[str, str]
@@ -71,11 +71,12 @@ class Example:
 
 def _everything(random: Random) -> Scenario:
     operations = profiles.DEFAULT.operations
-    return sample_scenario(random, *operations, phases=PHASES, steps=STEPS["e"])
+    drawn = sample_scenario(random, *operations, phases=PHASES, steps=STEPS["e"])
+    return lifetimes.finalising(random, drawn)
 
 
 def _services(random: Random) -> Scenario:
-    return services.sample(random, PHASES, STEPS["s"])
+    return lifetimes.finalising(random, services.sample(random, PHASES, STEPS["s"]))
 
 
 def _wire(random: Random) -> Scenario:

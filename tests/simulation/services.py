@@ -63,7 +63,7 @@ FAULTS: Final = (crash(), restart(), (*break_actor(), *fail_journal()))
 def kind(thread: str, handler: Handler) -> ThreadKind:
     """A service that is over ends thread a, and is started again on thread b."""
     plain = with_deadline(thread, handler)
-    return evolve(plain, on_exit=POLICIES[thread], lifetime=LIFETIME)
+    return evolve(plain, on_finalise=handler, on_exit=POLICIES[thread], lifetime=LIFETIME)
 
 
 def race(scenario: Scenario, schedule: Schedule) -> Run:

@@ -39,6 +39,15 @@ def test_i3_who_has_not_seen_what_a_failed_actor_wrote_may_be_shown_that_all_is_
     assert told.broken("I3") == []
 
 
+def test_i3_who_has_not_seen_a_copy_may_be_shown_that_all_is_deleted() -> None:
+    told = Told()
+    number = told.attach("b")
+    told.fork(to="b")
+    told.store({"type": "thread.deleted"}, thread="b")
+    told.note(Saw(number, Snapshot(thread="b", position=Position(2, 0), reason="truncated")))
+    assert told.broken("I3") == []
+
+
 @pytest.mark.parametrize("reason", ENDS)
 def test_i3_finds_who_goes_on_behind_an_end(reason: str) -> None:
     told, number = ended_while_watched(reason)

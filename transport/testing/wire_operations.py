@@ -14,7 +14,6 @@ from actors.testing.operations import (
     ReadPage,
     Renew,
     Revoke,
-    Side,
     Stall,
 )
 from actors.testing.scenario import (
@@ -34,6 +33,7 @@ from actors.testing.scenario import (
     submit,
     truncate,
 )
+from actors.testing.side import Side
 
 # Answers that are still under way when something befalls those who read them.
 _LONG: Final = ("8 stop", "8 flush", "6 tool", "6 hang", "6 linger", "6 deaf")

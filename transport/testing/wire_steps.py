@@ -14,6 +14,7 @@ from actors.testing import operations as do
 from actors.testing.facts import Fact
 from actors.testing.process import Process
 from actors.testing.schedule import TICK
+from actors.testing.side import Side
 from actors.testing.wire_facts import Befell, WireFact
 from actors.testing.world import World
 
@@ -184,5 +185,5 @@ class Surroundings:
         return [thread for number, thread in list(self.log.cursors) if number == client]
 
 
-def _end(connection: Connection, side: do.Side) -> SimulatedLink:
-    return connection.client if side is do.Side.CLIENT else connection.server
+def _end(connection: Connection, side: Side) -> SimulatedLink:
+    return connection.client if side is Side.CLIENT else connection.server

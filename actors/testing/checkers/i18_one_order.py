@@ -34,6 +34,7 @@ from ..operations import (
     Delete,
     Detach,
     End,
+    Finalise,
     Fork,
     ListThreads,
     Open,
@@ -146,7 +147,9 @@ class _Thread:
         if state.bound(call) is not None:
             return False
         match call.operation:
-            case Submit() as asked:
+            case Finalise() if state.finalised or not state.there:
+                return False
+            case Submit() | Finalise() as asked:
                 return state.has_room(asked, self._history.lives[call.life].limits.queued_turns)
             case Fork():
                 return state.there and not state.busy
@@ -185,6 +188,8 @@ class _Thread:
         """Return whether the answer of a call without effect is right in a state."""
         answer, asked = call.answer, call.operation
         match answer:
+            case Submitted() if asked == Finalise():
+                return lambda state: state.finalised
             case Submitted() | RecordReceipt() | ForkReceipt() if key_of(call) is not None:
                 return lambda state: may_say(state.bound(call), call)
             case Done():
@@ -255,7 +260,7 @@ def _in_progress(state: Sequential, call: Call, most: int) -> bool:
 
 def _is_full(state: Sequential, call: Call, most: int) -> bool:
     asked = call.operation
-    return isinstance(asked, Submit) and not state.has_room(asked, most)
+    return isinstance(asked, Submit | Finalise) and not state.has_room(asked, most)
 
 
 def _conflicts(state: Sequential, call: Call, most: int) -> bool:

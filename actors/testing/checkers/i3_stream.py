@@ -154,12 +154,14 @@ class _Stream:
         end = self._end
         if not isinstance(batch, Snapshot | Events) or end is None:
             return
-        # What it has not seen may be older than itself, or never have been published: then it is
-        # read from the disk, whence a deletion takes it before anybody is told.
+        # What it has not seen may be older than itself, or never have been published, as the copy
+        # of a fork: then it is read from the disk, whence a deletion takes it untold.
         log = self._history.logs[end.thread]
-        unseen = min([end.index, *(e.index for e in log if e.position > self._at)])
-        failed = self._history.failed_between(end.life, end.thread, unseen, self._index)
-        gone = end.type == "thread.deleted" and unseen < self._call.called
+        before = (each for each in log if each.position > self._at and each.index < end.index)
+        unseen = min(before, key=lambda event: event.index, default=end)
+        failed = self._history.failed_between(end.life, end.thread, unseen.index, self._index)
+        untold = unseen.copied or unseen.index < self._call.called
+        gone = end.type == "thread.deleted" and untold
         if batch.position > end.position and not (failed or gone):
             yield self._broken(f"went on behind a {end.type}, and was to be detached by it")
 

@@ -9,7 +9,7 @@ from ...core.effects import Cancelled, ForkReceipt, RecordReceipt, Submitted, Tr
 from ...core.resume import Mode
 from ...delivery.batches import Events, Snapshot
 from ..facts import Attached, Done, Refused
-from ..operations import Cursor, Delete, End, Fork
+from ..operations import Cursor, Delete, End, Finalise, Fork
 from ..turn_facts import Kept
 from .broken import Broken
 
@@ -33,6 +33,10 @@ def nothing_unsaid(history: History) -> Iterator[Broken]:
 
 def _told(history: History, call: Call, over: int) -> Iterator[Broken]:
     match call.answer:
+        case Submitted(duplicate=True, position=position) if call.operation == Finalise():
+            if not _durable(history, call.thread, position, over):
+                message = f"call {call.number} was told {position.cursor()} ahead of the disk"
+                yield Broken("I4", message, over)
         case Submitted(turn=turn, position=position):
             event = history.at.get((call.thread, position.epoch, position.offset))
             if event is None or event.raw.get("turn") != turn or event.index > over:

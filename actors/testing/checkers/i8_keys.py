@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...core.effects import ForkReceipt, RecordReceipt, Submitted
 from ..facts import Refused
+from ..operations import Finalise
 from .broken import Broken
 from .keyed import (
     asked_for,
@@ -32,7 +33,7 @@ def keys_bind(history: History) -> Iterator[Broken]:
         yield from _bound_twice(thread, list(bound(history, thread)))
     receipts: defaultdict[str, list[Call]] = defaultdict(list)
     for call in history.calls.values():
-        if asked_for(call) is not None and call.over is not None:
+        if _may_bind(call) and call.over is not None:
             yield from _answered(history, call, call.over)
             if isinstance(call.answer, Submitted):
                 receipts[call.answer.turn].append(call)
@@ -49,6 +50,12 @@ def _given_twice(turn: str, calls: list[Call]) -> Iterator[Broken]:
         if asked_for(other) != asked_for(calls[0]):
             message = f"calls {calls[0].number} and {other.number} say different things as {turn}"
             yield Broken("I8", message, other.over or other.called)
+
+
+def _may_bind(call: Call) -> bool:
+    """Say whether it is of a sort that a key may go with; who finalises again needs none."""
+    again = isinstance(call.answer, Submitted) and call.answer.duplicate
+    return asked_for(call) is not None and not (again and call.operation == Finalise())
 
 
 def _bound_twice(thread: str, keyed: list[Logged]) -> Iterator[Broken]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...core.commands import FINALISING
 from ..facts import Closed
 from .broken import Broken
 
@@ -16,7 +17,7 @@ def drains_in_order(history: History) -> Iterator[Broken]:
     """Find turns that began while the runtime drained, and ones that it left open.
 
     Turns that were left to themselves, and threads that a fault struck, settle at the next start;
-    so does whatever the disk was too slow for.
+    so does whatever the disk was too slow for. Finalising is the next start's to go on with.
     """
     for index, record in history.of(Closed):
         if isinstance(record.fact, Closed) and _came_to_its_end(history, record.life):
@@ -45,7 +46,7 @@ def _left_open(history: History, life: int, closed: int, abandoned: set[str]) ->
             continue
         # What is stored may have been past the failure of a journal that is noted before it.
         thread, since = started[-1].thread, history.first_at(started[-1].index)
-        ended = any(ending.index < closed for ending in turn.endings)
+        ended = any(ending.index < closed for ending in turn.endings) or turn.turn == FINALISING
         hindered = history.failed_between(life, thread, since, closed)
         if not (ended or hindered or history.is_damaged(thread, closed)):
             yield Broken("I9", f"{turn.turn} is open, and the runtime closed in order", closed)

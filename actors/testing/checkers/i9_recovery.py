@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ...core.commands import FINALISING
 from ..facts import Claimed
 from .broken import Broken
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def settled_once(history: History) -> Iterator[Broken]:
-    """Find turns that a restart left open, interrupted without need, or ran again unasked."""
+    """Find turns that a restart left open, gave up without need, or ran again unasked."""
     for life in history.lives.values():
         yield from _needless_start(history, life)
         if life.opened is not None:
@@ -22,6 +23,7 @@ def settled_once(history: History) -> Iterator[Broken]:
     for turn in history.turns.values():
         yield from _needless(turn)
         yield from _run_again(history, turn)
+        yield from _given_up(history, turn)
 
 
 def _left_open(history: History, life: Life, opened: int) -> Iterator[Broken]:
@@ -57,6 +59,25 @@ def _claimed(history: History, event: Logged) -> int:
     return next(claims, event.index)
 
 
+def may_run_again(history: History, turn: str, thread: str) -> bool:
+    """Say whether a turn that was left open is run again: any of some kinds, and finalising."""
+    return turn == FINALISING or history.kinds[thread].retry
+
+
+def _given_up(history: History, turn: TurnHistory) -> Iterator[Broken]:
+    """Find a turn that a start gave up, although it might have been run once more."""
+    for ending in turn.endings:
+        started = [event for event in turn.of("turn.started") if event.index < ending.index]
+        if ending.type != "turn.interrupted" or not started or ending.raw.get("abandoned"):
+            continue
+        if ending.life not in history.lives:
+            continue
+        left = started[-1].life < ending.life or turn.turn == FINALISING
+        more = started[-1].raw["attempt"] < history.lives[ending.life].limits.turn_attempts
+        if left and more and may_run_again(history, turn.turn, ending.thread):
+            yield Broken("I9", f"{turn.turn} was given up, and not run again", ending.index)
+
+
 def _run_again(history: History, turn: TurnHistory) -> Iterator[Broken]:
     for before, started in pairwise(turn.of("turn.started")):
         thread, life = started.thread, started.life
@@ -65,7 +86,7 @@ def _run_again(history: History, turn: TurnHistory) -> Iterator[Broken]:
         # It may have failed before what it was storing was stored.
         since = _claimed(history, before)
         crashed = before.life < life or history.failed_between(life, thread, since, started.index)
-        if not crashed or not history.kinds[thread].retry:
+        if not crashed or not may_run_again(history, turn.turn, thread):
             yield Broken("I9", f"{turn.turn} was started again for no reason", started.index)
         if started.raw["attempt"] > history.lives[life].limits.turn_attempts:
             yield Broken("I9", f"{turn.turn} was started more often than it may be", started.index)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ...core.commands import FINALISING
 from ...core.effects import ForkReceipt, RecordReceipt, Submitted
 from ...handles import LOCAL
-from ..along import along_of
+from ..along import Along, along_of
 from ..history import FORKED, Logged
-from ..operations import Fork, Record, Submit
+from ..operations import Finalise, Fork, Record, Submit
 
 if TYPE_CHECKING:
     from ..history import Call, History
@@ -36,6 +37,8 @@ def asked_for(call: Call) -> Body | None:
     match call.operation:
         case Submit(text=text, along=along, first=first):
             return "submit", text, along, None if first is None else (call.argument,)
+        case Finalise():
+            return "submit", [{"type": FINALISING}], Along.NOTHING, None
         case Record(number=number, kind=kind):
             return "record", kind, number
         case Fork(to=to):

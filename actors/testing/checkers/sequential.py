@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ...core.commands import OnBusy
+from ...core.commands import FINALISING, OnBusy
 from ..history import ENDINGS
+from ..operations import Finalise, Submit
 from .keyed import Body, Given, author_and_key, key_of, told_of
 
 if TYPE_CHECKING:
     from ..history import Call, Logged
-    from ..operations import Submit
 
 
 # Of a thread where no key is bound.
@@ -28,6 +28,7 @@ class Sequential(NamedTuple):
         queue: the turns that wait; `successor` the first of them, where it supersedes the live one.
         settled: the turns that ended and are in its history.
         rolled_back: the turns that ended and left it.
+        finalised: whether it was handed to its finaliser.
         keys: by principal and idempotency key, what they bound, and what the receipt names.
     """
 
@@ -38,13 +39,16 @@ class Sequential(NamedTuple):
     successor: str | None = None
     settled: tuple[str, ...] = ()
     rolled_back: frozenset[str] = frozenset()
+    finalised: bool = False
     keys: Mapping[tuple[str, str | None], tuple[Body, Given]] = _NO_KEYS
 
-    def has_room(self, asked: Submit, most: int) -> bool:
+    def has_room(self, asked: Submit | Finalise, most: int) -> bool:
         """Say whether a submit would be accepted, its key apart, where `most` turns may wait.
 
         What supersedes the live turn takes the place of what was to do so before it.
         """
+        if isinstance(asked, Finalise):
+            return self.live is None or len(self.queue) < most
         if asked.first is not None:
             return not self.busy
         if self.live is None:
@@ -80,7 +84,10 @@ class Sequential(NamedTuple):
                 first = bool(raw.get("supersedes"))
                 queue = (turn, *self.queue) if first else (*self.queue, turn)
                 successor = turn if first else self.successor
-                return self._replace(open=True, queue=queue, successor=successor)
+                finalised = self.finalised or turn == FINALISING
+                return self._replace(
+                    open=True, queue=queue, successor=successor, finalised=finalised
+                )
             case "turn.started":
                 return self._replace(live=turn, queue=self._without(turn))
             case "thread.truncated" if not event.copied:  # of a copy, it ends the telling

@@ -1,0 +1,48 @@
+"""The ends of threads: in some scenarios one of them is finalised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve
+
+from actors.testing import Scenario, Step
+from actors.testing.operations import Cancel, Crash, Delete, Finalise, Restart, Submit, Truncate
+from actors.testing.scenario import THREADS
+
+if TYPE_CHECKING:
+    from random import Random
+
+# How many scenarios finalise a thread, and how many more steps do so in one of them, at most.
+FINALISED: Final = 0.3
+_ASKED: Final = 3
+# What comes right behind: what is finalised is the next start's to go on with.
+_BEHIND: Final = ((), (), (Restart(),), (Crash(),), (Cancel(),), (Finalise(),))
+
+
+def finalising(random: Random, scenario: Scenario) -> Scenario:
+    """Return some scenarios with steps that finalise the first thread, which is not deleted then.
+
+    A turn's id is what it goes by in a history, and all that finalise have the same one: so it is
+    that of one life of one thread, and its history is not cut: that makes it forget what it was.
+    """
+    if random.random() >= FINALISED:
+        return scenario
+    phases = [[_kept(step) for step in phase] for phase in scenario.phases]
+    for _ in range(random.randint(1, _ASKED)):
+        phase = random.choice(phases)
+        place = random.randrange(len(phase) + 1)
+        client = random.choice(phase).client
+        asked = (Finalise(), *random.choice(_BEHIND))
+        phase[place:place] = [Step(client, THREADS[0], each) for each in asked]
+    return Scenario(tuple(map(tuple, phases)))
+
+
+def _kept(step: Step) -> Step:
+    match step:
+        case Step(thread=thread, operation=Delete() | Truncate()) if thread == THREADS[0]:
+            return evolve(step, operation=Finalise())
+        case Step(operation=Submit(first=Truncate()) as submit):
+            return evolve(step, operation=evolve(submit, first=None))
+        case _:
+            return step
