@@ -27,7 +27,8 @@ WIRE_LIMITS: Final = attrs.evolve(
     # As many as there are clients: who comes back too soon is refused.
     subscribers=3,
     event_retry_seconds=8 * TICK,
-    client_buffer_chars=1500,
+    # A snapshot, or a few batches: who naps is left behind, and comes back.
+    client_buffer_chars=800,
     reply_bytes=600,
     unanswered_commands=4,
 )

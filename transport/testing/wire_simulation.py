@@ -54,7 +54,7 @@ PRINCIPALS: Final = ("ada", "ada", "eve")
 _IN_FLIGHT: Final = 2
 # Whether who loses a thread is away just then.
 _AWAY: Final = (False, False, True)
-# What who loses a thread amid a look at it is about to see.
+# What who loses a thread amid a look at it is about to see, or asks for who was away.
 _LOOKING: Final[tuple[do.Operation, ...]] = (do.ReadPage(), do.ReadPage(), do.Attach())
 # Who speaks for a user: the library, a page without it, or nobody.
 _SORTS: Final[tuple[type[LibraryClient | RawClient | PageClient], ...]] = (
@@ -233,6 +233,8 @@ class _WireSimulation:
                     self._access.allow(step.client, step.thread, False)
                     if self._world.delays.choose(_AWAY):
                         await self._perform(evolve(step, operation=do.CutConnection()))
+                        looking = self._world.delays.choose(_LOOKING)
+                        await self._perform(evolve(step, operation=looking))
                 case do.Revoke(looks=looks):
                     revoke = partial(self._access.allow, step.client, step.thread, False)
                     self._world.faults.amid_look(step.thread, looks, revoke)
