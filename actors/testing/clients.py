@@ -263,8 +263,8 @@ async def _answer(runtime: Runtime, step: Step, argument: str | None) -> Answer:
                 return await thread.finalise()
             case End():
                 return Done(await thread.end())
-            case Delete():
-                return Done(await thread.delete())
+            case Delete(unless_used=unless_used):
+                return Done(await thread.delete(unless_used=unless_used))
             case Cast(wish=wish):
                 return Done(thread.cast("wish", wish))
             case Compact():

@@ -118,10 +118,12 @@ class End:
 
 @frozen
 class Delete:
-    """Remove the thread."""
+    """Remove the thread; or leave it as it is where it is in use."""
+
+    unless_used: bool = False
 
     def __str__(self) -> str:
-        return "delete"
+        return "delete unless used" if self.unless_used else "delete"
 
 
 @frozen
@@ -308,7 +310,6 @@ class FailJournal:
     """Have the next append, or read, fail, and with it the whole file until it is opened anew.
 
     Args:
-        moment: of the append.
         reads: whether it is a read; no thread's activation need take part in one.
         settling: whether it is the next append that settles something.
     """
@@ -328,7 +329,6 @@ class BreakActor:
 
     Args:
         times: how often.
-        moment: of each append.
         settling: whether only appends count that settle something.
         anywhere: whether it is whichever actors come to append next.
     """

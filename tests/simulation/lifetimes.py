@@ -1,4 +1,4 @@
-"""The ends of threads: in some scenarios one of them is finalised."""
+"""The ends of threads: some scenarios finalise one, or delete one unless it is in use."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # How many scenarios finalise a thread, and how many more steps do so in one of them, at most.
 FINALISED: Final = 0.3
+# How many delete one unless it is in use.
+SPARED: Final = 0.3
 _ASKED: Final = 3
 # What comes right behind: what is finalised is the next start's to go on with.
 _BEHIND: Final = ((), (), (Restart(),), (Crash(),), (Cancel(),), (Finalise(),))
@@ -35,6 +37,19 @@ def finalising(random: Random, scenario: Scenario) -> Scenario:
         client = random.choice(phase).client
         asked = (Finalise(), *random.choice(_BEHIND))
         phase[place:place] = [Step(client, THREADS[0], each) for each in asked]
+    return Scenario(tuple(map(tuple, phases)))
+
+
+def sparing(random: Random, scenario: Scenario) -> Scenario:
+    """Return some scenarios with steps that delete the second thread unless it is in use."""
+    if random.random() >= SPARED:
+        return scenario
+    phases = [[*phase] for phase in scenario.phases]
+    for _ in range(random.randint(1, _ASKED)):
+        phase = random.choice(phases)
+        place = random.randrange(len(phase) + 1)
+        spares = Step(random.choice(phase).client, THREADS[1], Delete(unless_used=True))
+        phase.insert(place, spares)
     return Scenario(tuple(map(tuple, phases)))
 
 

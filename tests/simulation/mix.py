@@ -72,7 +72,7 @@ class Example:
 def _everything(random: Random) -> Scenario:
     operations = profiles.DEFAULT.operations
     drawn = sample_scenario(random, *operations, phases=PHASES, steps=STEPS["e"])
-    return lifetimes.finalising(random, drawn)
+    return lifetimes.sparing(random, lifetimes.finalising(random, drawn))
 
 
 def _services(random: Random) -> Scenario:

@@ -24,10 +24,10 @@ from actors.testing import (
     simulate,
 )
 from actors.testing.checkers import CHECKERS
-from actors.testing.facts import Answered, Closed, Closing, Drained, Exited, Opened, Refused
+from actors.testing.facts import Answered, Closed, Closing, Done, Drained, Exited, Opened, Refused
 from tests.simulation.histories import Told, ended, recorded, started, submitted
 from tests.simulation.kinds import kind
-from tests.simulation.lifetimes import FINALISED, finalising
+from tests.simulation.lifetimes import FINALISED, SPARED, finalising, sparing
 
 HANDED: dict[str, Any] = submitted(FINALISING) | {"content": [{"type": FINALISING}]}
 RUNS = 150
@@ -129,3 +129,29 @@ def test_whoever_cancels_what_a_drain_leaves_to_the_next_start_is_answered() -> 
         answers = [call.answer for call in run.history.calls.values()]
         refused += Refused("draining") in answers
     assert refused
+
+
+def test_some_scenarios_delete_the_second_thread_unless_it_is_in_use() -> None:
+    plain = Scenario(((Step(1, "a", Submit("x")),),))
+    drawn = [sparing(Random(number), plain) for number in range(300)]
+    others = [each.phases[0] for each in drawn if each != plain]
+    assert 0.5 * SPARED < len(others) / len(drawn) < 1.5 * SPARED
+    assert all(Step(1, "b", Delete(unless_used=True)) in phase for phase in others)
+
+
+@pytest.mark.parametrize("unless_used", [True, False])
+def test_what_spares_a_thread_in_use_neither_deletes_it_nor_ends_its_turn(
+    *, unless_used: bool
+) -> None:
+    told = Told()
+    told.turn("t1")
+    told.store(submitted("t2"), started("t2"))
+    call = told.call(Delete(unless_used))
+    told.store(ended("t2", "cancelled", reason="deleted"), {"type": "thread.deleted"})
+    told.note(Answered(call, Done(True)))
+    ended_by = ["t2 ended as turn.cancelled, which nobody caused"]
+    meant = ["t2 was cancelled by a command for another turn"]
+    assert told.broken("I5") == ended_by * unless_used
+    assert told.broken("I6") == meant * unless_used
+    late = f"call {call} could not be answered so at any time"
+    assert (late in told.broken("I18")) is unless_used

@@ -126,7 +126,8 @@ class _Thread:
                 yield from self._effects(first, last, "thread.truncated", number)
             case Done(existed=True):
                 wanted = {End: "thread.ended", Delete: "thread.deleted"}[type(call.operation)]
-                yield from self._effects(first, last, wanted, None)
+                places = self._effects(first, last, wanted, None)
+                yield from (place for place in places if self._deletes(call, place))
             case Cancelled() as answer:
                 yield from self._cancelled(first, last, answer)
             case _:
@@ -170,6 +171,12 @@ class _Thread:
             if self._log[behind - 1].type == wanted and number in (None, behind):
                 yield behind - 1, behind
 
+    def _deletes(self, call: Call, place: Place) -> bool:
+        """Say whether it may be that call which left a place behind: some spare what is in use."""
+        state = self._states[place[0]]
+        used = state.busy or bool(state.settled)
+        return call.operation != Delete(unless_used=True) or not used
+
     def _cancelled(self, first: int, last: int, answer: Cancelled) -> Iterator[Place]:
         """A cancel of a live turn is decided while that runs, and answered when it has ended."""
         for at in range(first, last + 1):
@@ -192,6 +199,8 @@ class _Thread:
                 return lambda state: state.finalised
             case Submitted() | RecordReceipt() | ForkReceipt() if key_of(call) is not None:
                 return lambda state: may_say(state.bound(call), call)
+            case Done() if asked == Delete(unless_used=True):
+                return lambda state: True  # records are content as well
             case Done():
                 return lambda state: not (state.there if asked == Delete() else state.open)
             case Refused(code=code) if code in _RIGHT:

@@ -57,7 +57,9 @@ def may_end(call: Call, turn: TurnHistory, ending: Logged) -> bool:
 
 def _cancelled(history: History, turn: TurnHistory, ending: Logged) -> bool:
     return ends_by_itself(history, ending) or any(
-        isinstance(call.operation, Cancel | End | Delete) and may_end(call, turn, ending)
+        isinstance(call.operation, Cancel | End | Delete)
+        and call.operation != Delete(unless_used=True)
+        and may_end(call, turn, ending)
         for call in history.calls.values()
     )
 

@@ -40,7 +40,7 @@ def _meant(history: History, turn: TurnHistory, ending: Logged) -> bool:
 def is_for(call: Call, turn: str) -> bool:
     """Say whether a call was to end a turn, or may have been."""
     if isinstance(call.operation, End | Delete):
-        return True
+        return call.operation != Delete(unless_used=True)
     if not isinstance(call.operation, Cancel):
         return False
     if call.argument is not None:

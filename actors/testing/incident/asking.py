@@ -81,7 +81,7 @@ def question(asked: Asked, body: Body) -> Question | None:
         case "end":
             return operations.End(), None, commands.End(asked.unless_busy)
         case "delete":
-            return operations.Delete(), None, commands.Delete(asked.unless_used)
+            return operations.Delete(asked.unless_used), None, commands.Delete(asked.unless_used)
     return None
 
 
