@@ -92,7 +92,8 @@ class _Reader:
             case Fault.REOPENED:
                 self.reopened = index
             case Fault.ACTOR:
-                self.bugs[thread].append(at)
+                if not self._is_down:  # which ends every activation, also one that is to fail
+                    self.bugs[thread].append(at)
                 self._may_restart(thread, index, at)
             case Fault.SERVICE:
                 self.services += 1
@@ -207,9 +208,14 @@ class _Reader:
         for thread in sorted({*fact.quarantined} - self.aside):
             yield Broken("I10", f"{thread} was set aside, and nothing explains it", index)
 
+    @property
+    def _is_down(self) -> bool:
+        """Whether the journal failed, and nobody has opened it anew yet."""
+        return self.failed > -1 and self.reopened < self.failed
+
     def at_rest(self, index: int, at: float, fact: AtRest) -> Iterator[Broken]:
         """Find a journal that failed, and that nobody opened anew."""
-        if self.failed > -1 and self.reopened < self.failed:
+        if self._is_down:
             yield Broken("I10", "the journal failed, and was never opened anew", index)
 
     def surprised(self, index: int, at: float, fact: Surprise) -> Iterator[Broken]:
