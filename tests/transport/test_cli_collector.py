@@ -8,8 +8,10 @@ from transport.cli.collector import patient_collector
 
 
 def test_the_collector_is_patient_while_the_server_runs() -> None:
-    before = gc.get_threshold(), gc.get_freeze_count()
+    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
     with patient_collector():
-        assert gc.get_threshold()[0] > before[0][0]
-        assert gc.get_freeze_count() > before[1]
-    assert (gc.get_threshold(), gc.get_freeze_count()) == before
+        assert gc.get_threshold()[0] > thresholds[0]
+        assert gc.get_freeze_count() > frozen
+    assert gc.get_threshold() == thresholds
+    # Some interpreters freeze a few objects of their own as they start, which goes with the rest.
+    assert gc.get_freeze_count() <= frozen
