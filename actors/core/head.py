@@ -135,7 +135,8 @@ class Cut:
 
     Args:
         place: the last part of history that stays; turns behind it leave every read at once, and
-            the disk at the next compaction. 0 clears. Records stay wherever they are.
+            the disk at the next compaction. 0 clears. Records stay wherever they are, and of the
+            turn that finalised the thread stays that it ended, and how.
         keep: the highest item number that stays of the part at `place`.
         items: how many items the transcript has left.
     """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from ..core.arguments import shown
+from ..core.commands import FINALISING
 from ..core.event_codec import Row, decode, encode
 from ..core.events import Entry, TurnDelta, TurnItem, turn_of
 from ..core.items import Item, item_owner
@@ -17,7 +18,10 @@ from ..core.refusals import no_such_item
 from ..errors import InternalError, Rejected
 
 if TYPE_CHECKING:
-    from .contract import Append, Settled
+    from .contract import Append, Cut, Settled
+
+# What is kept of a part of which no item stays.
+_NONE: Final = -1
 
 
 def check_append(append: Append, row_bytes: int) -> None:
@@ -93,6 +97,16 @@ def named_item(item: str) -> tuple[str, int]:
 def kept(items: Sequence[Item], keep: int | None) -> tuple[Item, ...]:
     """Return the items that a truncation left; all where `keep` is None."""
     return tuple(i for i in items if keep is None or item_owner(i.item)[1] <= keep)
+
+
+def left_of(part: Settled, cut: Cut) -> int | None:
+    """Return the highest item number that a truncation leaves of a turn; None where it all goes.
+
+    What finalised its thread is known to have done so for good, so its turn stays, with no item.
+    """
+    if part.place == cut.place:
+        return cut.keep
+    return _NONE if part.owner == FINALISING else None
 
 
 def check_cut(part: Settled, items: Sequence[Item], after: str) -> None:

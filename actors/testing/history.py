@@ -152,18 +152,22 @@ class History:
 
     def ended_by_service(self, ending: Logged) -> bool:
         """Say whether an event may come of a service that was over, where that ends its thread."""
-        kind = self.kinds[ending.thread]
         closed = (
             event.index
             for event in self.logs[ending.thread]
             if event.type in ("thread.ended", "thread.deleted") and event.index < ending.index
         )
         since = max(closed, default=-1)
-        return kind.on_exit is OnExit.END_THREAD and any(
-            service.ended_itself and since < (service.exited or 0) < ending.index
-            for service in self.services.values()
-            if (service.life, service.thread) == (ending.life, ending.thread)
-        )
+        ends = self.ends_by_service(ending.life, ending.thread)
+        return any(since < end < ending.index for end in ends)
+
+    def ends_by_service(self, life: int, thread: str) -> list[int]:
+        """Return the records at which a service was over, where that ends its thread."""
+        if self.kinds[thread].on_exit is not OnExit.END_THREAD:
+            return []
+        services = self.services.values()
+        own = (each for each in services if (each.life, each.thread) == (life, thread))
+        return [each.exited for each in own if each.exited is not None and each.ended_itself]
 
     def epoch_log(self, thread: str, position: Position) -> list[Logged]:
         """Return the events of a thread's life up to a position."""

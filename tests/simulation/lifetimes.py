@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from actors.testing import Scenario, Step
-from actors.testing.operations import Cancel, Crash, Delete, Finalise, Restart, Submit, Truncate
+from actors.testing.operations import Cancel, Crash, Delete, Finalise, Restart
 from actors.testing.scenario import THREADS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def finalising(random: Random, scenario: Scenario) -> Scenario:
     """Return some scenarios with steps that finalise the first thread, which is not deleted then.
 
     A turn's id is what it goes by in a history, and all that finalise have the same one: so it is
-    that of one life of one thread, and its history is not cut: that makes it forget what it was.
+    that of one life of one thread.
     """
     if random.random() >= FINALISED:
         return scenario
@@ -54,10 +54,6 @@ def sparing(random: Random, scenario: Scenario) -> Scenario:
 
 
 def _kept(step: Step) -> Step:
-    match step:
-        case Step(thread=thread, operation=Delete() | Truncate()) if thread == THREADS[0]:
-            return evolve(step, operation=Finalise())
-        case Step(operation=Submit(first=Truncate()) as submit):
-            return evolve(step, operation=evolve(submit, first=None))
-        case _:
-            return step
+    if step.thread == THREADS[0] and isinstance(step.operation, Delete):
+        return evolve(step, operation=Finalise())
+    return step

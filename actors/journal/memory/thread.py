@@ -36,10 +36,11 @@ class Part:
         """Hide what a truncation took; records stay, and so does what came behind it."""
         if self.settled.state is None or not cut.place <= self.settled.place <= floor:
             return
-        if self.settled.place > cut.place:
+        left = rules.left_of(self.settled, cut)
+        if left is None:
             self.hidden = self.due = True
-        elif len(rules.kept(self.items, cut.keep)) < len(self.items):
-            self.keep, self.due = cut.keep, True
+        elif len(rules.kept(self.items, left)) < len(self.items):
+            self.keep, self.due = left, True
 
 
 @define

@@ -233,7 +233,7 @@ class Reader:
     def settled(self, thread: str, owner: str) -> Settled | None:
         """Return one part of history; see `Journal.settled`."""
         found = self.find(thread)
-        row = self._part_of(found.number, owner)
+        row = self.part_owned_by(found.number, owner)
         if row is None or found.number is None:
             return None
         (items,) = self.items_of_parts(found.number, [row])
@@ -245,7 +245,7 @@ class Reader:
         if after is None:
             return Cut(0, 0, found.head.items - self._shown_behind(found.number, 0))
         owner, keep = rules.named_item(after)
-        row = self._part_of(found.number, owner)
+        row = self.part_owned_by(found.number, owner)
         if row is None or found.number is None:
             raise no_such_item()
         (items,) = self.items_of_parts(found.number, [row])
@@ -293,7 +293,8 @@ class Reader:
         rows = gather(self.db, _RECEIPT_OF, (number, principal, key))
         return next((_receipt(number, sealed) for sealed in rows), None)
 
-    def _part_of(self, number: int | None, owner: str) -> Sealed | None:
+    def part_owned_by(self, number: int | None, owner: str) -> Sealed | None:
+        """Return the part of a turn, or of a record, or None."""
         return next(iter(gather(self.db, _PART_OF, (number, owner))), None)
 
     def _items_before(
@@ -305,7 +306,7 @@ class Reader:
         """
         number, place = found.number, found.head.offset
         if isinstance(before, str):
-            row = self._part_of(number, rules.named_item(before)[0])
+            row = self.part_owned_by(number, rules.named_item(before)[0])
             if row is None or number is None:
                 raise no_such_item()
             (items,) = self.items_of_parts(number, [row])

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, evolve, field
 
+from ...core.commands import FINALISING
 from ...errors import HoldfastError, InternalError, JournalCorrupt, JournalFenced
 from .. import rules
 from ..contract import Append, Cut, Head, Receipt, Settled
 from . import sealing
 from .schema import SPOTTED
 from .sealing import Part
-from .spots import all_spots, spot
+from .spots import all_spots, offset_of, spot
 from .statements import insert_many, is_corrupt, transaction
 from .stored import part_of
 
@@ -242,25 +243,30 @@ class Writer:
                 sql = f"DELETE FROM {table} WHERE spot BETWEEN ? AND ?"
                 self._db.execute(sql, all_spots(number))
         elif append.cut is not None:
-            self._keep_of(number, append.cut)
+            self._keep_of(number, append.cut, append.head.floor)
             self._drop_behind(number, append.cut.place, append.head.floor)
 
     def _drop_behind(self, number: int, place: int, floor: int) -> None:
         # What comes behind the floor came after the truncation.
         behind = spot(number, place + 1), spot(number, floor)
-        turns = "FROM part WHERE spot BETWEEN ? AND ? AND is_turn"
+        turns = f"FROM part WHERE spot BETWEEN ? AND ? AND is_turn AND owner <> '{FINALISING}'"
         columns = "spot, ended_at, crc, body"
         self._db.execute(f"INSERT INTO dropped SELECT {columns} {turns}", behind)
         self._db.execute(f"DELETE {turns}", behind)
         self._db.execute("DELETE FROM items WHERE spot BETWEEN ? AND ?", behind)
 
-    def _keep_of(self, number: int, cut: Cut) -> None:
-        for row in self._reader.parts_at(number, cut.place):
+    def _keep_of(self, number: int, cut: Cut, floor: int) -> None:
+        finalising = self._reader.part_owned_by(number, FINALISING)
+        rows = self._reader.parts_at(number, cut.place)
+        if finalising is not None and cut.place < offset_of(finalising.key) <= floor:
+            rows.append(finalising)
+        for row in rows:
             part = part_of(number, row)
             (items,) = self._reader.items_of_parts(number, [row])
-            left = rules.kept(items, cut.keep)
+            keep = rules.left_of(part.settled, cut)
+            left = rules.kept(items, keep)
             if part.settled.state is not None and len(left) < len(items):
-                body = sealing.encode_part(evolve(part, shown=len(left), keep=cut.keep))
+                body = sealing.encode_part(evolve(part, shown=len(left), keep=keep))
                 sql = "UPDATE part SET due = 1, shown = ?, crc = ?, body = ? WHERE spot = ?"
                 crc = sealing.seal(number, body)
                 self._db.execute(sql, (len(left), crc, body, row.key))

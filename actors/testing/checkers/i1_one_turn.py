@@ -60,6 +60,7 @@ def _was_stranded(history: History, run: HandlerRun, index: int) -> bool:
     stops = [b.index for b in history.struck]
     calls = (call for call in history.calls.values() if _may_stop(call, run, started))
     stops += [max(call.called, started) for call in calls]
+    stops += history.ends_by_service(run.life, run.thread)
     began = min(records[stop].at for stop in stops if stop >= started)
     life = history.lives[run.life]
     if life.closing is not None:

@@ -93,7 +93,9 @@ class Sequential(NamedTuple):
             case "thread.truncated" if not event.copied:  # of a copy, it ends the telling
                 owner = (raw["after"] or "").rpartition(".")[0]
                 kept = self.settled.index(owner) + 1 if owner in self.settled else 0
-                return self._replace(settled=self.settled[:kept])
+                # That a thread was finalised stays known.
+                left = [turn for turn in self.settled[kept:] if turn == FINALISING]
+                return self._replace(settled=(*self.settled[:kept], *left))
             case "thread.ended":
                 return self._replace(open=False)
             case "thread.deleted":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ...core.commands import FINALISING
 from ...core.event_codec import decode
 from ...core.events import (
     ThreadTruncated,
@@ -64,6 +65,38 @@ async def truncation(open_journal: Opener) -> None:
         await _check_truncated(journal, thread, ["a.0", "r.0"])
 
 
+async def finalised_for_good(open_journal: Opener) -> None:
+    """What finalised a thread is known to have done so, and shows nothing, however it is cut."""
+    async with opened(open_journal) as journal:
+        thread = await ScriptedThread.claim(journal, "t")
+        await thread.turn("a", "x")
+        await thread.turn(FINALISING, "bye")
+        assert await item_ids(journal, "t") == ["a.0", "a.1", "finalise.0", "finalise.1"]
+        await thread.truncate("finalise.0")
+        await _check_finalised(journal, thread, ["a.0", "a.1", "finalise.0"])
+        await thread.truncate("a.0")
+        await _check_finalised(journal, thread, ["a.0"])
+        await thread.turn("b", "y")
+    async with opened(open_journal) as journal:
+        while await journal.compact(LATER, 0.0, 2) == 2:
+            pass
+        await _check_finalised(journal, thread, ["a.0", "b.0", "b.1"])
+        thread = await ScriptedThread.claim(journal, "t", thread.at)
+        await thread.truncate(None)
+        await _check_finalised(journal, thread, [])
+
+
+async def _check_finalised(journal: Journal, thread: ScriptedThread, kept: list[str]) -> None:
+    settled = await journal.settled("t", FINALISING)
+    assert settled is not None
+    assert settled.state is TurnState.COMPLETED
+    own = [item for item in kept if item.startswith(FINALISING)]
+    assert [item.item for item in settled.items] == own
+    assert await item_ids(journal, "t") == kept
+    assert (await journal.load("t")).head == thread.state.head
+    assert thread.state.head.items == len(kept)
+
+
 async def _check_truncated(journal: Journal, thread: ScriptedThread, kept: list[str]) -> None:
     assert await item_ids(journal, "t") == kept
     assert (await journal.load("t")).head == thread.state.head
@@ -116,4 +149,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     truncation,
     clearing,
     cut_and_settle_at_once,
+    finalised_for_good,
 )
