@@ -311,7 +311,7 @@ class FailJournal:
 
     Args:
         reads: whether it is a read; no thread's activation need take part in one.
-        settling: whether it is the next append that settles something.
+        moment, settling: of the append; whether it is the next one that settles something.
     """
 
     moment: Moment = Moment.BEFORE
@@ -329,7 +329,7 @@ class BreakActor:
 
     Args:
         times: how often.
-        settling: whether only appends count that settle something.
+        moment, settling: of each append; whether only those count that settle something.
         anywhere: whether it is whichever actors come to append next.
     """
 

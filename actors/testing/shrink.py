@@ -26,6 +26,8 @@ GUESSES: Final = 40
 FEW: Final = 5
 # How many guesses of a sort there are at the end, for each step over one.
 ONCE_MORE: Final = 1500
+# How many of those that are made plain have a single phase.
+_AT_ONCE: Final = 0.5
 # By how much a delay may come earlier in a tape at most.
 EARLIER: Final = 12
 
@@ -186,7 +188,7 @@ def _plain(phases: _Phases, random: Random) -> _Phases:
     """Return phases whose steps are all done to one thread, with messages that say little else.
 
     What they say is said somewhere in them; the same may come of it in another place. One may do so
-    often what several did.
+    often what several did, and what was done one after the other may be done at once.
     """
     steps = [step for phase in phases for step in phase]
     texts = [step.operation.text for step in steps if isinstance(step.operation, Submit)]
@@ -202,6 +204,8 @@ def _plain(phases: _Phases, random: Random) -> _Phases:
             does = evolve(does, times=random.choice((does.times, often)))
         return evolve(step, thread=steps[0].thread, operation=does)
 
+    if random.random() < _AT_ONCE:
+        return (tuple(map(plain, steps)),)
     return tuple(tuple(map(plain, phase)) for phase in phases)
 
 

@@ -96,7 +96,21 @@ def test_what_is_said_to_one_thread_and_with_less_may_do_the_same() -> None:
         done = [step for phase in tried.phases for step in phase]
         messages = [step.operation for step in done if isinstance(step.operation, Submit)]
         plain = messages == [Submit("1 hang", on_busy=OnBusy.ROLLBACK)]
-        return len(done) > 2 or (plain and len({step.thread for step in done}) == 1)
+        ends = any(step.operation == End() for step in done)
+        return len(done) > 2 or (plain and ends and len({step.thread for step in done}) == 1)
 
     case = Scenario((steps,)), sample_schedule(Random(1))
+    assert fewest_steps(case, fails, tries=3000) == 2
+
+
+def test_what_is_done_one_after_the_other_may_do_the_same_at_once() -> None:
+    filled = scenario((Submit("1 stop"),), (Attach(), End()))
+
+    def fails(tried: Scenario, schedule: Schedule) -> bool:
+        # None of the three can go, unless the message and the attachment are at once.
+        done = operations(tried)
+        at_once = len(tried.phases) == 1 and Attach() in done and End() not in done
+        return len(done) > 2 or (at_once and len(done) == 2)
+
+    case = filled, sample_schedule(Random(1))
     assert fewest_steps(case, fails) == 2

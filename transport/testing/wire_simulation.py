@@ -54,7 +54,7 @@ PRINCIPALS: Final = ("ada", "ada", "eve")
 _IN_FLIGHT: Final = 2
 # Whether who loses a thread is away just then.
 _AWAY: Final = (False, False, True)
-# What who loses a thread amid a look at it is about to see, or asks for who was away.
+# What whoever loses a thread is about to see of it just then, or asks for when it is back.
 _LOOKING: Final[tuple[do.Operation, ...]] = (do.ReadPage(), do.ReadPage(), do.Attach())
 # Who speaks for a user: the library, a page without it, or nobody.
 _SORTS: Final[tuple[type[LibraryClient | RawClient | PageClient], ...]] = (
