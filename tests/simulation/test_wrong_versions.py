@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from actors.testing import Scenario, Schedule
 
-# A quick hunt: few examples for each, which found 52 of 66 under this seed when it was looked at.
+# A quick hunt: few examples for each, which found 57 of 72 under this seed when it was looked at.
 # It tells of a mix or a checker that has lost its teeth, and not of a single version that is not
 # found any more: `make zoo` does that.
-SEED, EXAMPLES = 2, 50
+SEED, EXAMPLES = 2, 30
 MOST = 0.7
 
 # What a diff may change at the most.
