@@ -122,11 +122,7 @@ def _once_more(first: Case, left: Case) -> Iterator[Case]:
     explorer, most = first[1].explorer, _length(left[0]) - 1
     for number in range(ONCE_MORE * most if most > 1 else 0):
         for scenario, _ in (first, left):
-            steps = (
-                Scenario(_plain(scenario.phases, Random(f"plain {number}")))
-                if number % 2
-                else scenario
-            )
+            steps = _plain(scenario, Random(f"plain {number}")) if number % 2 else scenario
             yield from _guess(steps, explorer, number, (most - 1, most))
 
 
@@ -184,13 +180,13 @@ def _merged(phases: _Phases) -> Iterator[_Phases]:
             yield from _only(both, {*range(len(steps))} - {other})
 
 
-def _plain(phases: _Phases, random: Random) -> _Phases:
-    """Return phases whose steps are all done to one thread, with messages that say little else.
+def _plain(scenario: Scenario, random: Random) -> Scenario:
+    """Return a scenario whose steps are all done to one thread, and whose messages say little else.
 
     What they say is said somewhere in them; the same may come of it in another place. One may do so
     often what several did, and what was done one after the other may be done at once.
     """
-    steps = [step for phase in phases for step in phase]
+    steps = [step for phase in scenario.phases for step in phase]
     texts = [step.operation.text for step in steps if isinstance(step.operation, Submit)]
 
     def plain(step: Step) -> Step:
@@ -204,9 +200,8 @@ def _plain(phases: _Phases, random: Random) -> _Phases:
             does = evolve(does, times=random.choice((does.times, often)))
         return evolve(step, thread=steps[0].thread, operation=does)
 
-    if random.random() < _AT_ONCE:
-        return (tuple(map(plain, steps)),)
-    return tuple(tuple(map(plain, phase)) for phase in phases)
+    phases = (steps,) if random.random() < _AT_ONCE else scenario.phases
+    return Scenario(tuple(tuple(map(plain, phase)) for phase in phases))
 
 
 def _with(phases: _Phases, place: int, new: Step) -> _Phases:

@@ -11,7 +11,10 @@ from actors.testing.operations import Cancel, Crash, Delete, Finalise, Restart
 from actors.testing.scenario import THREADS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from random import Random
+
+    from actors.testing.operations import Operation
 
 # How many scenarios finalise a thread, and how many more steps do so in one of them, at most.
 FINALISED: Final = 0.3
@@ -31,13 +34,7 @@ def finalising(random: Random, scenario: Scenario) -> Scenario:
     if random.random() >= FINALISED:
         return scenario
     phases = [[_kept(step) for step in phase] for phase in scenario.phases]
-    for _ in range(random.randint(1, _ASKED)):
-        phase = random.choice(phases)
-        place = random.randrange(len(phase) + 1)
-        client = random.choice(phase).client
-        asked = (Finalise(), *random.choice(_BEHIND))
-        phase[place:place] = [Step(client, THREADS[0], each) for each in asked]
-    return Scenario(tuple(map(tuple, phases)))
+    return _amid(random, phases, THREADS[0], lambda: (Finalise(), *random.choice(_BEHIND)))
 
 
 def sparing(random: Random, scenario: Scenario) -> Scenario:
@@ -45,11 +42,18 @@ def sparing(random: Random, scenario: Scenario) -> Scenario:
     if random.random() >= SPARED:
         return scenario
     phases = [[*phase] for phase in scenario.phases]
+    return _amid(random, phases, THREADS[1], lambda: (Delete(unless_used=True),))
+
+
+def _amid(
+    random: Random, phases: list[list[Step]], thread: str, asked: Callable[[], Iterable[Operation]]
+) -> Scenario:
+    """Return phases amid which one of their clients asks for something, now and then."""
     for _ in range(random.randint(1, _ASKED)):
         phase = random.choice(phases)
         place = random.randrange(len(phase) + 1)
-        spares = Step(random.choice(phase).client, THREADS[1], Delete(unless_used=True))
-        phase.insert(place, spares)
+        client = random.choice(phase).client
+        phase[place:place] = [Step(client, thread, each) for each in asked()]
     return Scenario(tuple(map(tuple, phases)))
 
 

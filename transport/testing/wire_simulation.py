@@ -233,17 +233,19 @@ class _WireSimulation:
                     self._access.allow(step.client, step.thread, False)
                     if self._world.delays.choose(_AWAY):
                         await self._perform(evolve(step, operation=do.CutConnection()))
-                        looking = self._world.delays.choose(_LOOKING)
-                        await self._perform(evolve(step, operation=looking))
+                        await self._look(step)
                 case do.Revoke(looks=looks):
                     revoke = partial(self._access.allow, step.client, step.thread, False)
                     self._world.faults.amid_look(step.thread, looks, revoke)
-                    looking = self._world.delays.choose(_LOOKING)
-                    await self._perform(evolve(step, operation=looking))
+                    await self._look(step)
                 case do.Grant():
                     self._access.allow(step.client, step.thread, True)
                 case _:
                     await self._perform(step)
+
+    async def _look(self, step: Step) -> None:
+        looking = self._world.delays.choose(_LOOKING)
+        await self._perform(evolve(step, operation=looking))
 
     async def _perform(self, step: Step) -> None:
         await self._client(step.client).perform(step)

@@ -114,10 +114,10 @@ class Surroundings:
                 connection.stall(_end(connection, side))
 
     def _vanishes(self, connection: Connection, end: WatchedLink | None) -> bool:
-        beats = None
-        if end is not None and not self.network.vanished:
-            beats = self.world.delays.choose(_VANISHES)
-        if end is None or beats is None:
+        if end is None or self.network.vanished:
+            return False
+        beats = self.world.delays.choose(_VANISHES)
+        if beats is None:
             return False
         self.network.vanished = True
         if beats:
